@@ -1,0 +1,1 @@
+//! Events, topics, interests, digests and the facts an observer can be told.

@@ -1,0 +1,1 @@
+//! The one door to threads, locks, atomics, the clock, randomness and signals.
