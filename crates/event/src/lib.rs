@@ -1,1 +1,29 @@
 //! Events, topics, interests, digests and the facts an observer can be told.
+//!
+//! An [`Event`] is an immutable value with a [`Topic`]: its [`Kind`], its [`Name`] and an optional
+//! [`Key`]. A processor's [`Interests`] say which topics it hears. Typed payloads
+//! (`#[derive(Event)]`) and [`Dynamic`] ones route through the same tables.
+//!
+//! Knows nothing about threads, IO or clocks: everything here is a value.
+//!
+//! Reading order: [`topic`], [`payload`], [`event`], then [`digest`].
+
+pub mod digest;
+pub mod dynamic;
+pub mod event;
+pub mod lifecycle;
+pub mod outcome;
+pub mod payload;
+pub mod signature;
+pub mod text;
+pub mod topic;
+
+pub use digest::{Digest, DigestError};
+pub use dynamic::Dynamic;
+pub use event::{Event, IntoEvent, Named, Typed};
+pub use lifecycle::{Ending, Init, Phase, Poison};
+pub use outcome::{Canceller, Fact, Outcome};
+pub use payload::Payload;
+pub use signature::Signature;
+pub use text::Text;
+pub use topic::{CatchAll, Interest, Interests, Key, Kind, Name, SourceSpot, Topic};

@@ -1,0 +1,7 @@
+//! The event runtime.
+
+mod context;
+mod processor;
+
+pub use context::Context;
+pub use processor::{Processor, Pull, Result};

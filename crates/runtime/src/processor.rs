@@ -1,0 +1,57 @@
+//! Owns `Processor`: a unit of computation that reacts to events, one turn at a time.
+
+use selvedge_event::{Event, Interests, Signature};
+
+use crate::context::Context;
+
+/// What a turn returns, and what most fallible user code here does.
+pub type Result<T = (), E = anyhow::Error> = std::result::Result<T, E>;
+
+/// A unit of computation that reacts to events, one turn at a time.
+///
+/// The runtime never calls it concurrently with itself, so `&mut self` needs no lock. Successive
+/// turns may run on different threads. `#[processor]` on the impl block writes
+/// [`interests`](Self::interests) and [`signature`](Self::signature) from the `match` over the
+/// event; both can be written by hand instead.
+pub trait Processor: Send + 'static {
+    /// Takes one turn on one event.
+    ///
+    /// # Errors
+    ///
+    /// An error discards what the turn emitted and goes to the processor's failure policy.
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result;
+
+    /// What is routed here. Read once, when the pipeline is built. Unless it is written, or
+    /// inferred by `#[processor]`, the processor hears every event but those of the lifecycle.
+    fn interests(&self) -> Interests {
+        Interests::everything()
+    }
+
+    /// Which code this is, for caches and lineage.
+    fn signature(&self) -> Option<Signature> {
+        None
+    }
+
+    /// Brings in events from outside, in batches of at most [`Context::room`].
+    ///
+    /// Called again and again after a turn asked for it with [`Context::start_pulling`], whenever
+    /// the pipeline has room for more, until it answers [`Pull::Done`]. It should return soon: it
+    /// holds a worker, and the processor's mailbox waits.
+    ///
+    /// # Errors
+    ///
+    /// As for [`process`](Self::process); pulling ends.
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        let _ = cx;
+        Ok(Pull::Done)
+    }
+}
+
+/// What a source says after a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// There may be more: pull again when there is room.
+    More,
+    /// Nothing is left, or will ever be.
+    Done,
+}
