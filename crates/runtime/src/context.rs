@@ -16,4 +16,13 @@ impl Context<'_> {
     pub fn emit(&mut self, event: impl IntoEvent) {
         self.emitted.push(event.into_event());
     }
+
+    /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded.
+    pub fn start_pulling(&mut self) {}
+
+    /// How many more events this pull should bring in at most; zero outside of a pull.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        0
+    }
 }

@@ -32,6 +32,11 @@ pub trait Processor: Send + 'static {
         None
     }
 
+    /// Where it stands among the others unless its registration says otherwise: lower goes first.
+    fn priority(&self) -> i32 {
+        0
+    }
+
     /// Brings in events from outside, in batches of at most [`Context::room`].
     ///
     /// Called again and again after a turn asked for it with [`Context::start_pulling`], whenever
