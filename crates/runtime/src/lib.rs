@@ -5,3 +5,4 @@ mod processor;
 
 pub use context::Context;
 pub use processor::{Processor, Pull, Result};
+pub use selvedge_macros::processor;
