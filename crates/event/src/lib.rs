@@ -8,6 +8,10 @@
 //!
 //! Reading order: [`topic`], [`payload`], [`event`], then [`digest`].
 
+// `#[derive(Event)]` writes `::selvedge_event::…`, in this crate's own tests and examples too.
+#[expect(unused_extern_crates, reason = "used where the derive is, if anywhere")]
+extern crate self as selvedge_event;
+
 pub mod digest;
 pub mod dynamic;
 pub mod event;
@@ -24,6 +28,7 @@ pub use event::{Event, IntoEvent, Named, Typed};
 pub use lifecycle::{Ending, Init, Phase, Poison};
 pub use outcome::{Canceller, Fact, Outcome};
 pub use payload::Payload;
+pub use selvedge_macros::Event;
 pub use signature::Signature;
 pub use text::Text;
 pub use topic::{CatchAll, Interest, Interests, Key, Kind, Name, SourceSpot, Topic};

@@ -21,6 +21,12 @@ use crate::topic::{Key, Kind};
 /// let event = Event::new(Tick(7));
 /// assert_eq!(event.payload::<Tick>().map(|tick| tick.0), Some(7));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "not an event",
+    note = "add `#[derive(Event)]` to the type; the type parameters of a generic event must be \
+            events too"
+)]
 pub trait Payload: Send + Sync + Sized + 'static {
     /// Whether events of this type carry a [`key`](Self::key).
     const CARRIES_KEY: bool = false;
@@ -88,5 +94,50 @@ pub mod generated {
         fn probe(self) -> Option<&'a dyn Encodable> {
             None
         }
+    }
+
+    /// Answers at compile time, for a type without parameters, whether it is serializable: the
+    /// inherent constant, where its bound holds, wins over the trait's.
+    #[derive(Debug)]
+    pub struct Serializable<T>(std::marker::PhantomData<T>);
+
+    impl<T: serde::Serialize> Serializable<T> {
+        /// It is.
+        pub const YES: bool = true;
+    }
+
+    /// The answer for all the others.
+    pub trait NotSerializable {
+        /// It is not.
+        const YES: bool = false;
+    }
+
+    impl<T> NotSerializable for Serializable<T> {}
+
+    /// Holds for equal types only, so that a field of another type is a readable error.
+    #[diagnostic::on_unimplemented(
+        message = "the field marked `#[base]` must be a `{Parent}`, which the event extends",
+        label = "this is a `{Self}`"
+    )]
+    pub trait Base<Parent> {
+        /// The field, as what it is.
+        fn base(&self) -> &Parent;
+    }
+
+    impl<T> Base<T> for T {
+        fn base(&self) -> &T {
+            self
+        }
+    }
+
+    /// The field marked `#[base]`, as the parent that it is.
+    pub fn base<Field: Base<Parent>, Parent>(field: &Field) -> &Parent {
+        field.base()
+    }
+
+    /// Whether the event is of this kind or extends it: what an interest in the kind hears.
+    #[must_use]
+    pub fn is_kind(event: &crate::Event, kind: &str) -> bool {
+        event.kind() == *kind || event.ancestors().iter().any(|ancestor| *ancestor == *kind)
     }
 }

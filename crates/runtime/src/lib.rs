@@ -48,3 +48,4 @@ pub use processor::{Processor, Pull, Result};
 pub use registration::{Configure, FailurePolicy, IntoRegistration, Registration};
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
+pub use selvedge_macros::processor;

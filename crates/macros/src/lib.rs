@@ -1,0 +1,31 @@
+//! `#[derive(Event)]` and `#[processor]`: kinds, interests and signatures read from the code.
+//!
+//! Everything is decided at compile time; what the macros generate is plain code against
+//! `selvedge-event`, with no `unsafe` in it. Knows nothing about any other crate at run time.
+//!
+//! Users get the macros from where their interfaces live: [`macro@Event`] from `selvedge-event`,
+//! [`macro@processor`] from `selvedge-runtime`, both from the facade.
+//!
+//! Reading order: `event`, then `processor` with `processor/pattern` and `processor/body`,
+//! then `signature`.
+
+mod crate_path;
+mod event;
+mod processor;
+mod signature;
+
+use proc_macro::TokenStream;
+
+// A procedural macro must be defined at the root of its crate; both only hand over.
+
+#[doc = include_str!("../docs/event.md")]
+#[proc_macro_derive(Event, attributes(event, base, key))]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    event::derive(input.into()).into()
+}
+
+#[doc = include_str!("../docs/processor.md")]
+#[proc_macro_attribute]
+pub fn processor(options: TokenStream, item: TokenStream) -> TokenStream {
+    processor::expand(options.into(), &item.into()).into()
+}

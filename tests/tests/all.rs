@@ -1,0 +1,3 @@
+//! Whole-system tests: one binary, a module per subject.
+
+mod macros;
