@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, ci, deny, tidy};
+use crate::{bench, bigfile, ci, deny, fuzz, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -21,8 +21,12 @@ enum Task {
     Tidy(tidy::Options),
     /// Measure our runtime against the peers, alternately, one process per measurement.
     Bench(bench::Options),
+    /// Send a huge JSONL file through source and sink under a memory limit.
+    Bigfile(bigfile::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
     Deny,
+    /// Run the fuzz targets of `crates/event` on the nightly toolchain.
+    Fuzz(fuzz::Options),
 }
 
 /// Reads the command line and runs the task it names.
@@ -31,7 +35,9 @@ pub(crate) fn run() -> Result<()> {
         Task::Ci(options) => ci::run(&options),
         Task::Tidy(options) => tidy::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Bigfile(options) => bigfile::run(&options),
         Task::Deny => deny::run().map(drop),
+        Task::Fuzz(options) => fuzz::run(&options),
     }
 }
 
@@ -52,7 +58,9 @@ mod tests {
         ci: Run every check that a change has to pass, stopping at the first failure
         tidy: Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies
         bench: Measure our runtime against the peers, alternately, one process per measurement
+        bigfile: Send a huge JSONL file through source and sink under a memory limit
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
+        fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain
         ");
     }
 }

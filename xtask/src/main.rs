@@ -8,11 +8,14 @@
 )]
 
 mod bench;
+mod bigfile;
 mod ci;
 mod cli;
 mod deny;
+mod fuzz;
 mod invocation;
 mod layers;
+mod size;
 mod tidy;
 mod workspace;
 
