@@ -19,8 +19,17 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-/// Folders that hold what a tool wrote.
-const GENERATED: [&str; 5] = [".git", "target", "corpus", "artifacts", "mutants.out"];
+/// Folders that hold what a tool wrote, by how their path ends: a module may well be called
+/// `artifacts`.
+const GENERATED: [&str; 7] = [
+    "/.git",
+    "/target",
+    "/fuzz/target",
+    "/fuzz/corpus",
+    "/fuzz/artifacts",
+    "/mutants.out",
+    "/mutants.out.old",
+];
 
 /// What people write by hand. Data files aren't ours to judge.
 const WRITTEN: [&str; 9] = ["rs", "md", "toml", "sh", "yml", "yaml", "snap", "stderr", "py"];
@@ -46,7 +55,7 @@ impl Tree {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
             let kind = entry.file_type().with_context(failed)?;
-            if kind.is_dir() && !GENERATED.contains(&name.as_str()) {
+            if kind.is_dir() && !is_generated(&path) {
                 self.descend(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() && is_written(&path) {
                 let text = fs::read_to_string(entry.path())
@@ -58,9 +67,39 @@ impl Tree {
     }
 }
 
+/// The build's own folder lies at the root; the others lie where the tool ran.
+fn is_generated(path: &str) -> bool {
+    let path = format!("/{path}");
+    let ends = |end: &str| if end == "/target" { path == end } else { path.ends_with(end) };
+    GENERATED.iter().any(|end| ends(end))
+}
+
 fn is_written(path: &str) -> bool {
     match Path::new(path).extension() {
         Some(extension) => WRITTEN.iter().any(|written| extension == *written),
         None => path.starts_with(".ci/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_generated, is_written};
+
+    fn check(paths: &[&str], keep: fn(&str) -> bool) -> String {
+        paths.iter().copied().filter(|path| keep(path)).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_a_tool_wrote_is_left_out() {
+        let folders = [".git", "target", "crates/a/src/target", "crates/a/src/artifacts"];
+        insta::assert_snapshot!(check(&folders, is_generated), @".git target");
+        let fuzz = ["crates/a/fuzz/target", "crates/a/fuzz/corpus", "crates/a/fuzz/fuzz_targets"];
+        insta::assert_snapshot!(check(&fuzz, is_generated), @"crates/a/fuzz/target crates/a/fuzz/corpus");
+    }
+
+    #[test]
+    fn what_people_write_is_read() {
+        let files = ["a/b.rs", "README.md", ".ci/run", "LICENSE-MIT", "data/x.jsonl", "Cargo.lock"];
+        insta::assert_snapshot!(check(&files, is_written), @"a/b.rs README.md .ci/run");
     }
 }
