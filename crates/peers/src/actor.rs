@@ -8,6 +8,11 @@
 mod actix;
 mod directory;
 mod drivers;
+mod kameo;
+mod ractor;
+mod tokio_host;
+mod tokio_tasks;
+mod xtra;
 
 use std::sync::Arc;
 
@@ -18,6 +23,10 @@ use crate::workload::join::{Keyed, Pair, Side};
 use crate::workload::map::Done;
 
 pub(crate) use actix::Actix;
+pub(crate) use kameo::Kameo;
+pub(crate) use ractor::Ractor;
+pub(crate) use tokio_tasks::TokioTasks;
+pub(crate) use xtra::Xtra;
 
 /// The one message type.
 #[derive(Debug)]

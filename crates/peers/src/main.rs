@@ -63,7 +63,7 @@ fn list() -> String {
     let mut text = String::new();
     for Peer { name, about, workloads, .. } in PEERS {
         let names: Vec<_> = workloads.iter().map(|(workload, _)| workload.to_string()).collect();
-        text += &format!("{name:<22} {:<31} {about}\n", names.join(" "));
+        text += &format!("{name:<21} {:<32} {about}\n", names.join(" "));
     }
     text.push('\n');
     for workload in Workload::ALL {

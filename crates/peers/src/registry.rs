@@ -4,7 +4,7 @@
 //! A new peer is one row: a name, a sentence, and a table from workload to the function that runs
 //! it.
 
-use crate::actor::{Actix, Framework};
+use crate::actor::{Actix, Framework, Kameo, Ractor, TokioTasks, Xtra};
 use crate::channel::{
     Channel, Crossbeam, CrossbeamBounded, Flume, Kanal, KanalBounded, MutexCondvar, StdMpsc,
 };
@@ -59,6 +59,34 @@ pub const PEERS: &[Peer] = &[
         name: "actix_2arb",
         about: "actix actors dealt to two arbiters",
         workloads: Actix::<2>::WORKLOADS,
+    },
+    Peer {
+        name: "tokio_mpsc",
+        about: "tokio tasks, two workers",
+        workloads: TokioTasks::<2>::WORKLOADS,
+    },
+    Peer {
+        name: "tokio_mpsc_ct",
+        about: "tokio tasks, current-thread runtime",
+        workloads: TokioTasks::<1>::WORKLOADS,
+    },
+    Peer { name: "ractor", about: "ractor actors, two workers", workloads: Ractor::<2>::WORKLOADS },
+    Peer {
+        name: "ractor_ct",
+        about: "ractor actors, current-thread runtime",
+        workloads: Ractor::<1>::WORKLOADS,
+    },
+    Peer { name: "kameo", about: "kameo actors, two workers", workloads: Kameo::<2>::WORKLOADS },
+    Peer {
+        name: "kameo_ct",
+        about: "kameo actors, current-thread runtime",
+        workloads: Kameo::<1>::WORKLOADS,
+    },
+    Peer { name: "xtra", about: "xtra actors, two workers", workloads: Xtra::<2>::WORKLOADS },
+    Peer {
+        name: "xtra_ct",
+        about: "xtra actors, current-thread runtime",
+        workloads: Xtra::<1>::WORKLOADS,
     },
 ];
 

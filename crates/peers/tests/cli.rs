@@ -64,15 +64,23 @@ fn the_list_is_the_registry() {
     let (code, stdout, _) = call("--list");
     assert_eq!(code, Some(0));
     assert_snapshot!(stdout, @r"
-    crossbeam              W1 W2 W3 W4 W6 W7               crossbeam-channel, unbounded
-    crossbeam_b1024        W1 W2 W3 W4 W6 W7               crossbeam-channel, bounded to 1024
-    kanal                  W1 W2 W3 W4 W6 W7               kanal, unbounded
-    kanal_b1024            W1 W2 W3 W4 W6 W7               kanal, bounded to 1024
-    std_mpsc               W1 W2 W3 W4 W6 W7               std::sync::mpsc, unbounded
-    flume                  W1 W2 W3 W4 W6 W7               flume, unbounded
-    mutex_condvar          W1 W2 W3 W4 W6 W7               Mutex<VecDeque> and Condvar, unbounded
-    actix_1arb             W1 W2 W2i W3 W4 W5 W6 W7        actix actors on one arbiter
-    actix_2arb             W1 W2 W2i W3 W4 W5 W6 W7        actix actors dealt to two arbiters
+    crossbeam             W1 W2 W3 W4 W6 W7                crossbeam-channel, unbounded
+    crossbeam_b1024       W1 W2 W3 W4 W6 W7                crossbeam-channel, bounded to 1024
+    kanal                 W1 W2 W3 W4 W6 W7                kanal, unbounded
+    kanal_b1024           W1 W2 W3 W4 W6 W7                kanal, bounded to 1024
+    std_mpsc              W1 W2 W3 W4 W6 W7                std::sync::mpsc, unbounded
+    flume                 W1 W2 W3 W4 W6 W7                flume, unbounded
+    mutex_condvar         W1 W2 W3 W4 W6 W7                Mutex<VecDeque> and Condvar, unbounded
+    actix_1arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors on one arbiter
+    actix_2arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors dealt to two arbiters
+    tokio_mpsc            W1 W2 W2i W3 W4 W5 W6 W7         tokio tasks, two workers
+    tokio_mpsc_ct         W1 W2 W2i W3 W4 W5 W6 W7         tokio tasks, current-thread runtime
+    ractor                W1 W2 W2i W3 W4 W5 W6 W7         ractor actors, two workers
+    ractor_ct             W1 W2 W2i W3 W4 W5 W6 W7         ractor actors, current-thread runtime
+    kameo                 W1 W2 W2i W3 W4 W5 W6 W7         kameo actors, two workers
+    kameo_ct              W1 W2 W2i W3 W4 W5 W6 W7         kameo actors, current-thread runtime
+    xtra                  W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, two workers
+    xtra_ct               W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, current-thread runtime
 
     W1   hop (one delivery)
     W1i  hop (one delivery)
