@@ -32,6 +32,9 @@ mod workload;
 
 mod actor;
 mod channel;
+mod dataflow;
+mod floor;
+mod pool;
 
 mod registry;
 

@@ -8,7 +8,10 @@ use crate::actor::{Actix, Framework, Kameo, Ractor, TokioTasks, Xtra};
 use crate::channel::{
     Channel, Crossbeam, CrossbeamBounded, Flume, Kanal, KanalBounded, MutexCondvar, StdMpsc,
 };
+use crate::dataflow;
 use crate::error::{Error, comma_separated};
+use crate::floor;
+use crate::pool;
 use crate::sample::{Report, Run};
 use crate::scale::Scale;
 use crate::workload::Workload;
@@ -51,6 +54,12 @@ pub const PEERS: &[Peer] = &[
         workloads: MutexCondvar::WORKLOADS,
     },
     Peer {
+        name: "crossbeam_shared_mpmc",
+        about: "two threads on one bounded queue",
+        workloads: pool::SHARED_MPMC,
+    },
+    Peer { name: "rayon", about: "a parallel iterator", workloads: pool::RAYON },
+    Peer {
         name: "actix_1arb",
         about: "actix actors on one arbiter",
         workloads: Actix::<1>::WORKLOADS,
@@ -88,6 +97,9 @@ pub const PEERS: &[Peer] = &[
         about: "xtra actors, current-thread runtime",
         workloads: Xtra::<1>::WORKLOADS,
     },
+    Peer { name: "timely_1w", about: "timely, one worker", workloads: dataflow::ONE_WORKER },
+    Peer { name: "timely_2w", about: "timely, two workers", workloads: dataflow::TWO_WORKERS },
+    Peer { name: "limit", about: "by hand: what the machine allows", workloads: floor::WORKLOADS },
 ];
 
 /// Looks a peer up by its exact name.

@@ -71,6 +71,8 @@ fn the_list_is_the_registry() {
     std_mpsc              W1 W2 W3 W4 W6 W7                std::sync::mpsc, unbounded
     flume                 W1 W2 W3 W4 W6 W7                flume, unbounded
     mutex_condvar         W1 W2 W3 W4 W6 W7                Mutex<VecDeque> and Condvar, unbounded
+    crossbeam_shared_mpmc W7                               two threads on one bounded queue
+    rayon                 W7                               a parallel iterator
     actix_1arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors on one arbiter
     actix_2arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors dealt to two arbiters
     tokio_mpsc            W1 W2 W2i W3 W4 W5 W6 W7         tokio tasks, two workers
@@ -81,6 +83,9 @@ fn the_list_is_the_registry() {
     kameo_ct              W1 W2 W2i W3 W4 W5 W6 W7         kameo actors, current-thread runtime
     xtra                  W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, two workers
     xtra_ct               W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, current-thread runtime
+    timely_1w             W1 W4 W6 W6j                     timely, one worker
+    timely_2w             W1 W4 W6 W6j                     timely, two workers
+    limit                 W1 W1i W2 W3 W4 W5 W6 W6s W6j W7 by hand: what the machine allows
 
     W1   hop (one delivery)
     W1i  hop (one delivery)

@@ -36,4 +36,10 @@ impl Tally {
         self.sum += value;
         self.count += 1;
     }
+
+    /// The two halves of a run that two threads tallied.
+    #[must_use]
+    pub(crate) fn plus(self, other: Tally) -> Tally {
+        Tally { sum: self.sum + other.sum, count: self.count + other.count }
+    }
 }

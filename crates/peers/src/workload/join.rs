@@ -4,6 +4,9 @@
 //! same keys and the right one is shuffled. In W6 the k-th left event of a key meets the k-th right
 //! one, so a run yields one pair per left event; in W6j every left event meets every right one of
 //! its key. Unit: one input event.
+//!
+//! A run's check counts the pairs and sums their values; who met whom is left to the unit tests of
+//! the state, which every peer shares.
 
 use std::collections::VecDeque;
 
@@ -67,6 +70,12 @@ impl Pairs {
         self.count += 1;
         self.sum = self.sum.wrapping_add(left).wrapping_add(right);
     }
+
+    /// What two collectors saw together.
+    #[must_use]
+    pub(crate) fn plus(self, other: Pairs) -> Pairs {
+        Pairs { count: self.count + other.count, sum: self.sum.wrapping_add(other.sum) }
+    }
 }
 
 /// A join's state, fed one event at a time. `emit` is called for every pair that the event
@@ -112,6 +121,44 @@ impl Join for Rendezvous {
     }
 }
 
+/// W6j: everything seen so far of either side, per key.
+#[derive(Default)]
+pub(crate) struct FullJoin {
+    seen: FxHashMap<u64, (Vec<u64>, Vec<u64>)>,
+}
+
+impl Join for FullJoin {
+    #[inline]
+    fn feed(&mut self, side: Side, (key, value): Keyed, mut emit: impl FnMut(Pair)) {
+        let (left, right) = self.seen.entry(key).or_default();
+        match side {
+            Side::Left => {
+                right.iter().for_each(|&other| emit((value, other)));
+                left.push(value);
+            }
+            Side::Right => {
+                left.iter().for_each(|&other| emit((other, value)));
+                right.push(value);
+            }
+        }
+    }
+
+    fn expected(left: &[Keyed], right: &[Keyed]) -> Pairs {
+        /// Count and wrapping sum of one side's values of one key.
+        type Total = (u64, u64);
+        let mut keys: FxHashMap<u64, (Total, Total)> = FxHashMap::default();
+        let add = |total: &mut Total, value: u64| {
+            *total = (total.0 + 1, total.1.wrapping_add(value));
+        };
+        left.iter().for_each(|&(key, value)| add(&mut keys.entry(key).or_default().0, value));
+        right.iter().for_each(|&(key, value)| add(&mut keys.entry(key).or_default().1, value));
+        keys.into_values().fold(Pairs::default(), |pairs, (left, right)| {
+            let sum = left.1.wrapping_mul(right.0).wrapping_add(right.1.wrapping_mul(left.0));
+            pairs.plus(Pairs { count: left.0 * right.0, sum })
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
@@ -144,6 +191,16 @@ mod tests {
         ");
     }
 
+    #[test]
+    fn a_full_join_pairs_with_everything_seen() {
+        assert_snapshot!(trace::<FullJoin>("L1 L2 R3 R4"), @r"
+        L1 []
+        L2 []
+        R3 [(1, 3), (2, 3)]
+        R4 [(1, 4), (2, 4)]
+        ");
+    }
+
     fn run<J: Join>(left: &[Keyed], right: &[Keyed]) -> Pairs {
         let (mut join, mut pairs) = (J::default(), Pairs::default());
         for (&left, &right) in left.iter().zip(right) {
@@ -157,6 +214,7 @@ mod tests {
     fn expectations_are_what_the_joins_yield() {
         let (left, right) = streams(Scale::new(0.002).expect("in range"));
         assert_eq!(run::<Rendezvous>(&left, &right), Rendezvous::expected(&left, &right));
+        assert_eq!(run::<FullJoin>(&left, &right), FullJoin::expected(&left, &right));
     }
 
     #[test]
@@ -165,6 +223,7 @@ mod tests {
         assert_snapshot!(format!("{:?}", &left[..3]), @"[(49624, 0), (5266, 1), (195, 2)]");
         assert_snapshot!(format!("{:?}", &right[..2]), @"[(71830, 1748092), (179, 514594)]");
         assert_snapshot!(pairs::<Rendezvous>(&left, &right), @"1000000 pairs, sum 1999999000000");
+        assert_snapshot!(pairs::<FullJoin>(&left, &right), @"39852246 pairs, sum 80177817429438");
     }
 
     fn pairs<J: Join>(left: &[Keyed], right: &[Keyed]) -> String {
