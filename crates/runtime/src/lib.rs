@@ -32,6 +32,7 @@ mod registration;
 mod report;
 mod routes;
 mod run;
+mod solo;
 mod turn;
 mod worker;
 
@@ -49,3 +50,4 @@ pub use registration::{Configure, FailurePolicy, IntoRegistration, Registration}
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
 pub use selvedge_macros::processor;
+pub use solo::{Solo, SoloTurn};
