@@ -1,4 +1,4 @@
-//! JSON Lines: one JSON value per line, read strictly and in bounded memory.
+//! JSON Lines: one JSON value per line, read strictly and written whole.
 
 mod limits;
 
@@ -12,7 +12,16 @@ mod value;
 mod input;
 mod records;
 
+mod clock;
+mod finite;
+mod flush;
+mod line_writer;
+mod target;
+mod writer;
+
 pub use compression::Compression;
 pub use error::{Fate, ReadError, Reason, WriteError};
+pub use flush::Flush;
 pub use limits::{DEPTH_MAX, Limits};
 pub use records::{Records, read};
+pub use writer::{Writer, Written};
