@@ -24,7 +24,8 @@ impl Inputs {
             );
         }
         let find = |name: &str| {
-            let candidates = ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}.jsonl{end}")));
+            let candidates =
+                ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}.jsonl{end}")));
             candidates.into_iter().find(|path| path.exists()).ok_or_else(|| {
                 let folder = folder.display();
                 anyhow!("there is no {name}.jsonl in `{folder}`, nor one ending in .gz or .zst")
@@ -41,7 +42,9 @@ impl Inputs {
         let lines = lines_of(path, package);
         let [first, .., last] = lines[..] else { return error.into() };
         let path = path.display();
-        anyhow!("{path}:{last}: package `{package}` again (first on line {first}): expected one line each")
+        anyhow!(
+            "{path}:{last}: package `{package}` again (first on line {first}): expected one line each"
+        )
     }
 }
 
@@ -55,7 +58,7 @@ fn lines_of(path: &Path, package: &str) -> Vec<u64> {
     let mut lines = Vec::new();
     while let Some(record) = records.next() {
         if record.is_ok_and(|line| line.package == package) {
-            lines.push(records.n_lines());
+            lines.push(records.line());
         }
     }
     lines

@@ -10,6 +10,8 @@
 //!
 //! `events.rs` says what travels, `stages.rs` what is done with it, `graph.rs` how.
 
+#![expect(unreachable_pub, reason = "an example reads better without `pub(crate)`")]
+
 mod events;
 mod graph;
 mod inputs;
@@ -73,8 +75,10 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let inputs = Inputs::find(&args.folder())?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder `{}`", args.out.display()))?;
-    let workers =
-        args.workers.map_or_else(selvedge::runtime::available_parallelism, usize::from);
+    let workers = match args.workers {
+        Some(workers) => usize::from(workers),
+        None => std::thread::available_parallelism()?.get(),
+    };
 
     let began = Instant::now();
     let mut pipeline = pipeline(&inputs, &args.out, workers)?;
@@ -86,11 +90,12 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let run = result.map_err(|error| inputs.locate(error))?;
     let seconds = began.elapsed().as_secs_f64();
 
-    let [findings] = &findings.take()[..] else {
+    let (findings, orphans) = (findings.take(), orphans.take());
+    let [findings] = &findings[..] else {
         eprintln!("{}: nothing was written to `{}`", report::ending(&run), args.out.display());
         return Ok(run.exit_status().max(1));
     };
-    let mut report = Report::new(findings, &orphans.take(), &run, workers, seconds);
+    let mut report = Report::new(findings, &orphans, &run, workers, seconds);
     if args.compare {
         report.comparison = Some(Comparison::of(findings, &inputs, &args.out, seconds)?);
     }
@@ -104,7 +109,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
 
 fn pipeline(inputs: &Inputs, out: &std::path::Path, workers: usize) -> anyhow::Result<Pipeline> {
     let pipeline = Pipeline::builder()
-        .processor(Source::<Package>::new(PACKAGES, &inputs.packages).at_start().named("read packages"))
+        .processor(
+            Source::<Package>::new(PACKAGES, &inputs.packages).at_start().named("read packages"),
+        )
         .processor(Source::<Size>::new(SIZES, &inputs.sizes).at_start().named("read sizes"))
         .processor(Join::default().named("join"))
         .processor(Resolver { n_walkers: workers, packages: Vec::new() }.named("resolve"))

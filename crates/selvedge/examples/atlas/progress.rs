@@ -45,5 +45,7 @@ fn describe(progress: &[Progress]) -> String {
     let (read, joined) = (sum("read", |p| p.emitted), sum("join", |p| p.emitted));
     let (slices, left) = (sum("close", |p| p.turns), sum("close", |p| p.waiting as u64));
     let written = sum("write", |p| p.turns);
-    format!("{read} lines read, {joined} joined, {slices} slices closed, {left} to go, {written} lines written")
+    format!(
+        "{read} lines read, {joined} joined, {slices} slices closed, {left} to go, {written} lines written"
+    )
 }
