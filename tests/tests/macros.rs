@@ -24,3 +24,10 @@ impl Processor for Greeter {
 fn arms_become_interests() {
     assert_eq!(Greeter(Vec::new()).interests().as_slice(), [Interest::of::<Start>()]);
 }
+
+#[test]
+fn misuse_does_not_compile() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("compile_pass/*.rs");
+    cases.compile_fail("compile_fail/*.rs");
+}

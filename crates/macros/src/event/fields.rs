@@ -94,7 +94,10 @@ fn only<'a>(fields: &'a Fields, mark: &str, why: &str) -> Result<Option<Place<'a
     let mut found = None;
     for (index, field) in fields.iter().enumerate() {
         for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident(mark)) {
-            attribute.meta.require_path_only()?;
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                let message = format!("`#[{mark}]` stands alone: it has no options");
+                return Err(Error::new_spanned(attribute, message));
+            }
             if found.is_some() {
                 return Err(Error::new_spanned(
                     attribute,

@@ -8,7 +8,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Pat, PatIdent,
+    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Meta, Pat, PatIdent,
     Result, Stmt, parse_quote,
 };
 
@@ -241,7 +241,10 @@ fn take_unmatched(attributes: &mut Vec<Attribute>) -> Result<bool> {
             ));
         }
         if attribute.path().is_ident("unmatched") {
-            attribute.meta.require_path_only()?;
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                let message = "`#[unmatched]` stands alone: it has no options";
+                return Err(Error::new_spanned(attribute, message));
+            }
             is_unmatched = true;
         }
     }

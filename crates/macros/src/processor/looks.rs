@@ -67,9 +67,8 @@ pub(super) fn let_error(pattern: &Pat, whole: &dyn ToTokens, event: &Ident) -> E
     Error::new_spanned(
         whole.to_token_stream(),
         format!(
-            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => …, \
-             }}`; as a statement it needs no other arm, with an `else` that is `#[unmatched] _ => \
-             …`"
+            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => … }}`, \
+             which needs no other arm where its value is not used, and `_ => …` for an `else`"
         ),
     )
 }
