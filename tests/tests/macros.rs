@@ -1,28 +1,16 @@
 //! What `#[derive(Event)]` and `#[processor]` generate, from the outside.
 
-use selvedge_event::{Event, Interest};
-use selvedge_runtime::{Context, Processor, Result, processor};
+mod events;
+mod interests;
+mod signatures;
+mod turns;
 
-#[derive(Event)]
-struct Start {
-    who: String,
-}
+use selvedge_event::Event;
+use selvedge_runtime::{Context, Processor, Result};
 
-struct Greeter(Vec<String>);
-
-#[processor]
-impl Processor for Greeter {
-    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
-        match event {
-            Start { who } => self.0.push(who.clone()),
-        }
-        Ok(())
-    }
-}
-
-#[test]
-fn arms_become_interests() {
-    assert_eq!(Greeter(Vec::new()).interests().as_slice(), [Interest::of::<Start>()]);
+/// Takes one turn on the event. The only place that makes a context.
+fn take_turn(processor: &mut impl Processor, event: &Event) -> Result {
+    processor.process(&mut Context::default(), event)
 }
 
 #[test]

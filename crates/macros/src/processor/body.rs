@@ -170,13 +170,13 @@ impl Walk<'_> {
             return;
         }
         for (arm, alternatives) in found.arms.iter_mut().zip(&cells) {
-            let patterns =
-                alternatives.iter().map(|alternative| columns.pattern(&alternative.cells));
-            let lowered = Pat::Verbatim(quote!(#(#patterns)|*));
-            match &mut arm.pat {
-                Pat::Guard(guarded) => *guarded.pat = lowered,
-                pattern => *pattern = lowered,
-            }
+            let pattern = match &mut arm.pat {
+                Pat::Guard(guarded) => &mut *guarded.pat,
+                pattern => pattern,
+            };
+            let place = pattern.span();
+            let alternatives = alternatives.iter().map(|one| columns.pattern(&one.cells, place));
+            *pattern = Pat::Verbatim(quote!(#(#alternatives)|*));
         }
         if !is_exhaustive {
             if let Some(last) = found.arms.last_mut() {

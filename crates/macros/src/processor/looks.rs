@@ -174,8 +174,9 @@ fn mention(tokens: TokenStream, event: &Ident) -> Option<Mention> {
 
 /// Whether a format string captures the event: `"{event}"` or `"{event:?}"`.
 fn shows(literal: &str, event: &str) -> bool {
+    let text = literal.replace("{{", "");
     literal.starts_with(['"', 'r'])
-        && literal.split('{').skip(1).any(|after| {
+        && text.split('{').skip(1).any(|after| {
             after.strip_prefix(event).is_some_and(|rest| rest.trim_start().starts_with(['}', ':']))
         })
 }
