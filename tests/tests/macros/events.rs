@@ -114,6 +114,7 @@ fn keys_come_from_the_marked_field_or_the_parent() {
     assert_eq!(key(Order::Placed { id: 3 }), (true, Some(Key::from(3_u64))));
     assert_eq!(key(Order::Lost(1, "x".to_owned())), (true, Some(Key::from("x"))));
     assert_eq!(key(Order::Closed), (true, None));
+    assert!(matches!(Order::Lost(1, String::new()), Order::Lost(1, _)));
 }
 
 #[test]

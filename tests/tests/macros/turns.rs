@@ -47,8 +47,8 @@ fn puppy() -> Puppy {
 }
 
 /// What a processor writes down about an event.
-fn trace<P: Processor + Into<Vec<String>>>(mut processor: P, event: Event) -> String {
-    match take_turn(&mut processor, &event) {
+fn trace<P: Processor + Into<Vec<String>>>(mut processor: P, event: &Event) -> String {
+    match take_turn(&mut processor, event) {
         Ok(()) => processor.into().join(", "),
         Err(error) => format!("error: {error}"),
     }
@@ -89,7 +89,7 @@ scribe!(ByType, |self, event| {
 
 #[test]
 fn arms_match_in_order_and_parents_match_children() {
-    let trace = |event: Event| trace(ByType::default(), event);
+    let trace = |event: Event| trace(ByType::default(), &event);
     assert_eq!(trace(Event::new(Puppy { weeks: 1, ..puppy() })), "newborn");
     assert_eq!(trace(Event::new(puppy())), "Rex on 4");
     assert_eq!(trace(Event::new(dog())), "Rex on 4");
@@ -118,7 +118,7 @@ fn anyhow_error(message: &str) -> Result<u64> {
 
 #[test]
 fn values_returns_and_errors_leave_the_match() {
-    let trace = |event: Event| trace(ByVariant::default(), event);
+    let trace = |event: Event| trace(ByVariant::default(), &event);
     assert_eq!(trace(Event::new(Order::Placed { id: 3 })), "3");
     assert_eq!(trace(Event::new(Order::Lost(4))), "4");
     assert_eq!(trace(Event::new(Order::Closed)), "");
@@ -142,7 +142,7 @@ scribe!(ByEnvelope, |self, event| {
 
 #[test]
 fn the_envelope_shows_kind_name_key_and_value() {
-    let trace = |event: Event| trace(ByEnvelope::default(), event);
+    let trace = |event: Event| trace(ByEnvelope::default(), &event);
     let order = |name: &str| Event::new(Dynamic::new("orders", json!({"id": 5})).named(name));
     assert_eq!(trace(order("new")), "new 5");
     assert_eq!(trace(order("old")), "old 5");
@@ -192,7 +192,7 @@ scribe!(Nested, |self, event| {
 
 #[test]
 fn matches_nest_in_loops_arms_and_closures() {
-    let trace = |event: Event| trace(Nested::default(), event);
+    let trace = |event: Event| trace(Nested::default(), &event);
     assert_eq!(trace(Event::new(dog())), "Rex 1, Rex 2");
     assert_eq!(trace(Event::new(Animal { legs: 6 })), "6");
     assert_eq!(trace(Event::new(Stone)), "rolling, stone");

@@ -104,7 +104,9 @@ impl<'a> Columns<'a> {
     pub(super) fn pattern(&self, cells: &[Cell], place: Span) -> TokenStream {
         // The place is the user's, but the code is not: lints must not take it for theirs.
         let place = place.resolved_at(Span::call_site());
-        let Some(width) = cells.iter().map(|cell| cell.column + 1).max() else { return quote!(_) };
+        let Some(width) = cells.iter().map(|cell| cell.column + 1).max() else {
+            return quote_spanned!(place=> _);
+        };
         let columns =
             (0..width).map(|column| match cells.iter().find(|cell| cell.column == column) {
                 Some(cell) => cell.pattern.clone(),
