@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::digest::{Digest, DigestError};
+use crate::digest::{Digest, DigestError, DigestProblem};
 use crate::dynamic::Dynamic;
 use crate::payload::Payload;
 use crate::topic::{Key, Kind, Name, Topic};
@@ -173,7 +173,7 @@ impl Event {
         }
         let digest = match self.packet.encodable() {
             Some(value) => Digest::of(value)?,
-            None => return Err(DigestError::NotSerializable { kind: self.kind() }),
+            None => return Err(DigestProblem::NotSerializable { kind: self.kind() }.into()),
         };
         Ok(**self.packet.digest_cell().get_or_init(|| Box::new(digest)))
     }

@@ -1,19 +1,82 @@
 //! Owns `Context`: what a turn may do.
 
-use std::marker::PhantomData;
+use selvedge_event::{IntoEvent, Text};
 
-use selvedge_event::{Event, IntoEvent};
+use crate::envelope::Origin;
+use crate::outbox::Outbox;
 
 /// What a turn may do. Lives for one turn, on the thread that takes it.
-#[derive(Debug, Default)]
+///
+/// All of it takes effect when the turn succeeds, and none of it otherwise.
+#[derive(Debug)]
 pub struct Context<'a> {
-    emitted: Vec<Event>,
-    turn: PhantomData<&'a mut ()>,
+    outbox: &'a mut Outbox,
+    processor: &'a Text,
+    origin: &'a Origin,
+    room: usize,
+    wants_pull: bool,
 }
 
-impl Context<'_> {
-    /// Emits an event; it is published when the turn succeeds, and not at all otherwise.
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        outbox: &'a mut Outbox,
+        processor: &'a Text,
+        origin: &'a Origin,
+        room: usize,
+    ) -> Context<'a> {
+        outbox.mark();
+        Context { outbox, processor, origin, room, wants_pull: false }
+    }
+
+    /// Emits an event to all who hear it.
+    ///
+    /// Above [`Limits::emissions_per_turn_max`](crate::Limits::emissions_per_turn_max) the event
+    /// is not kept and the turn fails.
+    #[inline]
     pub fn emit(&mut self, event: impl IntoEvent) {
-        self.emitted.push(event.into_event());
+        self.outbox.emit(event.into_event(), self.origin);
+    }
+
+    /// Answers the question that this event, or one it descends from, [asked].
+    /// Of several answers the first counts; without a question this does nothing.
+    ///
+    /// [asked]: crate::Pipeline::ask
+    pub fn reply(&mut self, event: impl IntoEvent) {
+        if let Some(question) = &self.origin.question {
+            self.outbox.reply(question.clone(), event.into_event());
+        }
+    }
+
+    /// Whether somebody awaits a reply.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.origin.question.is_some()
+    }
+
+    /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded.
+    pub fn start_pulling(&mut self) {
+        self.wants_pull = true;
+    }
+
+    /// How many more events this pull should bring in at most; zero outside of a pull.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.room.saturating_sub(self.outbox.n_emitted())
+    }
+
+    /// The name under which the processor is registered.
+    #[must_use]
+    pub fn processor(&self) -> &Text {
+        self.processor
+    }
+
+    /// How many events this turn has emitted so far.
+    #[must_use]
+    pub fn n_emitted(&self) -> usize {
+        self.outbox.n_emitted()
+    }
+
+    pub(crate) fn wants_pull(&self) -> bool {
+        self.wants_pull
     }
 }

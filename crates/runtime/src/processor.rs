@@ -1,6 +1,6 @@
 //! Owns `Processor`: a unit of computation that reacts to events, one turn at a time.
 
-use selvedge_event::{Event, Interests, Signature};
+use selvedge_event::{Ending, Event, Interests, Signature};
 
 use crate::context::Context;
 
@@ -32,6 +32,11 @@ pub trait Processor: Send + 'static {
         None
     }
 
+    /// Where it stands among the others unless its registration says otherwise: lower goes first.
+    fn default_priority(&self) -> i32 {
+        0
+    }
+
     /// Brings in events from outside, in batches of at most [`Context::room`].
     ///
     /// Called again and again after a turn asked for it with [`Context::start_pulling`], whenever
@@ -44,6 +49,20 @@ pub trait Processor: Send + 'static {
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         let _ = cx;
         Ok(Pull::Done)
+    }
+
+    /// Says good-bye after the last event: flush, sync, put the result in its place.
+    ///
+    /// Called once, in order of registration, when nothing is outstanding any more. A run that
+    /// fails or is aborted does not close its processors, it drops them: what was not closed is
+    /// not finished.
+    ///
+    /// # Errors
+    ///
+    /// An error fails the run; the other processors are still closed.
+    fn close(&mut self, ending: Ending) -> Result {
+        let _ = ending;
+        Ok(())
     }
 }
 

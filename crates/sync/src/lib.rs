@@ -1,1 +1,26 @@
-//! The one door to threads, locks, atomics, the clock, randomness and signals.
+//! The one door to threads, locks, atomics, the clock and signals.
+//!
+//! Every other crate takes these from here and nowhere else, so that one build flag can replace
+//! them: `--cfg shuttle` swaps in primitives whose scheduler explores interleavings, and a
+//! [`Clock`] can be driven by hand. Knows nothing about what is being synchronized.
+
+mod clock;
+mod lock;
+pub mod signal;
+pub mod thread;
+
+pub use clock::Clock;
+pub use lock::{Condvar, Mutex, MutexGuard};
+
+/// Atomic integers and their orderings.
+pub mod atomic {
+    #[cfg(not(shuttle))]
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+
+    #[cfg(shuttle)]
+    pub use shuttle::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}

@@ -1,0 +1,46 @@
+//! Drives what a user could pick instead of Selvedge, on the same workloads, so that figures can be
+//! compared.
+//!
+//! A *peer* is one library driven in one way (`kanal`, `actix_2arb`, …); a [`Workload`] is one job
+//! with fixed sizes, data and checks. [`PEERS`] is the whole registry: which peer runs which
+//! workload, one row each. Every run asserts the workload's result before it reports a figure.
+//!
+//! The crate measures libraries from outside: it depends on none of ours but the runtime it will
+//! measure, and nothing depends on it. It refuses to compare by itself: it prints one line per run,
+//! and the reader pairs them.
+//!
+//! ```
+//! use selvedge_peers::{Scale, Workload, find_peer};
+//!
+//! let report = find_peer("crossbeam")?.run(Workload::W1, Scale::new(0.001)?)?;
+//! assert!(report.to_string().starts_with(r#"{"peer":"crossbeam","workload":"W1","n":1000,"#));
+//! # Ok::<(), selvedge_peers::Error>(())
+//! ```
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "peers are driven on the standard library's threads, locks and clock"
+)]
+
+mod error;
+mod scale;
+mod usage;
+
+mod sample;
+
+mod workload;
+
+mod actor;
+mod channel;
+mod dataflow;
+mod floor;
+mod pool;
+
+mod registry;
+
+pub use error::Error;
+pub use registry::{PEERS, Peer, find_peer};
+pub use sample::{Extra, Report, Run, Sample};
+pub use scale::Scale;
+pub use usage::Usage;
+pub use workload::Workload;

@@ -1,0 +1,260 @@
+//! Owns what can go wrong with building, feeding, asking and running a pipeline.
+
+use std::io;
+
+use selvedge_event::{Event, Kind, SourceSpot, Text, Topic};
+use selvedge_sync::signal::Signal;
+use thiserror::Error;
+
+use crate::report::RunReport;
+
+/// Why a pipeline could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two processors share a name.
+    #[error(
+        "processor `{name}` is registered twice: give one of them another name with `.named(…)`"
+    )]
+    DuplicateName {
+        /// The name.
+        name: Text,
+    },
+    /// Strict routing, and what the processor hears could not be inferred.
+    #[error(
+        "processor `{name}` hears every event{}: name the kinds it hears, mark an arm that is there \
+         for completeness `#[unmatched]`, or build without `.strict()`",
+        at(*.spot)
+    )]
+    CatchAll {
+        /// The processor.
+        name: Text,
+        /// The arm or expression that looks at every event, if known.
+        spot: Option<SourceSpot>,
+    },
+    /// No event can reach the processor.
+    #[error("processor `{name}` has no interests: no event could ever reach it")]
+    NoInterests {
+        /// The processor.
+        name: Text,
+    },
+    /// Two Rust types claim one kind.
+    #[error(
+        "`{first}` and `{second}` both have the kind `{kind}`: give one of them another with \
+         `#[event(name = \"…\")]`"
+    )]
+    KindClash {
+        /// The kind.
+        kind: Kind,
+        /// A type that has it.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
+    /// A pipeline without threads.
+    #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
+    NoWorkers,
+    /// A limit that must be positive is zero.
+    #[error("limit `{limit}` is zero: nothing could ever happen")]
+    ZeroLimit {
+        /// The limit's name in [`Limits`](crate::Limits).
+        limit: &'static str,
+    },
+    /// The program aborts on panic, so that no panic could be caught at a turn's boundary.
+    #[error(
+        "this program is built with `panic = \"abort\"`: a panicking turn would end the process; \
+         remove it from the profile in Cargo.toml"
+    )]
+    PanicAborts,
+}
+
+fn at(spot: Option<SourceSpot>) -> String {
+    spot.map_or_else(String::new, |spot| format!(" because of {spot}"))
+}
+
+/// An event was not accepted. Except for a [clash](Self::KindClash) it comes back to the caller.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// At capacity for now.
+    #[error(
+        "the pipeline holds {limit} submitted events already: submit during the run through a \
+         `Submitter`, which waits, use a source, or raise `Limits::{name}`"
+    )]
+    Full {
+        /// The event.
+        event: Event,
+        /// How many events fit.
+        limit: usize,
+        /// The limit's name in [`Limits`](crate::Limits).
+        name: &'static str,
+    },
+    /// The run takes nothing more: it failed, was stopped, or is in its phases.
+    #[error(
+        "the pipeline takes no more events from outside: it has failed, is stopping or is done"
+    )]
+    Closed {
+        /// The event.
+        event: Event,
+    },
+    /// Another Rust type has the event's kind in this pipeline.
+    #[error(transparent)]
+    KindClash(#[from] KindClash),
+}
+
+impl SubmitError {
+    /// The event that was not accepted, to be kept or submitted again.
+    #[must_use]
+    pub fn into_event(self) -> Option<Event> {
+        match self {
+            SubmitError::Full { event, .. } | SubmitError::Closed { event } => Some(event),
+            SubmitError::KindClash(_) => None,
+        }
+    }
+}
+
+/// Two Rust types claim one kind; found when the second one first turned up.
+#[derive(Clone, Debug, Error)]
+#[error(
+    "kind `{kind}` of {topic} belongs to another Rust type in this pipeline: give one of the two \
+     types another kind with `#[event(name = \"…\")]`"
+)]
+pub struct KindClash {
+    /// The kind.
+    pub kind: Kind,
+    /// The event that brought the second type.
+    pub topic: Box<Topic>,
+}
+
+/// Why a run did not come to a good end.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A turn failed and its processor's policy is to fail the run.
+    #[error("processor `{processor}` failed on {event}: {cause:#}")]
+    Turn {
+        /// Whose turn.
+        processor: Text,
+        /// On what.
+        event: Event,
+        /// The error it returned, or its panic's message.
+        cause: anyhow::Error,
+        /// Whether it was a panic.
+        panicked: bool,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// A source failed while it was pulled.
+    #[error("source `{processor}` failed: {cause:#}")]
+    Pull {
+        /// The source.
+        processor: Text,
+        /// The error it returned, or its panic's message.
+        cause: anyhow::Error,
+        /// Whether it was a panic.
+        panicked: bool,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// A processor could not close when all was done.
+    #[error("processor `{processor}` failed to close: {cause:#}")]
+    Close {
+        /// The processor.
+        processor: Text,
+        /// The error it returned, or its panic's message.
+        cause: anyhow::Error,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// Phase after phase caused new events.
+    #[error(
+        "still not settled after {phase_max} phases: some processor emits in every phase; make it \
+         stop, or raise `Limits::phase_max`"
+    )]
+    NeverSettled {
+        /// The limit.
+        phase_max: u32,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// The events waiting in mailboxes grew past the limit.
+    #[error(
+        "more than {limit} events wait in mailboxes, most of them for {}: a processor emits faster \
+         than its hearers take turns; emit less, or raise `Limits::pipeline_events_max`",
+        fullest.iter().map(|(name, n)| format!("`{name}` ({n})")).collect::<Vec<_>>().join(", ")
+    )]
+    TooManyEvents {
+        /// The limit.
+        limit: usize,
+        /// The fullest mailboxes and how many events each held.
+        fullest: Vec<(Text, usize)>,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// A second signal, or a call, asked to end at once; turns under way were left to themselves.
+    #[error("aborted: turns under way were not waited for")]
+    Aborted {
+        /// The signal that began it, unless it was a call.
+        signal: Option<Signal>,
+    },
+    /// The system had no room for a worker thread.
+    #[error("cannot start worker thread {worker}: {source}")]
+    Spawn {
+        /// Which worker.
+        worker: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals were to be handled and can't be.
+    #[error("cannot watch for signals: {source}")]
+    Signals {
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl RunError {
+    /// What had happened by then, where that is known.
+    #[must_use]
+    pub fn report(&self) -> Option<&RunReport> {
+        match self {
+            RunError::Turn { report, .. }
+            | RunError::Pull { report, .. }
+            | RunError::Close { report, .. }
+            | RunError::NeverSettled { report, .. }
+            | RunError::TooManyEvents { report, .. } => Some(report),
+            RunError::Aborted { .. } | RunError::Spawn { .. } | RunError::Signals { .. } => None,
+        }
+    }
+
+    /// What a program that ends with this error exits with by convention.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            RunError::Aborted { signal: Some(signal) } => signal.exit_status(),
+            _ => 1,
+        }
+    }
+}
+
+/// Why a question got no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Everything the question caused was handled, or the run ended, and nobody replied.
+    #[error("nobody replied to {question}")]
+    NoReply {
+        /// The question.
+        question: Box<Topic>,
+    },
+    /// The reply is not what was asked for.
+    #[error("the reply to {question} is {reply}, not a `{expected}`")]
+    WrongReply {
+        /// The question.
+        question: Box<Topic>,
+        /// What came back.
+        reply: Box<Topic>,
+        /// What should have come.
+        expected: &'static str,
+    },
+}

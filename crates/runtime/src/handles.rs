@@ -1,0 +1,159 @@
+//! Owns the handles that other threads keep on a run: to submit, to stop it, to watch it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use selvedge_event::{Ending, Event, IntoEvent, Payload, Text};
+use selvedge_sync::atomic::Ordering;
+
+use crate::ask::{Answer, Question};
+use crate::core::{Core, N_LANES};
+use crate::envelope::{Envelope, Origin};
+use crate::error::SubmitError;
+use crate::lanes::{Capacity, WhenFull};
+
+/// Submits events to a run from any thread.
+///
+/// While one is alive the run is not done: phases begin when all of them are dropped. What one
+/// submitter submits arrives in that order; every clone is a submitter of its own.
+pub struct Submitter {
+    core: Arc<Core>,
+    lane: u32,
+}
+
+impl Submitter {
+    pub(crate) fn new(core: &Arc<Core>) -> Submitter {
+        core.open();
+        let turn = core.n_submitters.fetch_add(1, Ordering::Relaxed);
+        let lane = u32::try_from(turn % N_LANES as usize).expect("lanes are few");
+        Submitter { core: Arc::clone(core), lane }
+    }
+
+    /// Submits an event and says how many processors hear it; zero is legal. Waits while the
+    /// pipeline has no room. Don't call it from a turn: emit instead.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Closed`], with the event, when the run takes nothing more.
+    pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
+        self.put(event.into_event(), Origin::outside(), WhenFull::Wait)
+    }
+
+    /// As [`submit`](Self::submit), but never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Full`], with the event, when there is no room, besides those of `submit`.
+    pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
+        self.put(event.into_event(), Origin::outside(), WhenFull::Refuse)
+    }
+
+    /// Submits a question; a turn answers it with [`Context::reply`](crate::Context::reply).
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit).
+    pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
+        let (event, origin, answer) = Origin::question(question);
+        self.put(event, origin, WhenFull::Wait)?;
+        Ok(answer)
+    }
+
+    fn put(&self, event: Event, origin: Origin, when_full: WhenFull) -> Result<usize, SubmitError> {
+        let capacity = Capacity { limit: self.core.limits.lane_max, name: "lane_max" };
+        self.core.submit(self.lane, Envelope { event, origin }, capacity, when_full)
+    }
+}
+
+impl Origin {
+    /// A question, what its descendants inherit, and the answer to come.
+    pub(crate) fn question<R: Payload>(question: impl IntoEvent) -> (Event, Origin, Answer<R>) {
+        let event = question.into_event();
+        let (question, answer) = Question::new(event.topic());
+        (event, Origin { outside: true, question: Some(question) }, answer)
+    }
+}
+
+impl Clone for Submitter {
+    fn clone(&self) -> Submitter {
+        Submitter::new(&self.core)
+    }
+}
+
+impl Drop for Submitter {
+    fn drop(&mut self) {
+        self.core.close_one();
+    }
+}
+
+impl fmt::Debug for Submitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submitter").field("lane", &self.lane).finish_non_exhaustive()
+    }
+}
+
+/// Ends a run early, from any thread. Keeps nothing alive.
+#[derive(Clone)]
+pub struct StopHandle {
+    pub(crate) core: Arc<Core>,
+}
+
+impl StopHandle {
+    /// Takes nothing more from outside, handles what was accepted, skips the phases, poisons,
+    /// closes. The report says [`Ending::Stopped`].
+    pub fn stop(&self) {
+        self.core.stop(Ending::Stopped);
+    }
+
+    /// Starts no further turn and waits for none: `run()` returns
+    /// [`Aborted`](crate::RunError::Aborted).
+    pub fn abort(&self) {
+        self.core.abort();
+    }
+}
+
+impl fmt::Debug for StopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StopHandle")
+    }
+}
+
+/// Looks at a run while it goes on. Keeps nothing alive.
+#[derive(Clone)]
+pub struct Monitor {
+    pub(crate) core: Arc<Core>,
+}
+
+/// How far one processor is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Its name.
+    pub processor: Text,
+    /// Turns taken so far.
+    pub turns: u64,
+    /// Events emitted so far.
+    pub emitted: u64,
+    /// Events that wait in its mailbox.
+    pub waiting: usize,
+}
+
+impl Monitor {
+    /// How far each processor is, in order of registration; empty before the run begins. Each
+    /// mailbox is looked at by itself, so the entries are not of one moment.
+    #[must_use]
+    pub fn progress(&self) -> Vec<Progress> {
+        let look = |slot: &crate::core::Slot| {
+            let mailbox = slot.mailbox.lock();
+            let (turns, emitted) = (mailbox.counts.turns, mailbox.counts.emitted);
+            Progress { processor: slot.name.clone(), turns, emitted, waiting: mailbox.mail.len() }
+        };
+        self.core.slots().iter().map(look).collect()
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Monitor")
+    }
+}

@@ -1,0 +1,155 @@
+//! Owns the lanes on which outside submissions wait until a worker posts them.
+//!
+//! A submitter keeps to one lane, and a lane is emptied by one worker at a time, which opens it
+//! again only after posting: what one thread submits arrives in that order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use selvedge_event::Event;
+use selvedge_sync::{Condvar, Mutex};
+
+use crate::envelope::Envelope;
+use crate::error::SubmitError;
+use crate::routes::{RouteCache, RouteTable};
+
+/// One lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Guards what waits here. Taken before the scheduler's lock, never after it.
+    state: Mutex<LaneState>,
+    /// There is room again, or never will be.
+    room: Condvar,
+}
+
+#[derive(Debug)]
+struct LaneState {
+    waiting: VecDeque<Envelope>,
+    routes: RouteCache,
+    /// An entry in the ready set, or a worker, has this lane.
+    scheduled: bool,
+    closed: bool,
+    /// Submitters that wait for room; telling nobody would cost a system call too.
+    n_waiters: usize,
+    counts: LaneCounts,
+}
+
+/// What came in on a lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LaneCounts {
+    pub(crate) submitted: u64,
+    pub(crate) unrouted: u64,
+}
+
+/// What to do when a lane is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    Wait,
+    Refuse,
+}
+
+impl Lane {
+    pub(crate) fn new(routes: Arc<RouteTable>) -> Lane {
+        let state = LaneState {
+            waiting: VecDeque::new(),
+            routes: RouteCache::new(routes),
+            scheduled: false,
+            closed: false,
+            n_waiters: 0,
+            counts: LaneCounts::default(),
+        };
+        Lane { state: Mutex::new(state), room: Condvar::new() }
+    }
+
+    /// Routes by another table from now on.
+    pub(crate) fn rewire(&self, routes: Arc<RouteTable>) {
+        self.state.lock().routes = RouteCache::new(routes);
+    }
+
+    /// Puts an event in and says how many processors hear it.
+    ///
+    /// `schedule` is called, under the lane's lock, when nobody else is about to empty the lane:
+    /// were it called later, the pipeline could be taken for quiet in between.
+    pub(crate) fn submit(
+        &self,
+        envelope: Envelope,
+        capacity: Capacity,
+        when_full: WhenFull,
+        schedule: impl FnOnce(),
+    ) -> Result<usize, SubmitError> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return Err(SubmitError::Closed { event: envelope.event });
+            }
+            if state.waiting.len() < capacity.limit {
+                break;
+            }
+            if when_full == WhenFull::Refuse {
+                let Capacity { limit, name } = capacity;
+                return Err(SubmitError::Full { event: envelope.event, limit, name });
+            }
+            state.n_waiters += 1;
+            state = self.room.wait(state);
+            state.n_waiters -= 1;
+        }
+        let route = state.routes.find(&envelope.event)?;
+        let n_recipients = state.routes.route(route).recipients(&envelope.event).len();
+        state.counts.submitted += 1;
+        if n_recipients == 0 {
+            state.counts.unrouted += 1;
+            return Ok(0);
+        }
+        state.waiting.push_back(envelope);
+        if !state.scheduled {
+            state.scheduled = true;
+            schedule();
+        }
+        Ok(n_recipients)
+    }
+
+    /// Takes out at most `n_max` events, oldest first.
+    pub(crate) fn take(&self, n_max: usize, into: &mut VecDeque<Envelope>) {
+        let mut state = self.state.lock();
+        let n = state.waiting.len().min(n_max);
+        into.extend(state.waiting.drain(..n));
+        if state.n_waiters > 0 {
+            self.room.notify_all();
+        }
+    }
+
+    /// Opens the lane to whoever may empty it next; `true` when it must be scheduled again.
+    pub(crate) fn release(&self) -> bool {
+        let mut state = self.state.lock();
+        state.scheduled = !state.waiting.is_empty();
+        state.scheduled
+    }
+
+    /// Hands back every later submission, and those that wait for room.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.room.notify_all();
+    }
+
+    pub(crate) fn counts(&self) -> LaneCounts {
+        self.state.lock().counts
+    }
+
+    /// What was never posted, as deliveries.
+    pub(crate) fn abandon(&self) -> u64 {
+        let mut state = self.state.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        let mut deliveries = |event: &Event| match state.routes.find(event) {
+            Ok(route) => state.routes.route(route).recipients(event).len() as u64,
+            Err(_) => unreachable!("the event was routed when it was accepted"),
+        };
+        waiting.iter().map(|envelope| deliveries(&envelope.event)).sum()
+    }
+}
+
+/// How many events fit, and the name of the limit that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capacity {
+    pub(crate) limit: usize,
+    pub(crate) name: &'static str,
+}

@@ -1,0 +1,88 @@
+//! Owns `Limits`: every queue and every loop has one, and this is the one table of them.
+
+use std::time::Duration;
+
+use crate::error::BuildError;
+
+/// What a pipeline may hold and how long it may take at a time.
+///
+/// | limit | default | at the limit |
+/// |---|---|---|
+/// | `in_flight_max` | 8 192 | sources are not pulled and outside submissions wait in their lane |
+/// | `lane_max` | 4 096 | `Submitter::submit` waits, `try_submit` errs |
+/// | `backlog_max` | 1 048 576 | `Pipeline::submit` before the run errs |
+/// | `pull_max` | 1 024 | a pull is told so; what it emits above counts all the same |
+/// | `emissions_per_turn_max` | 1 048 576 | the turn fails |
+/// | `pipeline_events_max` | 16 777 216 | the run fails, naming the fullest mailboxes |
+/// | `batch_turns_max` | 128 | the worker looks up and publishes |
+/// | `batch_time_max` | 1 ms | the same |
+/// | `phase_max` | 1 000 | the run fails |
+/// | `dead_letters_max` | 10 000 | further ones are counted, not kept |
+/// | `collected_max` | 1 048 576 | the turn that would collect more fails |
+///
+/// Events are counted in deliveries: one event to three processors is three.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Deliveries under way before the pipeline takes in more from outside. Kept to within a
+    /// batch per worker and pull.
+    pub in_flight_max: usize,
+    /// Submitted events waiting, per lane; outside threads share a pipeline's 16 lanes.
+    pub lane_max: usize,
+    /// Events submitted before the run.
+    pub backlog_max: usize,
+    /// Events that one pull is asked to bring in at most.
+    pub pull_max: usize,
+    /// Events that one turn may emit.
+    pub emissions_per_turn_max: usize,
+    /// Deliveries that may wait in all mailboxes together.
+    pub pipeline_events_max: usize,
+    /// Turns that a worker takes for one processor before it looks up.
+    pub batch_turns_max: usize,
+    /// Time that a worker spends on one processor before it looks up, overrun by a turn at most.
+    pub batch_time_max: Duration,
+    /// Phases before a run that never settles is an error.
+    pub phase_max: u32,
+    /// Dead letters kept for inspection.
+    pub dead_letters_max: usize,
+    /// Events that one `collect` keeps.
+    pub collected_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            in_flight_max: 8_192,
+            lane_max: 4_096,
+            backlog_max: 1 << 20,
+            pull_max: 1_024,
+            emissions_per_turn_max: 1 << 20,
+            pipeline_events_max: 1 << 24,
+            batch_turns_max: 128,
+            batch_time_max: Duration::from_millis(1),
+            phase_max: 1_000,
+            dead_letters_max: 10_000,
+            collected_max: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses limits under which nothing could ever happen. (No dead letters kept, none
+    /// collected and no backlog are legal wishes.)
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        let positive = [
+            ("in_flight_max", self.in_flight_max),
+            ("lane_max", self.lane_max),
+            ("pull_max", self.pull_max),
+            ("emissions_per_turn_max", self.emissions_per_turn_max),
+            ("pipeline_events_max", self.pipeline_events_max),
+            ("batch_turns_max", self.batch_turns_max),
+            ("phase_max", self.phase_max as usize),
+        ];
+        match positive.into_iter().find(|(_, value)| *value == 0) {
+            Some((limit, _)) => Err(BuildError::ZeroLimit { limit }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Owns `Pipeline` and its builder: processors are wired, checked, and handed to a run.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use selvedge_event::{Event, Interests, IntoEvent, Payload, Text};
+use selvedge_sync::Mutex;
+
+use crate::ask::Answer;
+use crate::collect::{Collected, Collector};
+use crate::core::{Core, Slot};
+use crate::envelope::{Envelope, Origin};
+use crate::error::{BuildError, RunError, SubmitError};
+use crate::handles::{Monitor, StopHandle, Submitter};
+use crate::lanes::{Capacity, WhenFull};
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+use crate::observer::Observer;
+use crate::registration::{Configure, IntoRegistration, Registered};
+use crate::report::RunReport;
+use crate::routes::{KindTypes, RouteTable};
+use crate::run::{Lead, Plan, Run, Running};
+
+/// Wires processors into a [`Pipeline`].
+#[must_use = "a builder does nothing until it is built"]
+pub struct PipelineBuilder {
+    processors: Vec<Registered>,
+    limits: Limits,
+    n_workers: usize,
+    routing: Routing,
+    handle_signals: bool,
+    timed: bool,
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Routing {
+    Lenient,
+    Strict,
+}
+
+impl PipelineBuilder {
+    /// Adds a processor. Order counts: it is the order of init and close, and of turns among
+    /// equals.
+    pub fn processor(mut self, processor: impl IntoRegistration) -> PipelineBuilder {
+        self.processors.push(processor.into_registration().into());
+        self
+    }
+
+    /// Adds several of one type.
+    pub fn processors<R: IntoRegistration>(
+        mut self,
+        processors: impl IntoIterator<Item = R>,
+    ) -> PipelineBuilder {
+        let registered = processors.into_iter().map(|p| p.into_registration().into());
+        self.processors.extend(registered);
+        self
+    }
+
+    /// Refuses processors whose interests could not be inferred, instead of letting them hear
+    /// every event.
+    pub fn strict(mut self) -> PipelineBuilder {
+        self.routing = Routing::Strict;
+        self
+    }
+
+    /// How many threads take turns, the one that calls [`run`](Pipeline::run) included. The
+    /// default is what the machine can run at once.
+    pub fn workers(mut self, n_workers: usize) -> PipelineBuilder {
+        self.n_workers = n_workers;
+        self
+    }
+
+    /// What the pipeline may hold.
+    pub fn limits(mut self, limits: Limits) -> PipelineBuilder {
+        self.limits = limits;
+        self
+    }
+
+    /// Lets SIGINT and SIGTERM end the run early, and a second one at once.
+    pub fn handle_signals(mut self) -> PipelineBuilder {
+        self.handle_signals = true;
+        self
+    }
+
+    /// Measures the time that each processor is busy, for the report. Costs two readings of the
+    /// clock per batch.
+    pub fn timed(mut self) -> PipelineBuilder {
+        self.timed = true;
+        self
+    }
+
+    /// Tells someone what happens while it happens.
+    pub fn observer(mut self, observer: impl Observer) -> PipelineBuilder {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Checks the wiring.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says what does not fit and what to do about it.
+    pub fn build(self) -> Result<Pipeline, BuildError> {
+        if cfg!(panic = "abort") {
+            return Err(BuildError::PanicAborts);
+        }
+        if self.n_workers == 0 {
+            return Err(BuildError::NoWorkers);
+        }
+        self.limits.check()?;
+        let mut warnings = Vec::new();
+        let mut names = Names::of(&self.processors)?;
+        let mut processors = Vec::with_capacity(self.processors.len());
+        for registered in self.processors {
+            let name = names.name(&registered);
+            let wired = Wired::new(name, registered);
+            wired.check(self.routing, &mut warnings)?;
+            processors.push(wired);
+        }
+        let routes = Arc::new(wire(&processors)?);
+        let core = Core::new(self.limits, &routes, self.observers, self.timed);
+        Ok(Pipeline {
+            core: Arc::new(core),
+            routes,
+            processors,
+            n_workers: self.n_workers,
+            handle_signals: self.handle_signals,
+            warnings,
+        })
+    }
+}
+
+impl fmt::Debug for PipelineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineBuilder")
+            .field("processors", &self.processors.len())
+            .field("routing", &self.routing)
+            .field("n_workers", &self.n_workers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A processor in its place, before the run.
+struct Wired {
+    name: Text,
+    interests: Interests,
+    registered: Registered,
+}
+
+impl Wired {
+    fn new(name: Text, mut registered: Registered) -> Wired {
+        let interests = registered.owner.processor().interests();
+        let interests = match &registered.key {
+            Some(key) => interests.keyed(key),
+            None => interests,
+        };
+        Wired { name, interests, registered }
+    }
+
+    fn check(&self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
+        let name = self.name.clone();
+        if self.interests.is_empty() {
+            return Err(BuildError::NoInterests { name });
+        }
+        let Some(catch_all) = self.interests.catch_all() else { return Ok(()) };
+        let refusal = BuildError::CatchAll { name, spot: catch_all.spot };
+        match routing {
+            Routing::Strict => Err(refusal),
+            Routing::Lenient => {
+                warnings.push(refusal.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
+    let interests: Vec<Interests> = processors.iter().map(|p| p.interests.clone()).collect();
+    let types = KindTypes::of(&interests)?;
+    Ok(RouteTable::new(&interests, &types))
+}
+
+/// Gives every processor a name of its own.
+struct Names(FxHashSet<Text>);
+
+impl Names {
+    /// Names that were given go first; what is made up must keep clear of them.
+    fn of(processors: &[Registered]) -> Result<Names, BuildError> {
+        let mut names = FxHashSet::default();
+        for name in processors.iter().filter_map(|processor| processor.name.clone()) {
+            if !names.insert(name.clone()) {
+                return Err(BuildError::DuplicateName { name });
+            }
+        }
+        Ok(Names(names))
+    }
+
+    /// The name given, or the type's, numbered from the second on.
+    fn name(&mut self, registered: &Registered) -> Text {
+        if let Some(name) = &registered.name {
+            return name.clone();
+        }
+        let numbered = (2..).map(|n| Text::from(format!("{}#{n}", registered.type_name)));
+        let mut candidates = std::iter::once(Text::literal(registered.type_name)).chain(numbered);
+        let free = candidates.find(|name| self.0.insert(name.clone()));
+        free.expect("there is always a next number")
+    }
+}
+
+/// Processors wired and ready to run, once.
+///
+/// ```
+/// use selvedge_runtime::{Context, Pipeline, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # struct Start; struct Greet(&'static str);
+/// # impl Payload for Start { fn kind() -> Kind { Kind::literal("doc::Start") } }
+/// # impl Payload for Greet { fn kind() -> Kind { Kind::literal("doc::Greet") } }
+/// let mut pipeline = Pipeline::builder()
+///     .processor(on("greeter", |cx: &mut Context, _: &Start| {
+///         cx.emit(Greet("hello"));
+///         Ok(())
+///     }))
+///     .build()?;
+/// let greetings = pipeline.collect::<Greet>();
+/// pipeline.submit(Start)?;
+/// let report = pipeline.run()?;
+/// assert_eq!(greetings.take()[0].0, "hello");
+/// assert_eq!(report.handled, 2);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+pub struct Pipeline {
+    core: Arc<Core>,
+    routes: Arc<RouteTable>,
+    processors: Vec<Wired>,
+    n_workers: usize,
+    handle_signals: bool,
+    warnings: Vec<String>,
+}
+
+impl Pipeline {
+    /// Begins to wire a pipeline.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder {
+            processors: Vec::new(),
+            limits: Limits::default(),
+            n_workers: selvedge_sync::thread::available_parallelism(),
+            routing: Routing::Lenient,
+            handle_signals: false,
+            timed: false,
+            observers: Vec::new(),
+        }
+    }
+
+    /// What the builder of this pipeline should know; the report repeats it.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The processors' names, in order of registration.
+    pub fn processor_names(&self) -> impl Iterator<Item = &Text> {
+        self.processors.iter().map(|processor| &processor.name)
+    }
+
+    /// Collects the events of one type, to be taken out during the run or after it. The
+    /// collector counts as one more processor that hears them.
+    ///
+    /// # Panics
+    ///
+    /// When another Rust type in this pipeline has `T`'s kind.
+    pub fn collect<T: Payload>(&mut self) -> Collected<T> {
+        let (collector, collected) = Collector::<T>::new(self.core.limits.collected_max);
+        let name = format!("collect {} #{}", T::kind(), self.processors.len());
+        let registered = collector.named(name.as_str()).into_registration().into();
+        self.processors.push(Wired::new(Text::from(name), registered));
+        let routes = wire(&self.processors).unwrap_or_else(|clash| panic!("{clash}"));
+        self.routes = Arc::new(routes);
+        for lane in &self.core.lanes {
+            lane.rewire(Arc::clone(&self.routes));
+        }
+        collected
+    }
+
+    /// Submits an event before the run and says how many processors hear it; zero is legal.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`], with the event, above [`Limits::backlog_max`].
+    pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
+        self.put(event.into_event(), Origin::outside())
+    }
+
+    /// Submits a question before the run; a turn answers it with
+    /// [`Context::reply`](crate::Context::reply).
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit).
+    pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
+        let (event, origin, answer) = Origin::question(question);
+        self.put(event, origin)?;
+        Ok(answer)
+    }
+
+    fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
+        let capacity = Capacity { limit: self.core.limits.backlog_max, name: "backlog_max" };
+        self.core.submit(0, Envelope { event, origin }, capacity, WhenFull::Refuse)
+    }
+
+    /// A handle with which another thread submits during the run; the run goes on until it is
+    /// dropped.
+    #[must_use]
+    pub fn submitter(&self) -> Submitter {
+        Submitter::new(&self.core)
+    }
+
+    /// A handle that ends the run early.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { core: Arc::clone(&self.core) }
+    }
+
+    /// A handle to look at the run.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor { core: Arc::clone(&self.core) }
+    }
+
+    /// Runs until everything is handled: init, drain, phases, poison, close. The calling thread
+    /// takes turns too.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] says which processor failed on what, or which limit was reached.
+    pub fn run(self) -> Result<RunReport, RunError> {
+        Run::begin(self.into_plan(), Lead::Helping)?.lead()
+    }
+
+    /// Starts the pipeline in threads of its own, to live on until it is told to finish.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Spawn`] and [`RunError::Signals`]; what fails later is told by
+    /// [`Running::finish`].
+    pub fn start(self) -> Result<Running, RunError> {
+        Run::begin(self.into_plan(), Lead::Waiting).map(Running::new)
+    }
+
+    fn into_plan(self) -> Plan {
+        let priorities: BTreeSet<i32> =
+            self.processors.iter().map(|wired| wired.registered.priority).collect();
+        let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
+        let slots = self.processors.into_iter().map(|wired| Slot {
+            name: wired.name,
+            band: band(wired.registered.priority),
+            on_failure: wired.registered.on_failure,
+            mailbox: Mutex::new(Mailbox::new(wired.registered.owner)),
+        });
+        self.core.install(slots.collect(), self.n_workers);
+        Plan {
+            core: self.core,
+            routes: self.routes,
+            n_workers: self.n_workers,
+            handle_signals: self.handle_signals,
+            warnings: self.warnings,
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&Text> = self.processor_names().collect();
+        f.debug_struct("Pipeline").field("processors", &names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,312 @@
+//! Owns the routing table: which processors hear an event.
+//!
+//! The interests are indexed when the pipeline is built. Routes are worked out the first time an
+//! event of their kind and name turns up, and then found without looking at a string: most events
+//! by their payload's type alone. The number of routes is bounded by the program's types and by
+//! the names that interests mention; names read from data add none.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use selvedge_event::lifecycle::is_lifecycle;
+use selvedge_event::{Event, Interest, Interests, Key, Kind, Name};
+use selvedge_sync::Mutex;
+
+use crate::error::{BuildError, KindClash};
+use crate::ready::OwnerIdx;
+
+/// Who hears the events of one kind and name.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// Those who hear events without a key, or with one that nobody asked for.
+    plain: Box<[OwnerIdx]>,
+    /// Everyone who hears an event with this key.
+    by_key: FxHashMap<Key, Box<[OwnerIdx]>>,
+}
+
+impl Route {
+    /// In order of registration.
+    pub(crate) fn recipients(&self, event: &Event) -> &[OwnerIdx] {
+        if self.by_key.is_empty() {
+            return &self.plain;
+        }
+        event.key().and_then(|key| self.by_key.get(&key)).unwrap_or(&self.plain)
+    }
+}
+
+/// A route's place in the table.
+pub(crate) type RouteIdx = u32;
+
+/// The table, shared by all who send. Everyone keeps a [`RouteCache`] of it.
+#[derive(Debug)]
+pub(crate) struct RouteTable {
+    index: InterestIndex,
+    /// Guards the routes worked out so far. Taken once per route and sender.
+    resolved: Mutex<Resolved>,
+}
+
+#[derive(Debug, Default)]
+struct Resolved {
+    found: FxHashMap<RouteKey, RouteIdx>,
+    routes: Vec<Arc<Route>>,
+    /// Which Rust type has a kind; the first to turn up keeps it.
+    kind_types: FxHashMap<Kind, TypeId>,
+}
+
+/// What decides a route: known kinds and names by number, so that data can't make more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum RouteKey {
+    Typed { payload: TypeId, name: NameIdx },
+    Dynamic { kind: Option<u32>, name: NameIdx },
+}
+
+/// A name that some interest mentions, the kind's own, or any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum NameIdx {
+    Default,
+    Known(u32),
+    Other,
+}
+
+impl RouteTable {
+    pub(crate) fn new(listeners: &[Interests], types: &KindTypes) -> RouteTable {
+        let resolved = Resolved { kind_types: types.ids(), ..Resolved::default() };
+        RouteTable { index: InterestIndex::new(listeners), resolved: Mutex::new(resolved) }
+    }
+
+    /// Who hears phases, and the like, apart from events: by the kind alone.
+    pub(crate) fn hears_kind(&self, kind: &Kind) -> Vec<OwnerIdx> {
+        self.index.route(kind, &[], &Name::from(kind.clone())).plain.into_vec()
+    }
+
+    fn key_of(&self, event: &Event) -> RouteKey {
+        if let Some(payload) = event.default_route() {
+            return RouteKey::Typed { payload, name: NameIdx::Default };
+        }
+        let name = match self.index.names.get(event.name().as_str()) {
+            Some(&known) => NameIdx::Known(known),
+            None => NameIdx::Other,
+        };
+        match event.payload_type() {
+            Some(payload) => RouteKey::Typed { payload, name },
+            None => {
+                let kind = self.index.kinds.get(event.kind().as_str()).copied();
+                RouteKey::Dynamic { kind, name }
+            }
+        }
+    }
+
+    /// The event's route, worked out if it is the first of its kind and name.
+    fn resolve(&self, event: &Event) -> Result<(RouteIdx, Arc<Route>), KindClash> {
+        let key = self.key_of(event);
+        let mut resolved = self.resolved.lock();
+        if let Some(&found) = resolved.found.get(&key) {
+            return Ok((found, Arc::clone(&resolved.routes[found as usize])));
+        }
+        if let RouteKey::Typed { payload, .. } = key {
+            let owner = *resolved.kind_types.entry(event.kind()).or_insert(payload);
+            if owner != payload {
+                return Err(KindClash { kind: event.kind(), topic: Box::new(event.topic()) });
+            }
+        }
+        let route = Arc::new(self.index.route(&event.kind(), &event.ancestors(), &event.name()));
+        let idx = RouteIdx::try_from(resolved.routes.len()).expect("routes are few");
+        resolved.routes.push(Arc::clone(&route));
+        resolved.found.insert(key, idx);
+        Ok((idx, route))
+    }
+}
+
+/// A sender's own copy of the routes it uses: no lock, no string, one probe per event.
+#[derive(Debug)]
+pub(crate) struct RouteCache {
+    table: Arc<RouteTable>,
+    by_type: HashMap<TypeId, RouteIdx, BuildHasherDefault<TypeIdHasher>>,
+    /// Events under a name of their own, and dynamic ones.
+    by_key: FxHashMap<RouteKey, RouteIdx>,
+    routes: Vec<Option<Arc<Route>>>,
+}
+
+impl RouteCache {
+    pub(crate) fn new(table: Arc<RouteTable>) -> RouteCache {
+        RouteCache {
+            table,
+            by_type: HashMap::default(),
+            by_key: FxHashMap::default(),
+            routes: Vec::new(),
+        }
+    }
+
+    /// Finds the event's route.
+    #[inline]
+    pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
+        let found = match event.default_route() {
+            Some(payload) => self.by_type.get(&payload),
+            None => self.by_key.get(&self.table.key_of(event)),
+        };
+        match found {
+            Some(&found) => Ok(found),
+            None => self.find_in_table(event),
+        }
+    }
+
+    #[cold]
+    fn find_in_table(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
+        let (idx, route) = self.table.resolve(event)?;
+        match event.default_route() {
+            Some(payload) => self.by_type.insert(payload, idx),
+            None => self.by_key.insert(self.table.key_of(event), idx),
+        };
+        self.remember(idx, route);
+        Ok(idx)
+    }
+
+    fn remember(&mut self, idx: RouteIdx, route: Arc<Route>) {
+        let idx = idx as usize;
+        if idx >= self.routes.len() {
+            self.routes.resize(idx + 1, None);
+        }
+        self.routes[idx] = Some(route);
+    }
+
+    /// The route that [`find`](Self::find) found.
+    #[inline]
+    pub(crate) fn route(&self, idx: RouteIdx) -> &Route {
+        self.routes[idx as usize].as_ref().expect("a route is remembered when it is found")
+    }
+}
+
+/// A `TypeId` is a hash already: its bits are used as they come.
+#[derive(Debug, Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 ^= u64::from_ne_bytes(word);
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 ^= word;
+    }
+}
+
+/// The interests of all processors, found by kind and by name.
+#[derive(Debug, Default)]
+struct InterestIndex {
+    /// Numbers of the kinds and names that interests mention.
+    kinds: FxHashMap<Kind, u32>,
+    names: FxHashMap<Name, u32>,
+    by_kind: FxHashMap<Kind, Vec<(OwnerIdx, Interest)>>,
+    /// Interests in any kind, but in one name.
+    by_name: FxHashMap<Name, Vec<(OwnerIdx, Interest)>>,
+    /// Interests in any kind and name, for a key or altogether.
+    everywhere: Vec<(OwnerIdx, Interest)>,
+}
+
+impl InterestIndex {
+    fn new(listeners: &[Interests]) -> InterestIndex {
+        let mut index = InterestIndex::default();
+        for (owner, interests) in (0..).zip(listeners) {
+            for interest in interests.as_slice() {
+                index.add(owner, interest.clone());
+            }
+            if interests.catch_all().is_some() {
+                index.add(owner, Interest::any());
+            }
+        }
+        index
+    }
+
+    fn add(&mut self, owner: OwnerIdx, interest: Interest) {
+        if let Some(kind) = interest.asked_kind() {
+            number(&mut self.kinds, kind);
+        }
+        if let Some(name) = interest.asked_name() {
+            number(&mut self.names, name);
+        }
+        let list = match (interest.asked_kind(), interest.asked_name()) {
+            (Some(kind), _) => self.by_kind.entry(kind.clone()).or_default(),
+            (None, Some(name)) => self.by_name.entry(name.clone()).or_default(),
+            (None, None) => &mut self.everywhere,
+        };
+        list.push((owner, interest));
+    }
+
+    /// Works out who hears events of this kind and name.
+    fn route(&self, kind: &Kind, ancestors: &[Kind], name: &Name) -> Route {
+        let mut heard = Vec::new();
+        for kind in std::iter::once(kind).chain(ancestors) {
+            heard.extend(self.by_kind.get(kind).into_iter().flatten());
+        }
+        heard.extend(self.by_name.get(name).into_iter().flatten());
+        // What hears everything does not hear the lifecycle: forwarding it would never end.
+        if !is_lifecycle(kind) {
+            heard.extend(&self.everywhere);
+        }
+        heard.retain(|(_, interest)| interest.asked_name().is_none_or(|asked| asked == name));
+        Route::new(&heard)
+    }
+}
+
+impl Route {
+    /// From interests that hear the route's kind and name, if the key allows.
+    fn new(heard: &[&(OwnerIdx, Interest)]) -> Route {
+        let hearers = |key: Option<&Key>| {
+            let mut owners: Vec<OwnerIdx> = heard
+                .iter()
+                .filter(|(_, interest)| interest.asked_key().is_none_or(|asked| Some(asked) == key))
+                .map(|(owner, _)| *owner)
+                .collect();
+            owners.sort_unstable();
+            owners.dedup();
+            owners.into_boxed_slice()
+        };
+        let keys = heard.iter().filter_map(|(_, interest)| interest.asked_key());
+        Route {
+            plain: hearers(None),
+            by_key: keys.map(|key| (key.clone(), hearers(Some(key)))).collect(),
+        }
+    }
+}
+
+fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut FxHashMap<T, u32>, item: &T) {
+    let next = u32::try_from(numbers.len()).expect("interests are few");
+    numbers.entry(item.clone()).or_insert(next);
+}
+
+/// Which Rust type has which kind, as far as interests tell.
+#[derive(Debug, Default)]
+pub(crate) struct KindTypes(FxHashMap<Kind, (TypeId, &'static str)>);
+
+impl KindTypes {
+    /// Refuses two types under one kind.
+    pub(crate) fn of(listeners: &[Interests]) -> Result<KindTypes, BuildError> {
+        let mut types = KindTypes::default();
+        for interest in listeners.iter().flat_map(Interests::as_slice) {
+            let (Some(kind), Some((id, second))) = (interest.asked_kind(), interest.payload_type())
+            else {
+                continue;
+            };
+            let (owner, first) = *types.0.entry(kind.clone()).or_insert((id, second));
+            if owner != id {
+                return Err(BuildError::KindClash { kind: kind.clone(), first, second });
+            }
+        }
+        Ok(types)
+    }
+
+    fn ids(&self) -> FxHashMap<Kind, TypeId> {
+        self.0.iter().map(|(kind, (id, _))| (kind.clone(), *id)).collect()
+    }
+}

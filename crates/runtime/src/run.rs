@@ -1,0 +1,400 @@
+//! Owns a run from its first thread to its report: init, drain, phases, poison, close.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use selvedge_event::{Ending, Event, Fact, Init, IntoEvent, Payload, Phase, Poison};
+use selvedge_sync::signal::{self, Watch};
+use selvedge_sync::thread::JoinHandle;
+
+use crate::ask::Answer;
+use crate::core::{Core, Failure};
+use crate::error::{RunError, SubmitError};
+use crate::handles::{Monitor, StopHandle, Submitter};
+use crate::phases::{PhaseLoop, Quiet, Step};
+use crate::report::{ProcessorReport, RunReport, WorkerReport};
+use crate::routes::{RouteCache, RouteTable};
+use crate::turn;
+use crate::worker::Worker;
+
+/// What a run needs to know besides the core.
+pub(crate) struct Plan {
+    pub(crate) core: Arc<Core>,
+    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) n_workers: usize,
+    pub(crate) handle_signals: bool,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Whether the thread that leads a run takes turns too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lead {
+    Helping,
+    Waiting,
+}
+
+/// A run under way, seen by the thread that leads it.
+pub(crate) struct Run {
+    plan: Plan,
+    lead: Lead,
+    worker: Worker,
+    threads: Vec<JoinHandle<()>>,
+    /// Kept for its end.
+    _watch: Option<Watch>,
+    began: Duration,
+    n_phases: u32,
+}
+
+impl Run {
+    /// Starts the threads and lets the processors init.
+    pub(crate) fn begin(plan: Plan, lead: Lead) -> Result<Run, RunError> {
+        let core = &plan.core;
+        let watch = plan.handle_signals.then(|| watch_signals(core)).transpose()?;
+        let began = core.clock.now();
+        let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
+        let worker = new_worker(&plan, lead_id);
+        let mut run =
+            Run { plan, lead, worker, threads: Vec::new(), _watch: watch, began, n_phases: 0 };
+        run.tell(Fact::RunStarted {
+            workers: run.plan.n_workers,
+            processors: run.plan.core.slots().len(),
+        });
+        let hear_init = run.plan.routes.hears_kind(&Init::kind());
+        run.worker.take_in_order(&hear_init, &Event::new(Init));
+        run.worker.hand_over();
+        run.spawn_workers()?;
+        Ok(run)
+    }
+
+    fn spawn_workers(&mut self) -> Result<(), RunError> {
+        let first = if self.lead == Lead::Helping { 1 } else { 0 };
+        for id in first..self.plan.n_workers {
+            let mut worker = new_worker(&self.plan, id);
+            let guard = AbortOnPanic(Arc::clone(&self.plan.core));
+            let spawned =
+                selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
+                    let _guard = guard;
+                    worker.serve();
+                });
+            match spawned {
+                Ok(thread) => self.threads.push(thread),
+                Err(source) => {
+                    self.plan.core.abort();
+                    self.join();
+                    return Err(RunError::Spawn { worker: id, source });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leads the run to its end.
+    pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
+        let core = Arc::clone(&self.plan.core);
+        let mut phases = PhaseLoop::new(core.limits.phase_max);
+        let ending = loop {
+            self.settle_down();
+            if core.is_halted() {
+                break None;
+            }
+            match phases.on_quiet(self.quiet()) {
+                Step::Phase { number } => {
+                    core.close_lanes();
+                    self.n_phases = number;
+                    self.tell(Fact::PhaseStarted { number });
+                    self.worker.broadcast(Phase { number });
+                }
+                Step::Poison { ending } => {
+                    core.close_lanes();
+                    if self.is_heard::<Poison>() {
+                        self.worker.broadcast(Poison { ending });
+                    }
+                    if ending != Ending::Completed {
+                        core.stop(ending);
+                    }
+                    core.lock().stopping.get_or_insert(ending);
+                }
+                Step::Close => break core.lock().stopping,
+                Step::NeverSettles => core.fail(&mut core.lock(), Failure::NeverSettled),
+            }
+        };
+        core.close_lanes();
+        core.finish();
+        if core.lock().aborted {
+            return Err(RunError::Aborted { signal: core.signal() });
+        }
+        self.join();
+        if let Some(ending) = ending {
+            self.close_processors(ending);
+        }
+        self.conclude(ending)
+    }
+
+    /// Works, or waits, until the run is quiet or halted.
+    fn settle_down(&mut self) {
+        match self.lead {
+            Lead::Helping => self.worker.drain(),
+            Lead::Waiting => {
+                self.worker.hand_over();
+                self.plan.core.await_quiet();
+            }
+        }
+    }
+
+    fn quiet(&self) -> Quiet {
+        let phase_heard = self.is_heard::<Phase>();
+        let mut sched = self.plan.core.lock();
+        let emitted_inside = std::mem::take(&mut sched.tally.inside);
+        Quiet { emitted_inside, phase_heard, stopping: sched.stopping }
+    }
+
+    fn is_heard<T: Payload>(&self) -> bool {
+        !self.plan.routes.hears_kind(&T::kind()).is_empty()
+    }
+
+    fn tell(&self, fact: Fact) {
+        if !self.plan.core.observers.is_empty() {
+            self.plan.core.observers.tell(&mut vec![fact]);
+        }
+    }
+
+    /// Waits for the workers. A worker that panicked did so by a fault of ours: go on with it.
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    fn close_processors(&self, ending: Ending) {
+        let core = &self.plan.core;
+        for slot in core.slots() {
+            let owner = slot.mailbox.lock().owner.take();
+            let mut owner = owner.expect("nobody has a processor when the workers are gone");
+            if let Err(cause) = turn::close(&mut *owner, ending) {
+                let processor = slot.name.clone();
+                core.fail(&mut core.lock(), Failure::Close { processor, cause });
+            }
+        }
+    }
+
+    fn conclude(self, ending: Option<Ending>) -> Result<RunReport, RunError> {
+        let core = Arc::clone(&self.plan.core);
+        let failure = core.lock().failure.take();
+        let report = self.report(if failure.is_some() { None } else { ending });
+        assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
+        self.tell(Fact::RunFinished { ending: report.ending, elapsed: report.elapsed });
+        match failure {
+            Some(failure) => Err(explain(failure, &core, report)),
+            None => Ok(report),
+        }
+    }
+
+    fn report(&self, ending: Option<Ending>) -> RunReport {
+        let core = &self.plan.core;
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        let lanes = core.lanes.iter().map(crate::lanes::Lane::counts);
+        let (submitted, lost) =
+            lanes.fold((0, 0), |sum, lane| (sum.0 + lane.submitted, sum.1 + lane.unrouted));
+        let in_lanes: u64 = core.lanes.iter().map(crate::lanes::Lane::abandon).sum();
+        let mut in_mailboxes = 0;
+        let look = |slot: &crate::core::Slot| {
+            let mailbox = slot.mailbox.lock();
+            in_mailboxes += mailbox.mail.len() as u64;
+            let counts = mailbox.counts;
+            ProcessorReport {
+                name: slot.name.clone(),
+                turns: counts.turns,
+                pulls: counts.pulls,
+                failures: counts.failures,
+                emitted: counts.emitted,
+                busy: counts.busy,
+            }
+        };
+        let processors = core.slots().iter().map(look).collect();
+        let mut sched = core.lock();
+        let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
+        RunReport {
+            ending,
+            submitted,
+            accepted: sched.tally.accepted + in_lanes,
+            handled: sched.tally.handled,
+            dead: sched.tally.dead,
+            dropped: 0,
+            abandoned: in_mailboxes + in_lanes,
+            unrouted: sched.tally.unrouted + lost,
+            phases: self.n_phases,
+            elapsed,
+            processors,
+            workers: sched.idle_times.iter().map(busy).collect(),
+            dead_letters: std::mem::take(&mut sched.dead_letters),
+            warnings: self.plan.warnings.clone(),
+            signal: core.signal(),
+        }
+    }
+}
+
+fn new_worker(plan: &Plan, id: usize) -> Worker {
+    Worker::new(Arc::clone(&plan.core), RouteCache::new(Arc::clone(&plan.routes)), id)
+}
+
+/// The first signal asks for an early end, the second for one at once.
+fn watch_signals(core: &Arc<Core>) -> Result<Watch, RunError> {
+    let core = Arc::clone(core);
+    let mut n_seen = 0;
+    let on_signal = move |signal| {
+        n_seen += 1;
+        core.note_signal(signal);
+        if n_seen == 1 { core.stop(Ending::Interrupted) } else { core.abort() }
+    };
+    signal::watch(on_signal).map_err(|source| RunError::Signals { source })
+}
+
+fn explain(failure: Failure, core: &Core, report: RunReport) -> RunError {
+    let report = Box::new(report);
+    match failure {
+        Failure::Turn { processor, event, cause, panicked } => {
+            RunError::Turn { processor, event, cause, panicked, report }
+        }
+        Failure::Pull { processor, cause, panicked } => {
+            RunError::Pull { processor, cause, panicked, report }
+        }
+        Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
+        Failure::NeverSettled => {
+            RunError::NeverSettled { phase_max: core.limits.phase_max, report }
+        }
+        Failure::TooManyEvents => {
+            const NAMED_MAX: usize = 3;
+            let mut fullest: Vec<_> = core
+                .slots()
+                .iter()
+                .map(|slot| (slot.name.clone(), slot.mailbox.lock().mail.len()))
+                .collect();
+            fullest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+            fullest.truncate(NAMED_MAX);
+            RunError::TooManyEvents { limit: core.limits.pipeline_events_max, fullest, report }
+        }
+    }
+}
+
+/// A worker whose own code panics must not leave the others waiting for it.
+struct AbortOnPanic(Arc<Core>);
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abort();
+        }
+    }
+}
+
+/// A pipeline that lives on in threads of its own until it is told to finish.
+///
+/// Dropped without [`finish`](Self::finish) it starts no further turn, waits for those under way
+/// and leaves no thread behind.
+pub struct Running {
+    /// `None` once it is being finished.
+    run: Option<Run>,
+    submitter: Option<Submitter>,
+}
+
+impl Running {
+    pub(crate) fn new(run: Run) -> Running {
+        let submitter = Submitter::new(&run.plan.core);
+        Running { run: Some(run), submitter: Some(submitter) }
+    }
+
+    fn handle(&self) -> &Submitter {
+        self.submitter.as_ref().expect("the submitter stays until the end")
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.run.as_ref().expect("the run stays until the end").plan.core
+    }
+
+    /// See [`Submitter::submit`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::submit`].
+    pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
+        self.handle().submit(event)
+    }
+
+    /// See [`Submitter::try_submit`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::try_submit`].
+    pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
+        self.handle().try_submit(event)
+    }
+
+    /// See [`Submitter::ask`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::ask`].
+    pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
+        self.handle().ask(question)
+    }
+
+    /// A handle with which another thread submits; the run goes on until it is dropped.
+    #[must_use]
+    pub fn submitter(&self) -> Submitter {
+        self.handle().clone()
+    }
+
+    /// A handle that ends the run early.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { core: Arc::clone(self.core()) }
+    }
+
+    /// A handle to look at the run.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor { core: Arc::clone(self.core()) }
+    }
+
+    /// Waits until all other submitters are gone and everything is handled, then runs the
+    /// phases, poisons, closes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pipeline::run`](crate::Pipeline::run).
+    pub fn finish(mut self) -> Result<RunReport, RunError> {
+        drop(self.submitter.take());
+        match self.run.take() {
+            Some(run) => run.lead(),
+            None => unreachable!("a run is finished once, by value"),
+        }
+    }
+
+    /// Takes nothing more from outside, handles what was accepted, then poisons and closes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pipeline::run`](crate::Pipeline::run).
+    pub fn stop(self) -> Result<RunReport, RunError> {
+        self.core().stop(Ending::Stopped);
+        self.finish()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut run) = self.run.take() {
+            run.plan.core.abort();
+            run.join();
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Running")
+    }
+}

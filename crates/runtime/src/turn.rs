@@ -1,0 +1,97 @@
+//! Owns the boundary of a turn: the one place where user code is called and its panics are caught.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::anyhow;
+use selvedge_event::{Ending, Event, Text};
+
+use crate::context::Context;
+use crate::envelope::Origin;
+use crate::outbox::{Outbox, Refusal};
+use crate::processor::{Pull, Result};
+use crate::registration::Owner;
+
+/// How a turn failed. What it emitted is rolled back by then.
+#[derive(Debug)]
+pub(crate) struct TurnFailure {
+    pub(crate) cause: anyhow::Error,
+    pub(crate) panicked: bool,
+    /// Whether the processor can go on.
+    pub(crate) usable: bool,
+}
+
+/// What a turn wants beyond what it emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Nothing,
+    /// To be pulled from.
+    Pulls,
+}
+
+/// Whose turn it is, and where what it emits goes.
+pub(crate) struct Seated<'a> {
+    pub(crate) owner: &'a mut dyn Owner,
+    pub(crate) name: &'a Text,
+    pub(crate) outbox: &'a mut Outbox,
+}
+
+impl Seated<'_> {
+    /// One turn on one event.
+    pub(crate) fn take_turn(
+        &mut self,
+        event: &Event,
+        origin: &Origin,
+    ) -> Result<Wish, TurnFailure> {
+        self.owner.save();
+        let mut cx = Context::new(self.outbox, self.name, origin, 0);
+        let called =
+            catch_unwind(AssertUnwindSafe(|| self.owner.processor().process(&mut cx, event)));
+        let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
+        self.conclude(called).map(|()| wish)
+    }
+
+    /// One pull of at most `room` events.
+    pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
+        self.owner.save();
+        let mut cx = Context::new(self.outbox, self.name, origin, room);
+        let called = catch_unwind(AssertUnwindSafe(|| self.owner.processor().pull(&mut cx)));
+        self.conclude(called)
+    }
+
+    fn conclude<T>(&mut self, called: std::thread::Result<Result<T>>) -> Result<T, TurnFailure> {
+        let result = match (called, self.outbox.take_refusal()) {
+            (Ok(Ok(value)), None) => Ok(value),
+            (Ok(Ok(_)), Some(refusal)) => Err((explain(refusal, self.outbox), false)),
+            (Ok(Err(cause)), _) => Err((cause, false)),
+            (Err(panic), _) => Err((anyhow!(panic_message(&*panic)), true)),
+        };
+        result.map_err(|(cause, panicked)| {
+            self.outbox.roll_back();
+            TurnFailure { cause, panicked, usable: !panicked || self.owner.restore() }
+        })
+    }
+}
+
+/// Closes a processor; nothing can be emitted any more.
+pub(crate) fn close(owner: &mut dyn Owner, ending: Ending) -> Result {
+    catch_unwind(AssertUnwindSafe(|| owner.processor().close(ending)))
+        .unwrap_or_else(|panic| Err(anyhow!(panic_message(&*panic)).context("panicked")))
+}
+
+fn explain(refusal: Refusal, outbox: &Outbox) -> anyhow::Error {
+    match refusal {
+        Refusal::TooMany => anyhow!(
+            "the turn emitted more than {} events: emit from several turns, from a source, or \
+             raise `Limits::emissions_per_turn_max`",
+            outbox.per_turn_max()
+        ),
+        Refusal::KindClash(clash) => clash.into(),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

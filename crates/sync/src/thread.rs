@@ -1,0 +1,36 @@
+//! Owns the ways to make threads and to wait on a core.
+
+#[cfg(shuttle)]
+use shuttle::thread as imp;
+#[cfg(not(shuttle))]
+use std::thread as imp;
+
+pub use imp::{JoinHandle, ThreadId, current, yield_now};
+
+/// Starts a thread under a name that debuggers and panics show.
+///
+/// # Errors
+///
+/// The system's, when it has no room for another thread.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
+    imp::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// How many threads can run at once here; 1 if the system won't say.
+#[must_use]
+pub fn available_parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Tells the core that this is a spin loop. Under a model checker it yields, or the thread spun
+/// for might never be scheduled.
+#[inline]
+pub fn spin_hint() {
+    #[cfg(not(shuttle))]
+    std::hint::spin_loop();
+    #[cfg(shuttle)]
+    imp::yield_now();
+}

@@ -1,0 +1,70 @@
+//! The result as people read it.
+
+use std::fmt::Write as _;
+
+use super::Report;
+
+/// A table of the spreads, then what could not be measured, then the word on the machine.
+pub(super) fn render(report: &Report) -> String {
+    let mut out = format!(
+        "{:<9}{:<20}{:>4}{:>12}{:>12}{:>12}  {}\n",
+        "workload", "runtime", "n", "min ns", "median ns", "max ns", "median / best peer's"
+    );
+    for row in &report.rows {
+        let ratio = row.ratio.map(|ratio| format!("  {ratio:.2}")).unwrap_or_default();
+        writeln!(
+            out,
+            "{:<9}{:<20}{:>4}{:>12.1}{:>12.1}{:>12.1}{ratio}",
+            row.workload, row.name, row.n, row.ns.min, row.ns.median, row.ns.max
+        )
+        .expect("a String takes all that is written to it");
+    }
+    for (name, workload) in &report.inexpressible {
+        out.push_str(&format!("{workload} can't be expressed with {name}\n"));
+    }
+    out.push_str(&format!("scale {}, rounds {}\n", report.scale, report.rounds));
+    out.push_str(&report.quiet.to_string());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+    use crate::bench::figures::compare;
+    use crate::bench::machine::{Quiet, Sample};
+    use crate::bench::{Measurement, Report};
+
+    #[test]
+    fn table_shows_the_ratio_to_the_best_peer() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let measured = [
+            ("W1", "ours", 60.0),
+            ("W1", "ours", 50.0),
+            ("W1", "slow", 400.0),
+            ("W1", "fast", 110.0),
+            ("W2", "ours", 20.0),
+        ];
+        let measurements = measured.map(|(workload, peer, ns_per)| Measurement {
+            peer: peer.to_owned(),
+            workload: workload.to_owned(),
+            ns_per,
+        });
+        let report = Report {
+            scale: 0.1,
+            rounds: 1,
+            quiet: Quiet::between(0.0, &Sample::default(), &Sample::default()),
+            rows: compare(&measurements, &names("ours"), &names("slow fast")),
+            inexpressible: vec![("slow".to_owned(), "W2".to_owned())],
+        };
+        insta::assert_snapshot!(render(&report), @r"
+        workload runtime                n      min ns   median ns      max ns  median / best peer's
+        W1       ours                   2        50.0        55.0        60.0  0.50
+        W1       slow                   1       400.0       400.0       400.0
+        W1       fast                   1       110.0       110.0       110.0
+        W2       ours                   1        20.0        20.0        20.0
+        W2 can't be expressed with slow
+        scale 0.1, rounds 1
+        machine: the run was too short to tell whether it was quiet (others used 0.0 % of it, load average before 0.00)
+        ");
+    }
+}

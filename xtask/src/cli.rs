@@ -1,0 +1,66 @@
+//! What can be typed after `cargo xtask`, and which task it starts. Holds no task itself.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{bench, bigfile, ci, deny, fuzz, tidy};
+
+/// Every development task of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every check that a change has to pass, stopping at the first failure.
+    Ci(ci::Options),
+    /// Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies.
+    Tidy(tidy::Options),
+    /// Measure our runtime against the peers, alternately, one process per measurement.
+    Bench(bench::Options),
+    /// Send a huge JSONL file through source and sink under a memory limit.
+    Bigfile(bigfile::Options),
+    /// Check licences, bans, sources and, where they can be fetched, security advisories.
+    Deny,
+    /// Run the fuzz targets of `crates/event` on the nightly toolchain.
+    Fuzz(fuzz::Options),
+}
+
+/// Reads the command line and runs the task it names.
+pub(crate) fn run() -> Result<()> {
+    match Cli::parse().task {
+        Task::Ci(options) => ci::run(&options),
+        Task::Tidy(options) => tidy::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Bigfile(options) => bigfile::run(&options),
+        Task::Deny => deny::run().map(drop),
+        Task::Fuzz(options) => fuzz::run(&options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_task_is_described() {
+        Cli::command().debug_assert();
+        let tasks: Vec<String> = Cli::command()
+            .get_subcommands()
+            .map(|task| format!("{}: {}", task.get_name(), task.get_about().unwrap_or_default()))
+            .collect();
+        insta::assert_snapshot!(tasks.join("\n"), @r"
+        ci: Run every check that a change has to pass, stopping at the first failure
+        tidy: Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies
+        bench: Measure our runtime against the peers, alternately, one process per measurement
+        bigfile: Send a huge JSONL file through source and sink under a memory limit
+        deny: Check licences, bans, sources and, where they can be fetched, security advisories
+        fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain
+        ");
+    }
+}
