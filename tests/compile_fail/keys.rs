@@ -1,4 +1,4 @@
-//! An event has one key, of a type that can be one.
+//! An event has one key.
 
 use selvedge_event::Event;
 
@@ -8,12 +8,6 @@ struct Twice {
     one: u64,
     #[key]
     two: u64,
-}
-
-#[derive(Event)]
-struct Fraction {
-    #[key]
-    half: f64,
 }
 
 #[derive(Event)]

@@ -128,7 +128,10 @@ fn descent(options: &Options, marked: &Marked<'_>, event: &TokenStream) -> Token
             ancestors
         }
 
-        fn view(&self, wanted: ::core::any::TypeId) -> ::core::option::Option<&dyn ::core::any::Any> {
+        fn view(
+            &self,
+            wanted: ::core::any::TypeId,
+        ) -> ::core::option::Option<&dyn ::core::any::Any> {
             if wanted == ::core::any::TypeId::of::<Self>() {
                 return ::core::option::Option::Some(self);
             }

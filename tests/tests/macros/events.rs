@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use selvedge_event::digest::{self, set::Set};
 use selvedge_event::{Event, Key, Kind, Payload};
 use serde::Serialize;
 
@@ -140,20 +141,19 @@ fn serializable_events_are_found() {
 struct Tagged {
     #[serde(skip)]
     hashes: HashSet<u8>,
-    #[serde(serialize_with = "in_order")]
+    #[serde(with = "digest::set")]
     tags: HashSet<u8>,
-}
-
-fn in_order<S: serde::Serializer>(tags: &HashSet<u8>, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut tags: Vec<_> = tags.iter().collect();
-    tags.sort();
-    tags.serialize(serializer)
+    groups: Vec<Set<HashSet<u8>>>,
 }
 
 #[test]
-fn sets_may_be_written_in_order() {
-    let tagged = Tagged { hashes: HashSet::from([9]), tags: HashSet::from([3, 1, 2]) };
-    assert!(tagged.hashes.contains(&9));
-    assert_eq!(serde_json::to_string(&tagged).ok().as_deref(), Some(r#"{"tags":[1,2,3]}"#));
-    assert!(tagged.encodable().is_some());
+fn sets_that_are_marked_have_a_digest() {
+    let digest = |tags: [u8; 3]| {
+        let groups = vec![Set(HashSet::from(tags))];
+        let tagged = Tagged { hashes: HashSet::from(tags), tags: HashSet::from(tags), groups };
+        assert!(tagged.hashes.contains(&1));
+        Event::new(tagged).digest().ok()
+    };
+    assert!(digest([1, 2, 3]).is_some());
+    assert_eq!(digest([1, 2, 3]), digest([3, 2, 1]));
 }

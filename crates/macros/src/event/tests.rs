@@ -176,7 +176,7 @@ fn a_set_is_checked_where_the_compiler_knows_whether_it_is_serialized() {
         use selvedge::event::payload::generated::*;
         ::core::assert!(
             ! < Serializable < Tags >> ::YES,
-            "a hash set in the event `Tags` has no order, so its digest would change from run to run: use a `BTreeSet`, or mark the field `#[serde(with = \"selvedge::digest::set\")]`"
+            "a hash set in the event `Tags` has no order, so its digest would change from run to run: use a `BTreeSet`, mark the field `#[serde(with = \"selvedge::digest::set\")]`, or wrap the set in `selvedge::digest::set::Set`"
         )
     };
     "#);

@@ -67,8 +67,8 @@ pub(super) fn let_error(pattern: &Pat, whole: &dyn ToTokens, event: &Ident) -> E
     Error::new_spanned(
         whole.to_token_stream(),
         format!(
-            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => … }}`, \
-             which needs no other arm where its value is not used, and `_ => …` for an `else`"
+            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => … \
+             }}`, which needs no other arm where its value is not used, and `_ => …` for an `else`"
         ),
     )
 }

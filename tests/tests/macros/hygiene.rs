@@ -7,7 +7,7 @@ use selvedge_event::Event;
 use selvedge_runtime::{Context, Processor, Result, processor};
 
 mod selvedge {
-    pub use selvedge_event as event;
+    pub(super) use selvedge_event as event;
 }
 
 struct Option;
@@ -32,7 +32,7 @@ fn owned(_: &Base) -> usize {
 }
 
 #[derive(Event)]
-#[event(extends = Base, crate = crate::selvedge)]
+#[event(extends = Base, crate = self::selvedge)]
 struct Child {
     #[base]
     base: Base,
@@ -63,4 +63,8 @@ impl Processor for Deaf {
     }
 }
 
-fn main() {}
+#[test]
+fn names_of_the_user_do_not_matter() {
+    assert!(!Subject.interests().is_empty());
+    assert!(Deaf.interests().catch_all().is_some());
+}
