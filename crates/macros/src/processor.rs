@@ -31,7 +31,10 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
             let error = error.into_compile_error();
             return quote!(#error #item);
         }
-        Err(error) => return error.into_compile_error(),
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#error #item);
+        }
     };
     match complete(options, &mut block, code) {
         Ok(()) => quote!(#block),

@@ -1,6 +1,9 @@
 //! How the arms of a lowered `match` behave in a turn.
 
-use selvedge_event::{Dynamic, Event, IntoEvent, Key, Named};
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use selvedge_event::{Dynamic, Event, IntoEvent, Key, Named, Payload};
 use selvedge_runtime::{Context, Processor, Result, processor};
 use serde_json::{Value, json};
 
@@ -187,4 +190,33 @@ fn matches_nest_in_loops_arms_and_closures() {
     assert_eq!(trace(Nested, Animal { legs: 6 }), "6");
     assert_eq!(trace(Nested, Stone), "rolling, stone");
     assert_eq!(trace(Nested, Order::Closed), "");
+}
+
+/// Hears whatever it is made for.
+struct Relay<T>(Log, PhantomData<fn(T)>);
+
+#[processor]
+impl<T: Payload + Debug> Processor for Relay<T> {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            Batch::<T>(items) => self.0.add(format!("{items:?}")),
+            item @ T => self.0.add(format!("{item:?}")),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Event)]
+#[event(name = "batch")]
+struct Batch<T>(Vec<T>);
+
+#[derive(Debug, Event)]
+struct Leaf(#[expect(dead_code, reason = "printed only")] u8);
+
+#[test]
+fn a_type_parameter_names_a_payload_too() {
+    let relay = |log| Relay::<Leaf>(log, PhantomData);
+    assert_eq!(trace(relay, Leaf(3)), "Leaf(3)");
+    assert_eq!(trace(relay, Batch(vec![Leaf(1), Leaf(2)])), "[Leaf(1), Leaf(2)]");
+    assert_eq!(trace(relay, Batch(vec![Stone])), "");
 }
