@@ -64,6 +64,8 @@ pub trait Payload: Send + Sync + Sized + 'static {
 /// What generated code calls. Not for people.
 #[doc(hidden)]
 pub mod generated {
+    use crate::topic::Key;
+
     pub use erased_serde::Serialize as Encodable;
 
     /// Picks `Some(self)` for serializable types and `None` for others at compile time, without
@@ -133,6 +135,26 @@ pub mod generated {
     /// The field marked `#[base]`, as the parent that it is.
     pub fn base<Field: Base<Parent>, Parent>(field: &Field) -> &Parent {
         field.base()
+    }
+
+    /// What can be marked `#[key]`: whatever a key can be made from by reference.
+    pub trait Keyed {
+        /// The field, as a key.
+        fn key(&self) -> Key;
+    }
+
+    impl<T> Keyed for T
+    where
+        for<'a> Key: From<&'a T>,
+    {
+        fn key(&self) -> Key {
+            Key::from(self)
+        }
+    }
+
+    /// The field marked `#[key]`, as a key.
+    pub fn key<Field: Keyed>(field: &Field) -> Key {
+        field.key()
     }
 
     /// Whether the event is of this kind or extends it: what an interest in the kind hears.

@@ -8,7 +8,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Pat, PatIdent,
+    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Meta, Pat, PatIdent,
     Result, Stmt, parse_quote,
 };
 
@@ -170,13 +170,13 @@ impl Walk<'_> {
             return;
         }
         for (arm, alternatives) in found.arms.iter_mut().zip(&cells) {
-            let patterns =
-                alternatives.iter().map(|alternative| columns.pattern(&alternative.cells));
-            let lowered = Pat::Verbatim(quote!(#(#patterns)|*));
-            match &mut arm.pat {
-                Pat::Guard(guarded) => *guarded.pat = lowered,
-                pattern => *pattern = lowered,
-            }
+            let pattern = match &mut arm.pat {
+                Pat::Guard(guarded) => &mut *guarded.pat,
+                pattern => pattern,
+            };
+            let place = pattern.span();
+            let alternatives = alternatives.iter().map(|one| columns.pattern(&one.cells, place));
+            *pattern = Pat::Verbatim(quote!(#(#alternatives)|*));
         }
         if !is_exhaustive {
             if let Some(last) = found.arms.last_mut() {
@@ -241,7 +241,10 @@ fn take_unmatched(attributes: &mut Vec<Attribute>) -> Result<bool> {
             ));
         }
         if attribute.path().is_ident("unmatched") {
-            attribute.meta.require_path_only()?;
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                let message = "`#[unmatched]` stands alone: it has no options";
+                return Err(Error::new_spanned(attribute, message));
+            }
             is_unmatched = true;
         }
     }

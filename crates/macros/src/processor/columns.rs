@@ -1,7 +1,7 @@
 //! Owns the tuple that a `match` over the event is lowered to: one column per question asked.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::{Ident, Path};
 
 /// The questions that the arms of one `match` ask the event, each asked once.
@@ -99,15 +99,20 @@ impl<'a> Columns<'a> {
         quote!((#(#questions,)*))
     }
 
-    /// The pattern over all columns that wants these cells, and nothing of the others.
-    pub(super) fn pattern(&self, cells: &[Cell]) -> TokenStream {
-        let Some(width) = cells.iter().map(|cell| cell.column + 1).max() else { return quote!(_) };
+    /// The pattern over all columns that wants these cells, and nothing of the others. Errors
+    /// about it point at `place`.
+    pub(super) fn pattern(&self, cells: &[Cell], place: Span) -> TokenStream {
+        // The place is the user's, but the code is not: lints must not take it for theirs.
+        let place = place.resolved_at(Span::call_site());
+        let Some(width) = cells.iter().map(|cell| cell.column + 1).max() else {
+            return quote_spanned!(place=> _);
+        };
         let columns =
             (0..width).map(|column| match cells.iter().find(|cell| cell.column == column) {
                 Some(cell) => cell.pattern.clone(),
                 None => quote!(_),
             });
         let rest = (width < self.questions.len()).then(|| quote!(..));
-        quote!((#(#columns,)* #rest))
+        quote_spanned!(place=> (#(#columns,)* #rest))
     }
 }
