@@ -1,5 +1,6 @@
 //! Whole-system tests: one binary, a module per subject.
 
+mod errors;
 mod lifecycle;
 mod macros;
 mod routing;

@@ -284,7 +284,7 @@ struct AbortOnPanic(Arc<Core>);
 
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if selvedge_sync::thread::is_panicking() {
             self.0.abort();
         }
     }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::anyhow;
 use selvedge_event::{Ending, Event, Text};
+use selvedge_sync::thread::Caught;
 
 use crate::context::Context;
 use crate::envelope::Origin;
@@ -59,7 +60,7 @@ impl Seated<'_> {
         self.conclude(called)
     }
 
-    fn conclude<T>(&mut self, called: std::thread::Result<Result<T>>) -> Result<T, TurnFailure> {
+    fn conclude<T>(&mut self, called: Caught<Result<T>>) -> Result<T, TurnFailure> {
         let result = match (called, self.outbox.take_refusal()) {
             (Ok(Ok(value)), None) => Ok(value),
             (Ok(Ok(_)), Some(refusal)) => Err((explain(refusal, self.outbox), false)),
