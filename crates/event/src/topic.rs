@@ -137,6 +137,8 @@ key_from! {
     String => |text| Key::Text(Text::from(text)),
     &String => |text| Key::Text(Text::from(text.as_str())),
     Text => |text| Key::Text(text),
+    &Text => |text| Key::Text(text.clone()),
+    &Name => |name| Key::Text(name.0.clone()),
     &Key => |key| key.clone(),
 }
 

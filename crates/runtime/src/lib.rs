@@ -32,6 +32,7 @@ mod registration;
 mod report;
 mod routes;
 mod run;
+mod solo;
 mod turn;
 mod worker;
 
@@ -79,3 +80,4 @@ pub use run::Running;
 /// ```
 ///
 pub use selvedge_macros::processor;
+pub use solo::{Solo, SoloTurn};

@@ -115,6 +115,11 @@ impl Outbox {
         self.replies.truncate(self.mark.replies);
     }
 
+    /// Forgets the emissions of the current turn, but not its replies.
+    pub(crate) fn forget_emissions(&mut self) {
+        self.log.truncate(self.mark.log);
+    }
+
     /// The emissions of the current turn, for those who are told of them.
     pub(crate) fn current_turn(&self) -> Vec<(Event, usize)> {
         let count = |emission: &Emission| {
@@ -143,11 +148,16 @@ impl Outbox {
                 None => drained.unrouted += 1,
             }
         }
+        self.give_replies();
+        self.mark = Mark::default();
+        drained
+    }
+
+    /// Gives the askers their answers.
+    pub(crate) fn give_replies(&mut self) {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
         }
-        self.mark = Mark::default();
-        drained
     }
 }
 

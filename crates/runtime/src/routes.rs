@@ -41,7 +41,7 @@ impl Route {
 pub(crate) type RouteIdx = u32;
 
 /// The table, shared by all who send. Everyone keeps a [`RouteCache`] of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RouteTable {
     index: InterestIndex,
     /// Guards the routes worked out so far. Taken once per route and sender.

@@ -31,6 +31,7 @@
 //! ```
 
 pub use selvedge_event as event;
+pub use selvedge_io as io;
 pub use selvedge_runtime as runtime;
 
 pub use anyhow;

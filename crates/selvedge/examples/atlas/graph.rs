@@ -165,8 +165,10 @@ impl Results {
             *packages += 1;
             *kib += package.kib;
         }
-        sections.into_iter().map(|(section, (packages, installed_kib))| {
-            SectionLine { section: section.to_owned(), packages, installed_kib }
+        sections.into_iter().map(|(section, (packages, installed_kib))| SectionLine {
+            section: section.to_owned(),
+            packages,
+            installed_kib,
         })
     }
 

@@ -1,0 +1,113 @@
+//! Owns `Solo`: one processor taking turns alone, without a pipeline, for tests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use selvedge_event::{Event, IntoEvent, Payload, Text, Typed};
+
+use crate::ask::Question;
+use crate::envelope::Origin;
+use crate::limits::Limits;
+use crate::outbox::Outbox;
+use crate::processor::{Pull, Result};
+use crate::registration::{IntoRegistration, Registered};
+use crate::routes::{RouteCache, RouteTable};
+use crate::turn::{Seated, TurnFailure};
+
+/// One processor taking turns alone: its turns have the boundary that they have in a pipeline, and
+/// what they emit can be looked at.
+///
+/// ```
+/// use selvedge_runtime::{Context, Solo, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # #[derive(Debug, PartialEq)]
+/// # struct Ping(u32);
+/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+/// let mut solo = Solo::new(on("echo", |cx: &mut Context, ping: &Ping| {
+///     cx.emit(Ping(ping.0 + 1));
+///     Ok(())
+/// }));
+/// let turn = solo.turn(Ping(1));
+/// assert!(turn.result.is_ok());
+/// assert_eq!(turn.payloads::<Ping>()[0].0, 2);
+/// ```
+pub struct Solo {
+    registered: Registered,
+    name: Text,
+    outbox: Outbox,
+}
+
+/// What came of a turn taken alone.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SoloTurn<T = ()> {
+    /// What the turn returned; a panic is an error that says so.
+    pub result: Result<T>,
+    /// What it emitted: nothing, if it failed.
+    pub emitted: Vec<Event>,
+}
+
+impl<T> SoloTurn<T> {
+    /// The emitted events that hold a `P`, in order.
+    #[must_use]
+    pub fn payloads<P: Payload>(&self) -> Vec<Typed<P>> {
+        self.emitted.iter().filter_map(|event| event.clone().typed().ok()).collect()
+    }
+}
+
+impl Solo {
+    /// Takes a processor, or a configured one.
+    pub fn new(processor: impl IntoRegistration) -> Solo {
+        let registered = Registered::from(processor.into_registration());
+        let name = registered.name.clone().unwrap_or(Text::literal(registered.type_name));
+        let routes = RouteCache::new(Arc::new(RouteTable::default()));
+        let outbox = Outbox::new(routes, Limits::default().emissions_per_turn_max);
+        Solo { registered, name, outbox }
+    }
+
+    /// One turn on one event, whether or not the processor is interested in it.
+    pub fn turn(&mut self, event: impl IntoEvent) -> SoloTurn {
+        let event = event.into_event();
+        let result = self.seated().take_turn(&event, &Origin::inside());
+        self.look(result.map(|_wish| ()))
+    }
+
+    /// One turn on a question; returns the reply too, if there is one.
+    pub fn ask<R: Payload>(&mut self, question: impl IntoEvent) -> (SoloTurn, Option<Typed<R>>) {
+        let event = question.into_event();
+        let (question, answer) = Question::new::<R>(event.topic());
+        let origin = Origin { outside: true, question: Some(question) };
+        let result = self.seated().take_turn(&event, &origin);
+        let turn = self.look(result.map(|_wish| ()));
+        self.outbox.give_replies();
+        drop(origin);
+        (turn, answer.now().and_then(Result::ok))
+    }
+
+    /// One pull of at most `room` events.
+    pub fn pull(&mut self, room: usize) -> SoloTurn<Pull> {
+        let result = self.seated().pull(&Origin::inside(), room);
+        self.look(result)
+    }
+
+    fn seated(&mut self) -> Seated<'_> {
+        Seated { owner: &mut *self.registered.owner, name: &self.name, outbox: &mut self.outbox }
+    }
+
+    fn look<T>(&mut self, result: Result<T, TurnFailure>) -> SoloTurn<T> {
+        let emitted = self.outbox.current_turn().into_iter().map(|(event, _)| event).collect();
+        self.outbox.forget_emissions();
+        let result = result.map_err(|failure| match failure.panicked {
+            true => anyhow!("panicked: {:#}", failure.cause),
+            false => failure.cause,
+        });
+        SoloTurn { result, emitted }
+    }
+}
+
+impl fmt::Debug for Solo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Solo").field("processor", &self.name).finish_non_exhaustive()
+    }
+}
