@@ -51,24 +51,32 @@ fn a_match_becomes_one_over_a_tuple_of_downcasts() {
     assert_snapshot!(check(body), @r#"
     impl Processor for X {
         fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
-            match (
-                selvedge::event::Event::payload::<Start>(event),
-                selvedge::event::Event::payload::<Rename>(event),
-                selvedge::event::Event::payload::<Order>(event),
-                selvedge::event::Event::payload::<Stop>(event),
-            ) {
-                (::core::option::Option::Some(Start { who }), ..) if who.is_empty() => {
-                    return Ok(());
+            match selvedge::event::payload::generated::Payloads::of(event) {
+                payloads => {
+                    match (
+                        payloads.seen_as::<Start>(),
+                        payloads.seen_as::<Rename>(),
+                        payloads.seen_as::<Order>(),
+                        payloads.seen_as::<Stop>(),
+                    ) {
+                        (
+                            ::core::option::Option::Some(Start { who }),
+                            ..,
+                        ) if who.is_empty() => return Ok(()),
+                        (::core::option::Option::Some(Start { who }), ..)
+                        | (_, ::core::option::Option::Some(Rename(_, who)), ..) => {
+                            cx.emit(Greet { who: who.clone() })
+                        }
+                        (
+                            _,
+                            _,
+                            ::core::option::Option::Some(order @ Order::Placed { .. }),
+                            ..,
+                        ) => self.orders.push(order.clone()),
+                        (_, _, _, ::core::option::Option::Some(_)) => self.stop()?,
+                        _ => {}
+                    }
                 }
-                (::core::option::Option::Some(Start { who }), ..)
-                | (_, ::core::option::Option::Some(Rename(_, who)), ..) => {
-                    cx.emit(Greet { who: who.clone() })
-                }
-                (_, _, ::core::option::Option::Some(order @ Order::Placed { .. }), ..) => {
-                    self.orders.push(order.clone())
-                }
-                (_, _, _, ::core::option::Option::Some(_)) => self.stop()?,
-                _ => {}
             }
             Ok(())
         }
