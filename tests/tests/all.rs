@@ -1,5 +1,7 @@
 //! Whole-system tests: one binary, a module per subject.
 
+#![expect(clippy::disallowed_methods, reason = "tests stand outside of the runtime they drive")]
+
 mod errors;
 mod lifecycle;
 mod macros;

@@ -11,6 +11,7 @@
 //! `events.rs` says what travels, `stages.rs` what is done with it, `graph.rs` how.
 
 #![expect(unreachable_pub, reason = "an example reads better without `pub(crate)`")]
+#![expect(clippy::disallowed_methods, reason = "a program may use the standard library's threads")]
 
 mod events;
 mod graph;
