@@ -105,6 +105,12 @@ impl Outbox {
         self.per_turn_max
     }
 
+    /// Whether the current turn was not allowed to emit all it wanted to.
+    #[inline]
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
         self.refusal.take()
     }

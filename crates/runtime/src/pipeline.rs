@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Event, Interests, IntoEvent, Payload, Text};
 use selvedge_sync::Mutex;
 
@@ -184,18 +184,22 @@ fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
 }
 
 /// Gives every processor a name of its own.
-struct Names(FxHashSet<Text>);
+struct Names {
+    taken: FxHashSet<Text>,
+    /// The next number to try for each type, lest many processors of one type try each other's.
+    next: FxHashMap<&'static str, usize>,
+}
 
 impl Names {
     /// Names that were given go first; what is made up must keep clear of them.
     fn of(processors: &[Registered]) -> Result<Names, BuildError> {
-        let mut names = FxHashSet::default();
+        let mut taken = FxHashSet::default();
         for name in processors.iter().filter_map(|processor| processor.name.clone()) {
-            if !names.insert(name.clone()) {
+            if !taken.insert(name.clone()) {
                 return Err(BuildError::DuplicateName { name });
             }
         }
-        Ok(Names(names))
+        Ok(Names { taken, next: FxHashMap::default() })
     }
 
     /// The name given, or the type's, numbered from the second on.
@@ -203,10 +207,17 @@ impl Names {
         if let Some(name) = &registered.name {
             return name.clone();
         }
-        let numbered = (2..).map(|n| Text::from(format!("{}#{n}", registered.type_name)));
-        let mut candidates = std::iter::once(Text::literal(registered.type_name)).chain(numbered);
-        let free = candidates.find(|name| self.0.insert(name.clone()));
-        free.expect("there is always a next number")
+        let next = self.next.entry(registered.type_name).or_insert(1);
+        loop {
+            let name = match *next {
+                1 => Text::literal(registered.type_name),
+                n => Text::from(format!("{}#{n}", registered.type_name)),
+            };
+            *next += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use selvedge_event::{Key, Text};
+use selvedge_event::{Event, Key, Text};
 
-use crate::processor::Processor;
+use crate::context::Context;
+use crate::processor::{Processor, Pull, Result};
 
 /// What happens after a failed turn. What the turn emitted is never published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,10 +217,14 @@ fn short_type_name<P>() -> &'static str {
 
 /// A processor together with what is kept to mend it after a panic.
 pub(crate) trait Owner: Send {
+    /// The processor, outside of its turns.
     fn processor(&mut self) -> &mut dyn Processor;
 
-    /// Called before each turn.
-    fn save(&mut self) {}
+    /// One turn. Panics come through: whoever calls catches them.
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result;
+
+    /// One pull. Panics come through.
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull>;
 
     /// Called after a panic; `false` when the state of before the turn can't be had back.
     fn restore(&mut self) -> bool;
@@ -230,6 +235,14 @@ struct AsIs<P>(P);
 impl<P: Processor> Owner for AsIs<P> {
     fn processor(&mut self) -> &mut dyn Processor {
         &mut self.0
+    }
+
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        self.0.process(cx, event)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        self.0.pull(cx)
     }
 
     fn restore(&mut self) -> bool {
@@ -244,6 +257,14 @@ impl<P: Processor> Owner for Stateless<P> {
         &mut self.0
     }
 
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        self.0.process(cx, event)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        self.0.pull(cx)
+    }
+
     fn restore(&mut self) -> bool {
         true
     }
@@ -254,13 +275,27 @@ struct Restored<P> {
     before: Option<P>,
 }
 
+impl<P: Processor + Clone> Restored<P> {
+    fn save(&mut self) {
+        // Were the clone to panic, an older one would be taken for the state of before this turn.
+        self.before = None;
+        self.before = Some(self.current.clone());
+    }
+}
+
 impl<P: Processor + Clone> Owner for Restored<P> {
     fn processor(&mut self) -> &mut dyn Processor {
         &mut self.current
     }
 
-    fn save(&mut self) {
-        self.before = Some(self.current.clone());
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        self.save();
+        self.current.process(cx, event)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        self.save();
+        self.current.pull(cx)
     }
 
     fn restore(&mut self) -> bool {

@@ -260,24 +260,31 @@ impl InterestIndex {
 }
 
 impl Route {
-    /// From interests that hear the route's kind and name, if the key allows.
+    /// From interests that hear the route's kind and name, if the key allows. Linear in them but
+    /// for sorting: there may be a processor per key.
     fn new(heard: &[&(OwnerIdx, Interest)]) -> Route {
-        let hearers = |key: Option<&Key>| {
-            let mut owners: Vec<OwnerIdx> = heard
-                .iter()
-                .filter(|(_, interest)| interest.asked_key().is_none_or(|asked| Some(asked) == key))
-                .map(|(owner, _)| *owner)
-                .collect();
-            owners.sort_unstable();
-            owners.dedup();
-            owners.into_boxed_slice()
-        };
-        let keys = heard.iter().filter_map(|(_, interest)| interest.asked_key());
-        Route {
-            plain: hearers(None),
-            by_key: keys.map(|key| (key.clone(), hearers(Some(key)))).collect(),
+        let mut plain = Vec::new();
+        let mut keyed: FxHashMap<Key, Vec<OwnerIdx>> = FxHashMap::default();
+        for (owner, interest) in heard {
+            match interest.asked_key() {
+                Some(key) => keyed.entry(key.clone()).or_default().push(*owner),
+                None => plain.push(*owner),
+            }
         }
+        let everyone = |(key, mut owners): (Key, Vec<OwnerIdx>)| {
+            owners.extend(&plain);
+            (key, in_order(owners))
+        };
+        let by_key = keyed.into_iter().map(everyone).collect();
+        Route { plain: in_order(plain), by_key }
     }
+}
+
+/// Each owner once, in order of registration.
+fn in_order(mut owners: Vec<OwnerIdx>) -> Box<[OwnerIdx]> {
+    owners.sort_unstable();
+    owners.dedup();
+    owners.into_boxed_slice()
 }
 
 fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut FxHashMap<T, u32>, item: &T) {
