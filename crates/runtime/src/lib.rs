@@ -16,6 +16,7 @@ mod context;
 mod core;
 mod envelope;
 mod error;
+mod failure;
 mod handler;
 mod handles;
 mod lanes;
@@ -32,6 +33,7 @@ mod registration;
 mod report;
 mod routes;
 mod run;
+mod tally;
 mod turn;
 mod worker;
 

@@ -218,10 +218,11 @@ fn short_type_name<P>() -> &'static str {
 pub(crate) trait Owner: Send {
     fn processor(&mut self) -> &mut dyn Processor;
 
-    /// Called before each turn.
+    /// Called before each turn. May panic, as it calls the user's code.
     fn save(&mut self) {}
 
-    /// Called after a panic; `false` when the state of before the turn can't be had back.
+    /// Called after a panic; `false` when the state of before the turn can't be had back. May
+    /// panic too.
     fn restore(&mut self) -> bool;
 }
 
@@ -260,6 +261,8 @@ impl<P: Processor + Clone> Owner for Restored<P> {
     }
 
     fn save(&mut self) {
+        // First: should cloning panic, an older state must not be mistaken for this one.
+        self.before = None;
         self.before = Some(self.current.clone());
     }
 

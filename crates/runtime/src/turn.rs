@@ -43,19 +43,22 @@ impl Seated<'_> {
         event: &Event,
         origin: &Origin,
     ) -> Result<Wish, TurnFailure> {
-        self.owner.save();
         let mut cx = Context::new(self.outbox, self.name, origin, 0);
-        let called =
-            catch_unwind(AssertUnwindSafe(|| self.owner.processor().process(&mut cx, event)));
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            self.owner.save();
+            self.owner.processor().process(&mut cx, event)
+        }));
         let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
         self.conclude(called).map(|()| wish)
     }
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
-        self.owner.save();
         let mut cx = Context::new(self.outbox, self.name, origin, room);
-        let called = catch_unwind(AssertUnwindSafe(|| self.owner.processor().pull(&mut cx)));
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            self.owner.save();
+            self.owner.processor().pull(&mut cx)
+        }));
         self.conclude(called)
     }
 
@@ -68,9 +71,20 @@ impl Seated<'_> {
         };
         result.map_err(|(cause, panicked)| {
             self.outbox.roll_back();
-            TurnFailure { cause, panicked, usable: !panicked || self.owner.restore() }
+            TurnFailure { cause, panicked, usable: !panicked || self.restore() }
         })
     }
+
+    /// Restoring drops the state that the panic left behind: that is the user's code too.
+    fn restore(&mut self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.owner.restore())).unwrap_or(false)
+    }
+}
+
+/// The error and its causes. To format it is to call the user's code.
+pub(crate) fn describe(cause: &anyhow::Error) -> String {
+    catch_unwind(AssertUnwindSafe(|| format!("{cause:#}")))
+        .unwrap_or_else(|_| "an error that panics when it is formatted".to_owned())
 }
 
 /// Closes a processor; nothing can be emitted any more.
