@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 
 use selvedge::prelude::*;
-use selvedge::runtime::{BuildError, SubmitError};
+use selvedge::runtime::BuildError;
 
 use crate::routing::{Listener, Log};
 
