@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests stand outside of the runtime they drive")]
 
 mod errors;
+mod failure;
+mod hostile;
 mod lifecycle;
 mod macros;
 mod routing;

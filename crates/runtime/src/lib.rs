@@ -16,6 +16,7 @@ mod context;
 mod core;
 mod envelope;
 mod error;
+mod failure;
 mod handler;
 mod handles;
 mod lanes;
@@ -33,6 +34,7 @@ mod report;
 mod routes;
 mod run;
 mod solo;
+mod tally;
 mod turn;
 mod worker;
 

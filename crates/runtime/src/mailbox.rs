@@ -84,6 +84,7 @@ pub(crate) struct Counts {
     pub(crate) pulls: u64,
     pub(crate) failures: u64,
     pub(crate) emitted: u64,
+    pub(crate) abandoned: u64,
     pub(crate) busy: Duration,
 }
 
@@ -93,6 +94,7 @@ impl Counts {
         self.pulls += other.pulls;
         self.failures += other.failures;
         self.emitted += other.emitted;
+        self.abandoned += other.abandoned;
         self.busy += other.busy;
     }
 }
@@ -130,6 +132,13 @@ impl Mailbox {
         let (status, effect) = self.status.on(signal);
         self.status = status;
         effect
+    }
+
+    /// Takes out the mail, which will have no turn, to be dropped when the lock is given back.
+    #[must_use]
+    pub(crate) fn abandon(&mut self) -> VecDeque<Envelope> {
+        self.counts.abandoned += self.mail.len() as u64;
+        std::mem::take(&mut self.mail)
     }
 
     /// Gives the mailbox back to the scheduler.

@@ -81,9 +81,12 @@ impl Outbox {
         }
     }
 
-    /// Adds a reply of the current turn.
+    /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
+    /// the first reply counts.
     pub(crate) fn reply(&mut self, question: Arc<Question>, event: Event) {
-        self.replies.push((question, event));
+        if self.replies.len() == self.mark.replies {
+            self.replies.push((question, event));
+        }
     }
 
     /// How many events the current turn has emitted.

@@ -21,7 +21,7 @@ use crate::observer::Observer;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
-use crate::run::{Lead, Plan, Run, Running};
+use crate::run::{Keeper, Lead, Plan, Run, Running};
 
 /// Wires processors into a [`Pipeline`].
 #[must_use = "a builder does nothing until it is built"]
@@ -123,7 +123,7 @@ impl PipelineBuilder {
         let routes = Arc::new(wire(&processors)?);
         let core = Core::new(self.limits, &routes, self.observers, self.timed);
         Ok(Pipeline {
-            core: Arc::new(core),
+            core: Keeper(Arc::new(core)),
             routes,
             processors,
             n_workers: self.n_workers,
@@ -243,7 +243,7 @@ impl Names {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub struct Pipeline {
-    core: Arc<Core>,
+    core: Keeper,
     routes: Arc<RouteTable>,
     processors: Vec<Wired>,
     n_workers: usize,

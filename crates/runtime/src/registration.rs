@@ -226,7 +226,8 @@ pub(crate) trait Owner: Send {
     /// One pull. Panics come through.
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull>;
 
-    /// Called after a panic; `false` when the state of before the turn can't be had back.
+    /// Called after a panic; `false` when the state of before the turn can't be had back. May
+    /// panic too.
     fn restore(&mut self) -> bool;
 }
 

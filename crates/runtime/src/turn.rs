@@ -72,8 +72,19 @@ impl Seated<'_> {
             (Ok(Ok(_)), None) => unreachable!("a turn that succeeded is not undone"),
         };
         self.outbox.roll_back();
-        TurnFailure { cause, panicked, usable: !panicked || self.owner.restore() }
+        TurnFailure { cause, panicked, usable: !panicked || self.restore() }
     }
+
+    /// Restoring drops the state that the panic left behind: that is the user's code too.
+    fn restore(&mut self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.owner.restore())).unwrap_or(false)
+    }
+}
+
+/// The error and its causes. To format it is to call the user's code.
+pub(crate) fn describe(cause: &anyhow::Error) -> String {
+    catch_unwind(AssertUnwindSafe(|| format!("{cause:#}")))
+        .unwrap_or_else(|_| "an error that panics when it is formatted".to_owned())
 }
 
 /// Closes a processor; nothing can be emitted any more.
