@@ -21,7 +21,7 @@ use crate::observer::Observer;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
-use crate::run::{Keeper, Lead, Plan, Run, Running};
+use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
 
 /// Wires processors into a [`Pipeline`].
 #[must_use = "a builder does nothing until it is built"]
@@ -33,6 +33,7 @@ pub struct PipelineBuilder {
     handle_signals: bool,
     timed: bool,
     observers: Vec<Arc<dyn Observer>>,
+    on_worker_start: Option<WorkerStart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,16 @@ impl PipelineBuilder {
         self
     }
 
+    /// Calls this on every thread that the pipeline starts, before its first turn, with the
+    /// worker's number: to pin it to a core, say. (The thread that calls `run()` is its own.)
+    pub fn on_worker_start(
+        mut self,
+        hook: impl Fn(usize) + Send + Sync + 'static,
+    ) -> PipelineBuilder {
+        self.on_worker_start = Some(Arc::new(hook));
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -129,6 +140,7 @@ impl PipelineBuilder {
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings,
+            on_worker_start: self.on_worker_start,
         })
     }
 }
@@ -249,6 +261,7 @@ pub struct Pipeline {
     n_workers: usize,
     handle_signals: bool,
     warnings: Vec<String>,
+    on_worker_start: Option<WorkerStart>,
 }
 
 impl Pipeline {
@@ -262,6 +275,7 @@ impl Pipeline {
             handle_signals: false,
             timed: false,
             observers: Vec::new(),
+            on_worker_start: None,
         }
     }
 
@@ -377,6 +391,7 @@ impl Pipeline {
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings: self.warnings,
+            on_worker_start: self.on_worker_start,
         }
     }
 }

@@ -28,7 +28,11 @@ pub(crate) struct Plan {
     pub(crate) n_workers: usize,
     pub(crate) handle_signals: bool,
     pub(crate) warnings: Vec<String>,
+    pub(crate) on_worker_start: Option<WorkerStart>,
 }
+
+/// What each thread of a pipeline does first, given its number.
+pub(crate) type WorkerStart = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// The core, kept by whoever can bring a run to its end: the pipeline, then the run. When the
 /// keeper is gone, whichever way, nobody waits for room or replies any more.
@@ -94,9 +98,13 @@ impl Run {
         for id in first..self.plan.n_workers {
             let mut worker = new_worker(&self.plan, id);
             let guard = HaltOnPanic(Arc::clone(&self.plan.core));
+            let on_start = self.plan.on_worker_start.clone();
             let spawned =
                 selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
                     let _guard = guard;
+                    if let Some(on_start) = on_start {
+                        on_start(id);
+                    }
                     worker.serve();
                 });
             match spawned {
