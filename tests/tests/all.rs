@@ -10,3 +10,5 @@ mod hostile;
 mod lifecycle;
 mod macros;
 mod routing;
+mod sources;
+mod stress;
