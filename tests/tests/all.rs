@@ -9,3 +9,5 @@ mod hostile;
 mod lifecycle;
 mod macros;
 mod routing;
+mod sources;
+mod stress;
