@@ -29,10 +29,12 @@ pub(crate) struct Route {
 
 impl Route {
     /// In order of registration.
+    #[inline]
     pub(crate) fn recipients(&self, event: &Event) -> &[OwnerIdx] {
-        if self.by_key.is_empty() {
-            return &self.plain;
-        }
+        if self.by_key.is_empty() { &self.plain } else { self.keyed_recipients(event) }
+    }
+
+    fn keyed_recipients(&self, event: &Event) -> &[OwnerIdx] {
         event.key().and_then(|key| self.by_key.get(&key)).unwrap_or(&self.plain)
     }
 }
@@ -124,6 +126,8 @@ impl RouteTable {
 #[derive(Debug)]
 pub(crate) struct RouteCache {
     table: Arc<RouteTable>,
+    /// What was found last by type: most emissions follow one of their own kind.
+    last: Option<(TypeId, RouteIdx)>,
     by_type: HashMap<TypeId, RouteIdx, BuildHasherDefault<TypeIdHasher>>,
     /// Events under a name of their own, and dynamic ones.
     by_key: FxHashMap<RouteKey, RouteIdx>,
@@ -134,6 +138,7 @@ impl RouteCache {
     pub(crate) fn new(table: Arc<RouteTable>) -> RouteCache {
         RouteCache {
             table,
+            last: None,
             by_type: HashMap::default(),
             by_key: FxHashMap::default(),
             routes: Vec::new(),
@@ -143,13 +148,22 @@ impl RouteCache {
     /// Finds the event's route.
     #[inline]
     pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
-        let found = match event.default_route() {
+        let payload = event.default_route();
+        if let (Some(payload), Some((last, found))) = (payload, self.last)
+            && payload == last
+        {
+            return Ok(found);
+        }
+        let found = match payload {
             Some(payload) => self.by_type.get(&payload),
             None => self.by_key.get(&self.table.key_of(event)),
         };
-        match found {
-            Some(&found) => Ok(found),
-            None => self.find_in_table(event),
+        match (found, payload) {
+            (Some(&found), payload) => {
+                self.last = payload.map(|payload| (payload, found)).or(self.last);
+                Ok(found)
+            }
+            (None, _) => self.find_in_table(event),
         }
     }
 
