@@ -39,8 +39,8 @@ impl Route {
     }
 }
 
-/// A route's place in the table.
-pub(crate) type RouteIdx = u32;
+/// A route's place in the table. A word wide: emissions carry one, and are moved about.
+pub(crate) type RouteIdx = usize;
 
 /// The table, shared by all who send. Everyone keeps a [`RouteCache`] of it.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl RouteTable {
         let key = self.key_of(event);
         let mut resolved = self.resolved.lock();
         if let Some(&found) = resolved.found.get(&key) {
-            return Ok((found, Arc::clone(&resolved.routes[found as usize])));
+            return Ok((found, Arc::clone(&resolved.routes[found])));
         }
         if let RouteKey::Typed { payload, .. } = key {
             let owner = *resolved.kind_types.entry(event.kind()).or_insert(payload);
@@ -115,7 +115,7 @@ impl RouteTable {
             }
         }
         let route = Arc::new(self.index.route(&event.kind(), &event.ancestors(), &event.name()));
-        let idx = RouteIdx::try_from(resolved.routes.len()).expect("routes are few");
+        let idx = resolved.routes.len();
         resolved.routes.push(Arc::clone(&route));
         resolved.found.insert(key, idx);
         Ok((idx, route))
@@ -155,16 +155,12 @@ impl RouteCache {
             return Ok(found);
         }
         let found = match payload {
-            Some(payload) => self.by_type.get(&payload),
-            None => self.by_key.get(&self.table.key_of(event)),
+            Some(payload) => self.by_type.get(&payload).copied(),
+            None => self.by_key.get(&self.table.key_of(event)).copied(),
         };
-        match (found, payload) {
-            (Some(&found), payload) => {
-                self.last = payload.map(|payload| (payload, found)).or(self.last);
-                Ok(found)
-            }
-            (None, _) => self.find_in_table(event),
-        }
+        let Some(found) = found else { return self.find_in_table(event) };
+        self.last = payload.map(|payload| (payload, found)).or(self.last);
+        Ok(found)
     }
 
     #[cold]
@@ -179,7 +175,6 @@ impl RouteCache {
     }
 
     fn remember(&mut self, idx: RouteIdx, route: Arc<Route>) {
-        let idx = idx as usize;
         if idx >= self.routes.len() {
             self.routes.resize(idx + 1, None);
         }
@@ -189,7 +184,7 @@ impl RouteCache {
     /// The route that [`find`](Self::find) found.
     #[inline]
     pub(crate) fn route(&self, idx: RouteIdx) -> &Route {
-        self.routes[idx as usize].as_ref().expect("a route is remembered when it is found")
+        self.routes[idx].as_ref().expect("a route is remembered when it is found")
     }
 }
 
