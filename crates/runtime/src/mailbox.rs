@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::envelope::Envelope;
+use crate::envelope::{Descent, Envelope};
 use crate::registration::Owner;
 
 /// Where a mailbox stands with the scheduler. At most one turn is in flight.
@@ -114,7 +114,7 @@ pub(crate) struct Mailbox {
 /// What a pull inherits from the turn that asked for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pulling {
-    pub(crate) outside: bool,
+    pub(crate) descent: Descent,
 }
 
 impl Mailbox {

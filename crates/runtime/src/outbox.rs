@@ -7,7 +7,7 @@ use std::sync::Arc;
 use selvedge_event::Event;
 
 use crate::ask::Question;
-use crate::envelope::{Envelope, Origin};
+use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::KindClash;
 use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteIdx};
@@ -145,7 +145,7 @@ impl Outbox {
         for Emission { route, envelope } in self.log.drain(..) {
             let route = self.routes.route(route);
             let recipients = route.recipients(&envelope.event);
-            drained.inside += u64::from(!envelope.origin.outside);
+            drained.inside += u64::from(envelope.origin.descent == Descent::Inside);
             drained.deliveries += recipients.len() as u64;
             match recipients.split_last() {
                 Some((&last, others)) => {

@@ -207,7 +207,7 @@ impl Hands {
             }
             counts.turns += 1;
             if self.turn(core, slot, owner, &envelope, counts) == Wish::Pulls {
-                pulling = Some(Pulling { outside: envelope.origin.outside });
+                pulling = Some(Pulling { descent: envelope.origin.descent });
             }
             if self.outbox.len() >= UNPUBLISHED_MAX {
                 self.publish(core);
@@ -268,7 +268,7 @@ impl Hands {
 
         let mut counts = Counts::default();
         let began = core.timed.then(|| core.clock.now());
-        let origin = Origin { outside: pulling.outside, question: None };
+        let origin = Origin { descent: pulling.descent, question: None };
         let answer = if room == 0 {
             Ok(Pull::Done)
         } else {
