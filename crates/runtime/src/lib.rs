@@ -24,6 +24,7 @@ mod limits;
 mod mailbox;
 mod observer;
 mod outbox;
+mod owner;
 mod parcels;
 mod phases;
 mod pipeline;

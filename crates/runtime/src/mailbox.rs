@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::envelope::{Descent, Envelope};
-use crate::registration::Owner;
+use crate::owner::Owner;
 
 /// Where a mailbox stands with the scheduler. At most one turn is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

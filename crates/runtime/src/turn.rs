@@ -10,8 +10,8 @@ use selvedge_sync::thread::Caught;
 use crate::context::Context;
 use crate::envelope::Origin;
 use crate::outbox::{Outbox, Refusal};
+use crate::owner::Owner;
 use crate::processor::{Pull, Result};
-use crate::registration::Owner;
 
 /// How a turn failed. What it emitted is rolled back by then.
 #[derive(Debug)]
