@@ -202,8 +202,11 @@ impl Processor for Node {
                 }
                 Ok(())
             }
-            Phase { number } if *number <= self.phases => {
-                self.emit(cx, &mut Random::of(&[world.seed, u64::from(*number)]), 3, false);
+            Phase { number } => {
+                self.check_drained();
+                if *number <= self.phases {
+                    self.emit(cx, &mut Random::of(&[world.seed, u64::from(*number)]), 3, false);
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -319,6 +322,22 @@ impl Node {
                 "{me} heard from {from} on {channel}: {seq} instead of {next}, stamp {stamp}, \
                  {last} or later expected, bad {bad}"
             ));
+        }
+    }
+
+    /// All that was submitted is handled before the phases begin.
+    fn check_drained(&self) {
+        let (world, me) = (&self.sender.world, self.sender.me);
+        let heard = world.nodes[me].heard.lock().expect("nobody panics with it in hand");
+        for from in world.nodes.len()..world.sent.len() {
+            for (channel, sent) in world.sent[from].iter().enumerate() {
+                let (sent, next) = (sent.load(Ordering::Relaxed), heard.next[from][channel]);
+                if world.channels[channel].contains(&me) && next != sent {
+                    world.fault(format!(
+                        "{me} heard {next} of {sent} from {from} when phases began"
+                    ));
+                }
+            }
         }
     }
 
