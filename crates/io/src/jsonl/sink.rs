@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use selvedge_event::{Dynamic, Ending, Event, Init, Interest, Interests, Name, Payload};
+use selvedge_event::{Dynamic, Ending, Event, Init, Interest, Interests, Name, Payload, Poison};
 use selvedge_runtime::{Context, Processor, Result};
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ use crate::jsonl::writer::{Writer, Written};
 /// Unless [`append`](Self::append) or [`truncate`](Self::truncate) is chosen the file is replaced
 /// at the end of a run that [completed](Ending::Completed), whole and on disk; after any other
 /// ending, or a run that failed, it is as it was before. That the file can be written is checked
-/// when the run begins.
+/// when the run begins, and that the disk has room for what it was told when it hears [`Poison`]:
+/// a run with several sinks fails before the first of them has replaced its file.
 ///
 /// ```
 /// use selvedge_event::{Kind, Payload};
@@ -165,6 +166,17 @@ impl<T> Sink<T> {
         write(event, self.writer()?)
     }
 
+    /// Writes out what it was told, if that is to stay. What others emit on poison may still come;
+    /// it waits for the close.
+    fn settle(&mut self, ending: Ending) -> Result<(), WriteError> {
+        match (self.mode, ending) {
+            (Mode::Atomic, Ending::Completed) | (Mode::Append | Mode::Truncate, _) => {
+                self.writer()?.flush()
+            }
+            (Mode::Atomic, _) => Ok(()),
+        }
+    }
+
     fn end(&mut self, ending: Ending) -> Result<(), WriteError> {
         let written = self.written();
         let State::Open(writer) = std::mem::replace(&mut self.state, State::Closed(written)) else {
@@ -184,6 +196,8 @@ impl<T: 'static> Processor for Sink<T> {
     fn process(&mut self, _cx: &mut Context<'_>, event: &Event) -> Result {
         if event.is::<Init>() {
             self.writer()?;
+        } else if let Some(Poison { ending }) = event.payload() {
+            self.settle(*ending)?;
         } else {
             self.take(event)?;
         }
@@ -191,7 +205,7 @@ impl<T: 'static> Processor for Sink<T> {
     }
 
     fn interests(&self) -> Interests {
-        Interests::listed([Interest::of::<Init>(), self.interest.clone()])
+        Interests::listed([Interest::of::<Init>(), Interest::of::<Poison>(), self.interest.clone()])
     }
 
     fn default_priority(&self) -> i32 {

@@ -26,14 +26,15 @@ pub struct PackageRecord {
 #[derive(Event, Deserialize)]
 pub struct Size {
     pub package: String,
-    pub installed_size_kib: u64,
+    /// At most 4 TiB, so that no sum of sizes overflows.
+    pub installed_size_kib: u32,
 }
 
 /// A package whose size is known.
 #[derive(Clone, Event)]
 pub struct Sized {
     pub record: Arc<PackageRecord>,
-    pub kib: u64,
+    pub kib: u32,
 }
 
 /// A package that one stream has and the other has not.

@@ -1,55 +1,59 @@
 //! Who needs whom: dependencies resolved, and closures found. Knows nothing about events.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::Arc;
 
-use crate::events::{ClosureLine, Findings, PackageRecord, SectionLine, Sized};
+use crate::events::{ClosureLine, Findings, SectionLine, Sized};
 
 /// Packages by number, in byte order of their names, and what each needs.
 pub struct Graph {
-    pub packages: Vec<Sized>,
+    packages: Vec<Node>,
     /// Where the needs of a package begin in `needs`; they end where the next one's begin.
     starts: Vec<usize>,
     needs: Vec<u32>,
-    pub n_unresolved: usize,
+    n_unresolved: usize,
+}
+
+/// What the results say about a package besides its place in the graph.
+struct Node {
+    name: String,
+    section: String,
+    kib: u32,
 }
 
 impl Graph {
     /// Resolves all dependencies.
-    pub fn resolve(mut packages: Vec<Sized>) -> Graph {
-        packages.sort_unstable_by(|a, b| a.record.package.cmp(&b.record.package));
+    pub fn resolve(packages: &[Sized]) -> Graph {
+        let mut in_order: Vec<(&str, &Sized)> =
+            packages.iter().map(|package| (package.record.package.as_str(), package)).collect();
+        in_order.sort_unstable_by_key(|(name, _)| *name);
+        let names = Names::of(&in_order);
+
         let mut graph =
             Graph { packages: Vec::new(), starts: vec![0], needs: Vec::new(), n_unresolved: 0 };
-        let names = Names::of(&packages);
-        for (number, package) in (0..).zip(&packages) {
-            let first = graph.needs.len();
-            for group in &package.record.depends {
+        for (number, (name, Sized { record, kib })) in (0..).zip(in_order) {
+            let mut needs = Vec::new();
+            for group in &record.depends {
                 match names.first_that_resolves(group) {
-                    Some(needed) if needed != number => graph.needs.push(needed),
+                    Some(needed) if needed != number => needs.push(needed),
                     Some(_itself) => {}
                     None => graph.n_unresolved += 1,
                 }
             }
-            graph.needs[first..].sort_unstable();
-            graph.dedup_needs_from(first);
+            needs.sort_unstable();
+            needs.dedup();
+            graph.needs.append(&mut needs);
             graph.starts.push(graph.needs.len());
+            let section = record.section.clone();
+            graph.packages.push(Node { name: name.to_owned(), section, kib: *kib });
         }
-        graph.packages = packages;
         graph
-    }
-
-    fn dedup_needs_from(&mut self, first: usize) {
-        let mut own = self.needs.split_off(first);
-        own.dedup();
-        self.needs.append(&mut own);
     }
 
     pub fn len(&self) -> usize {
         self.packages.len()
-    }
-
-    pub fn n_edges(&self) -> usize {
-        self.needs.len()
     }
 
     fn needs(&self, package: u32) -> &[u32] {
@@ -66,16 +70,15 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// `packages` are in byte order, so the first provider of a name is the one that counts.
-    fn of(packages: &'a [Sized]) -> Names<'a> {
-        let mut names = Names { own: HashMap::new(), provided: HashMap::new() };
-        for (number, package) in (0..).zip(packages) {
-            let PackageRecord { package, provides, .. } = &*package.record;
-            names.own.insert(package, number);
-            for name in provides {
-                names.provided.entry(name).or_insert(number);
+    fn of(packages: &[(&'a str, &'a Sized)]) -> Names<'a> {
+        let own = (0..).zip(packages).map(|(number, (name, _))| (*name, number)).collect();
+        let mut provided = HashMap::new();
+        for (number, (_, package)) in (0..).zip(packages) {
+            for name in &package.record.provides {
+                provided.entry(name.as_str()).or_insert(number);
             }
         }
-        names
+        Names { own, provided }
     }
 
     fn first_that_resolves(&self, group: &[String]) -> Option<u32> {
@@ -98,7 +101,7 @@ pub struct Walker {
     met: Vec<u32>,
     walk: u32,
     pending: Vec<u32>,
-    /// How many closures each package was in.
+    /// How many closures of other packages each package was in.
     pub dependents: Vec<u32>,
 }
 
@@ -109,36 +112,29 @@ impl Walker {
     }
 
     pub fn closure(&mut self, package: u32) -> Closure {
-        self.walk += 1;
+        let Walker { graph, met, walk, pending, dependents } = self;
+        *walk += 1;
+        let mut meets_first =
+            |package: u32| mem::replace(&mut met[package as usize], *walk) != *walk;
         let mut closure = Closure::default();
-        self.meet(package);
-        while let Some(package) = self.pending.pop() {
+        meets_first(package);
+        pending.push(package);
+        while let Some(package) = pending.pop() {
             closure.packages += 1;
-            closure.kib += self.graph.packages[package as usize].kib;
-            self.dependents[package as usize] += 1;
-            let graph = Arc::clone(&self.graph);
-            for &needed in graph.needs(package) {
-                self.meet(needed);
-            }
+            closure.kib += u64::from(graph.packages[package as usize].kib);
+            dependents[package as usize] += 1;
+            pending.extend(graph.needs(package).iter().filter(|&&needed| meets_first(needed)));
         }
-        self.dependents[package as usize] -= 1; // A package is not its own dependent.
+        dependents[package as usize] -= 1; // A package is not its own dependent.
         closure
-    }
-
-    fn meet(&mut self, package: u32) {
-        let met = &mut self.met[package as usize];
-        if *met != self.walk {
-            *met = self.walk;
-            self.pending.push(package);
-        }
     }
 }
 
 /// All results, by package number.
 pub struct Results {
     graph: Arc<Graph>,
-    pub closures: Vec<Closure>,
-    pub dependents: Vec<u32>,
+    closures: Vec<Closure>,
+    dependents: Vec<u32>,
 }
 
 impl Results {
@@ -147,23 +143,33 @@ impl Results {
         Results { graph, closures: vec![Closure::default(); n], dependents: vec![0; n] }
     }
 
+    /// Adds the closures of some packages that follow each other, from the number `first` on.
+    pub fn add_closures(&mut self, first: u32, found: &[Closure]) {
+        let first = first as usize;
+        self.closures[first..first + found.len()].copy_from_slice(found);
+    }
+
+    /// Adds what one walker counted.
+    pub fn add_dependents(&mut self, counts: &[u32]) {
+        self.dependents.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+    }
+
     /// One line per package, in byte order of the name.
     pub fn closure_lines(&self) -> impl Iterator<Item = ClosureLine> {
         let results = self.closures.iter().zip(&self.dependents);
         self.graph.packages.iter().zip(results).map(|(package, (closure, &dependents))| {
-            let package = package.record.package.clone();
             let Closure { packages: closure, kib: closure_kib } = *closure;
-            ClosureLine { package, closure, closure_kib, dependents }
+            ClosureLine { package: package.name.clone(), closure, closure_kib, dependents }
         })
     }
 
     /// One line per section, in byte order of the name.
     pub fn section_lines(&self) -> impl Iterator<Item = SectionLine> {
-        let mut sections = std::collections::BTreeMap::<&str, (u64, u64)>::new();
+        let mut sections = BTreeMap::<&str, (u64, u64)>::new();
         for package in &self.graph.packages {
-            let (packages, kib) = sections.entry(&package.record.section).or_default();
+            let (packages, kib) = sections.entry(&package.section).or_default();
             *packages += 1;
-            *kib += package.kib;
+            *kib += u64::from(package.kib);
         }
         sections.into_iter().map(|(section, (packages, installed_kib))| SectionLine {
             section: section.to_owned(),
@@ -175,7 +181,7 @@ impl Results {
     pub fn findings(&self) -> Findings {
         Findings {
             packages: self.graph.len(),
-            edges: self.graph.n_edges(),
+            edges: self.graph.needs.len(),
             unresolved: self.graph.n_unresolved,
             closure_sum: self.closures.iter().map(|closure| u64::from(closure.packages)).sum(),
             most_needed: self.top(|i| self.dependents[i]),
@@ -186,8 +192,8 @@ impl Results {
     /// The ten packages with the most of something; of equals the first by name.
     fn top<N: Ord + Copy>(&self, amount: impl Fn(usize) -> N) -> Vec<(String, N)> {
         let mut numbers: Vec<usize> = (0..self.graph.len()).collect();
-        numbers.sort_by_key(|&i| std::cmp::Reverse(amount(i)));
-        let name = |i: usize| self.graph.packages[i].record.package.clone();
+        numbers.sort_by_key(|&i| Reverse(amount(i)));
+        let name = |i: usize| self.graph.packages[i].name.clone();
         numbers.into_iter().take(10).map(|i| (name(i), amount(i))).collect()
     }
 }

@@ -11,7 +11,7 @@
 //! `events.rs` says what travels, `stages.rs` what is done with it, `graph.rs` how.
 
 #![expect(unreachable_pub, reason = "an example reads better without `pub(crate)`")]
-#![expect(clippy::disallowed_methods, reason = "a program may use the standard library's threads")]
+#![expect(clippy::disallowed_methods, reason = "a program has clocks and threads of its own")]
 
 mod events;
 mod graph;
@@ -21,7 +21,8 @@ mod progress;
 mod report;
 mod stages;
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ use selvedge::prelude::*;
 use crate::events::{ClosureLine, Findings, Orphan, Package, SectionLine, Size};
 use crate::inputs::Inputs;
 use crate::report::{Comparison, Report};
-use crate::stages::{Closer, Join, PACKAGES, Resolver, SIZES, Tally};
+use crate::stages::{Join, PACKAGES, Resolve, SIZES, Tally, Walk};
 
 /// Finds what every package of a distribution needs, and what needs it.
 #[derive(Parser)]
@@ -49,7 +50,7 @@ struct Args {
     /// Folder for `closure.jsonl` and `sections.jsonl`; made if there is none
     #[arg(long, value_name = "DIR", default_value = "target/atlas")]
     out: PathBuf,
-    /// Threads, and processors that find closures [default: what the machine can run at once]
+    /// Threads, and processors that walk the graph [default: what the machine can run at once]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
     /// Print one JSON object instead of the report
@@ -61,8 +62,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(&args) {
+    match run(&Args::parse()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -85,14 +85,15 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let mut pipeline = pipeline(&inputs, &args.out, workers)?;
     let findings = pipeline.collect::<Findings>();
     let orphans = pipeline.collect::<Orphan>();
-    let progress = progress::show(pipeline.monitor(), args.json);
-    let result = pipeline.run();
+    let running = pipeline.start()?;
+    let progress = progress::show(running.monitor(), args.json);
+    let ended = running.finish();
     progress.end();
-    let run = result.map_err(|error| inputs.locate(error))?;
+    let run = ended.map_err(|error| inputs.locate(error))?;
     let seconds = began.elapsed().as_secs_f64();
 
     let (findings, orphans) = (findings.take(), orphans.take());
-    let [findings] = &findings[..] else {
+    let (Some(Ending::Completed), [findings]) = (run.ending, &findings[..]) else {
         eprintln!("{}: nothing was written to `{}`", report::ending(&run), args.out.display());
         return Ok(run.exit_status().max(1));
     };
@@ -100,26 +101,32 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     if args.compare {
         report.comparison = Some(Comparison::of(findings, &inputs, &args.out, seconds)?);
     }
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+    let text = if args.json {
+        serde_json::to_string(&report)? + "\n"
     } else {
-        print!("{report}\nwritten to {}\n", args.out.display());
-    }
+        format!("{report}\nwritten to {}\n", args.out.display())
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")?;
     Ok(0)
 }
 
-fn pipeline(inputs: &Inputs, out: &std::path::Path, workers: usize) -> anyhow::Result<Pipeline> {
+/// Wires the stages: two sources, the work between, two sinks.
+fn pipeline(inputs: &Inputs, out: &Path, workers: usize) -> anyhow::Result<Pipeline> {
+    let packages = Source::<Package>::new(PACKAGES, &inputs.packages).at_start();
+    let sizes = Source::<Size>::new(SIZES, &inputs.sizes).at_start();
+    let walks =
+        (0..workers).map(|walker| Walk::default().named(format!("walk {walker}")).keyed(walker));
+    let closures = Sink::<ClosureLine>::new(out.join("closure.jsonl"));
+    let sections = Sink::<SectionLine>::new(out.join("sections.jsonl"));
     let pipeline = Pipeline::builder()
-        .processor(
-            Source::<Package>::new(PACKAGES, &inputs.packages).at_start().named("read packages"),
-        )
-        .processor(Source::<Size>::new(SIZES, &inputs.sizes).at_start().named("read sizes"))
+        .processor(packages.named("read packages"))
+        .processor(sizes.named("read sizes"))
         .processor(Join::default().named("join"))
-        .processor(Resolver { n_walkers: workers, packages: Vec::new() }.named("resolve"))
-        .processors((0..workers).map(|i| Closer::default().named(format!("close {i}")).keyed(i)))
+        .processor(Resolve::for_walkers(workers).named("resolve"))
+        .processors(walks)
         .processor(Tally::default().named("tally"))
-        .processor(Sink::<ClosureLine>::new(out.join("closure.jsonl")).named("write closures"))
-        .processor(Sink::<SectionLine>::new(out.join("sections.jsonl")).named("write sections"))
+        .processor(closures.named("write closures"))
+        .processor(sections.named("write sections"))
         .strict()
         .workers(workers)
         .timed()
@@ -130,7 +137,7 @@ fn pipeline(inputs: &Inputs, out: &std::path::Path, workers: usize) -> anyhow::R
 
 impl Args {
     fn folder(&self) -> PathBuf {
-        let bundled = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/atlas/data"));
+        let bundled = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/atlas/data"));
         match &self.data {
             Some(folder) => folder.clone(),
             None if self.full => bundled.join("full"),

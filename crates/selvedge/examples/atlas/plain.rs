@@ -8,7 +8,7 @@ use anyhow::Result;
 use selvedge::io::jsonl;
 
 use crate::events::{Findings, Package, Size, Sized};
-use crate::graph::{Graph, Results, Walker};
+use crate::graph::{Closure, Graph, Results, Walker};
 
 pub fn run(packages: &Path, sizes: &Path, out: &Path) -> Result<Findings> {
     let mut kib = HashMap::new();
@@ -23,13 +23,13 @@ pub fn run(packages: &Path, sizes: &Path, out: &Path) -> Result<Findings> {
             sized.push(Sized { record, kib });
         }
     }
-    let graph = Arc::new(Graph::resolve(sized));
+    let graph = Arc::new(Graph::resolve(&sized));
     let mut walker = Walker::new(Arc::clone(&graph));
     let mut results = Results::new(Arc::clone(&graph));
-    for (package, closure) in (0..).zip(&mut results.closures) {
-        *closure = walker.closure(package);
-    }
-    results.dependents = walker.dependents;
+    let found: Vec<Closure> =
+        (0..).take(graph.len()).map(|package| walker.closure(package)).collect();
+    results.add_closures(0, &found);
+    results.add_dependents(&walker.dependents);
 
     let mut closures = jsonl::Writer::atomic(out.join("closure.jsonl"))?;
     results.closure_lines().try_for_each(|line| closures.write(&line))?;

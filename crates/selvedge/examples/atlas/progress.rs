@@ -43,9 +43,9 @@ fn describe(progress: &[Progress]) -> String {
         progress.iter().filter(|p| p.processor.starts_with(prefix)).map(what).sum()
     };
     let (read, joined) = (sum("read", |p| p.emitted), sum("join", |p| p.emitted));
-    let (slices, left) = (sum("close", |p| p.turns), sum("close", |p| p.waiting as u64));
+    let (slices, left) = (sum("walk", |p| p.turns), sum("walk", |p| p.waiting as u64));
     let written = sum("write", |p| p.turns);
     format!(
-        "{read} lines read, {joined} joined, {slices} slices closed, {left} to go, {written} lines written"
+        "{read} lines read, {joined} joined, {slices} slices walked, {left} to go, {written} lines written"
     )
 }

@@ -12,10 +12,14 @@ use crate::events::{Findings, Orphan};
 use crate::inputs::Inputs;
 use crate::plain;
 
+/// How many packages that were left out people are told by name.
+const ORPHANS_SHOWN: usize = 20;
+
 #[derive(Serialize)]
 pub struct Report<'a> {
     #[serde(flatten)]
     findings: &'a Findings,
+    /// In byte order of the name.
     orphans: Vec<&'a Orphan>,
     seconds: f64,
     stages: Vec<Stage>,
@@ -51,18 +55,17 @@ impl Comparison {
         out: &Path,
         seconds: f64,
     ) -> anyhow::Result<Comparison> {
-        let folder = out.join("plain");
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+        // Beside the results, to be on the same disk; gone again when this is over.
+        let folder = tempfile::tempdir_in(out)
+            .with_context(|| format!("cannot make a folder in `{}`", out.display()))?;
         let began = Instant::now();
-        let plain = plain::run(&inputs.packages, &inputs.sizes, &folder)?;
+        let plain = plain::run(&inputs.packages, &inputs.sizes, folder.path())?;
         let plain_seconds = began.elapsed().as_secs_f64();
         ensure!(plain == *findings, "the plain way finds something else: {plain:?}");
         for name in ["closure.jsonl", "sections.jsonl"] {
-            let same = std::fs::read(folder.join(name))? == std::fs::read(out.join(name))?;
+            let same = std::fs::read(folder.path().join(name))? == std::fs::read(out.join(name))?;
             ensure!(same, "the plain way writes another {name}");
         }
-        std::fs::remove_dir_all(&folder)?;
         Ok(Comparison { plain_seconds, ratio: seconds / plain_seconds })
     }
 }
@@ -75,10 +78,12 @@ impl<'a> Report<'a> {
         workers: usize,
         seconds: f64,
     ) -> Report<'a> {
-        let stages = ["read", "join", "resolve", "close", "tally", "write"];
+        let mut orphans: Vec<&Orphan> = orphans.iter().map(|orphan| &**orphan).collect();
+        orphans.sort_unstable_by_key(|orphan| &orphan.package);
+        let stages = ["read", "join", "resolve", "walk", "tally", "write"];
         Report {
             findings,
-            orphans: orphans.iter().map(|orphan| &**orphan).collect(),
+            orphans,
             seconds,
             stages: stages.map(|stage| Stage::of(stage, run)).into(),
             events: run.accepted,
@@ -108,7 +113,7 @@ fn peak_rss_bytes() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// How a run that found nothing ended.
+/// How a run that did not complete ended.
 pub fn ending(run: &RunReport) -> &'static str {
     match run.ending {
         Some(Ending::Interrupted) => "interrupted",
@@ -123,8 +128,11 @@ impl fmt::Display for Report<'_> {
             self.findings;
         writeln!(f, "{packages} packages, {edges} dependencies, {unresolved} unresolved")?;
         writeln!(f, "{closure_sum} packages in all closures together")?;
-        for Orphan { package, missing_in } in &self.orphans {
+        for Orphan { package, missing_in } in self.orphans.iter().take(ORPHANS_SHOWN) {
             writeln!(f, "left out: {package} is missing in {missing_in}")?;
+        }
+        if let more @ 1.. = self.orphans.len().saturating_sub(ORPHANS_SHOWN) {
+            writeln!(f, "left out: {more} more (--json lists them)")?;
         }
         writeln!(f, "\nmost depended upon")?;
         for (package, dependents) in most_needed {

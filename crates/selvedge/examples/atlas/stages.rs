@@ -1,12 +1,15 @@
 //! The processors of the atlas, in the order in which work flows through them.
 //!
-//! Each stage that needs all of the one before begins in a phase: a phase begins when everything
-//! has drained.
+//! A stage that needs all of what comes before it begins in a phase: a phase begins when everything
+//! has drained. No processor knows another, and none has a lock: what one knows and another needs
+//! travels as an event.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use selvedge::prelude::*;
 
 use crate::events::{
@@ -33,42 +36,32 @@ pub struct Join {
 /// What is known of a package so far.
 enum Half {
     Package(Arc<PackageRecord>),
-    Size(u64),
+    Size(u32),
     Both,
-}
-
-/// A name that should have been the only one of its kind.
-#[derive(Debug)]
-pub struct Duplicate {
-    pub package: String,
-    pub stream: &'static str,
-}
-
-impl std::error::Error for Duplicate {}
-
-impl fmt::Display for Duplicate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "package `{}` appears twice among the {}", self.package, self.stream)
-    }
 }
 
 #[processor(strict)]
 impl Processor for Join {
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         match event {
-            Package(record) => {
-                let name = &record.package;
-                match self.by_name.insert(name.clone(), Half::Package(Arc::clone(record))) {
-                    None => {}
-                    Some(Half::Size(kib)) => self.pair(cx, name, record, kib),
-                    Some(Half::Package(_) | Half::Both) => return duplicate(name, PACKAGES),
+            Package(record) => match self.by_name.entry(record.package.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Half::Package(Arc::clone(record)));
                 }
-            }
+                Entry::Occupied(mut entry) => match entry.insert(Half::Both) {
+                    Half::Size(kib) => cx.emit(Sized { record: Arc::clone(record), kib }),
+                    Half::Package(_) | Half::Both => return duplicate(&record.package, PACKAGES),
+                },
+            },
             Size { package, installed_size_kib: kib } => {
-                match self.by_name.insert(package.clone(), Half::Size(*kib)) {
-                    None => {}
-                    Some(Half::Package(record)) => self.pair(cx, package, &record, *kib),
-                    Some(Half::Size(_) | Half::Both) => return duplicate(package, SIZES),
+                match self.by_name.entry(package.clone()) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(Half::Size(*kib));
+                    }
+                    Entry::Occupied(mut entry) => match entry.insert(Half::Both) {
+                        Half::Package(record) => cx.emit(Sized { record, kib: *kib }),
+                        Half::Size(_) | Half::Both => return duplicate(package, SIZES),
+                    },
                 }
             }
             Phase { number: RESOLVE } => {
@@ -85,58 +78,74 @@ impl Processor for Join {
     }
 }
 
-impl Join {
-    fn pair(&mut self, cx: &mut Context<'_>, name: &str, record: &Arc<PackageRecord>, kib: u64) {
-        self.by_name.insert(name.to_owned(), Half::Both);
-        cx.emit(Sized { record: Arc::clone(record), kib });
-    }
+/// A name that should have been the only one of its kind.
+#[derive(Debug)]
+pub struct Duplicate {
+    pub package: String,
+    pub stream: &'static str,
 }
 
 fn duplicate(package: &str, stream: &'static str) -> Result {
     Err(Duplicate { package: package.to_owned(), stream }.into())
 }
 
+impl std::error::Error for Duplicate {}
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "package `{}` appears twice among the {}", self.package, self.stream)
+    }
+}
+
 /// Resolves the dependencies when all packages are known, and deals the packages out.
-pub struct Resolver {
-    pub n_walkers: usize,
-    pub packages: Vec<Sized>,
+pub struct Resolve {
+    n_walkers: usize,
+    packages: Vec<Sized>,
+}
+
+impl Resolve {
+    pub fn for_walkers(n_walkers: usize) -> Resolve {
+        Resolve { n_walkers, packages: Vec::new() }
+    }
 }
 
 #[processor(strict)]
-impl Processor for Resolver {
+impl Processor for Resolve {
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         match event {
             package @ Sized { .. } => self.packages.push(package.clone()),
             Phase { number: RESOLVE } => {
-                let graph = Graph::resolve(std::mem::take(&mut self.packages));
+                let graph = Graph::resolve(&self.packages);
                 let n = u32::try_from(graph.len())?;
                 cx.emit(Resolved(Arc::new(graph)));
                 for (i, first) in (0..n).step_by(SLICE as usize).enumerate() {
-                    let last = (first + SLICE).min(n);
+                    let last = n.min(first.saturating_add(SLICE));
                     cx.emit(Slice { walker: i % self.n_walkers, first, last });
                 }
             }
+            // The graph has all it needs of the records. To take them apart is the work of a
+            // moment, and now a worker has that moment: the others wait for the disk.
+            Phase { number: WRITE } => self.packages = Vec::new(),
         }
         Ok(())
     }
 }
 
-/// Finds the closures of the slices dealt to it: one of several, each with its own key.
+/// Walks the slices dealt to it: one of several such processors, each with its own key.
 #[derive(Default)]
-pub struct Closer {
+pub struct Walk {
     walker: Option<Walker>,
 }
 
 #[processor(strict)]
-impl Processor for Closer {
+impl Processor for Walk {
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         match event {
             Resolved(graph) => self.walker = Some(Walker::new(Arc::clone(graph))),
             Slice { first, last, .. } => {
-                if let Some(walker) = &mut self.walker {
-                    let found = (*first..*last).map(|package| walker.closure(package)).collect();
-                    cx.emit(Closures { first: *first, found });
-                }
+                let walker = self.walker.as_mut().context("a slice came before its graph")?;
+                let found = (*first..*last).map(|package| walker.closure(package)).collect();
+                cx.emit(Closures { first: *first, found });
             }
             Phase { number: COUNT_DEPENDENTS } => {
                 if let Some(walker) = self.walker.take() {
@@ -148,7 +157,7 @@ impl Processor for Closer {
     }
 }
 
-/// Puts the results together and writes them when they are complete.
+/// Puts the results together, and tells them when they are complete.
 #[derive(Default)]
 pub struct Tally {
     results: Option<Results>,
@@ -157,25 +166,18 @@ pub struct Tally {
 #[processor(strict)]
 impl Processor for Tally {
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        let early = "a result came before its graph";
         match event {
             Resolved(graph) => self.results = Some(Results::new(Arc::clone(graph))),
             Closures { first, found } => {
-                if let Some(results) = &mut self.results {
-                    let first = *first as usize;
-                    results.closures[first..first + found.len()].copy_from_slice(found);
-                }
+                self.results.as_mut().context(early)?.add_closures(*first, found);
             }
-            Dependents(counts) => {
-                if let Some(results) = &mut self.results {
-                    results.dependents.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
-                }
-            }
+            Dependents(counts) => self.results.as_mut().context(early)?.add_dependents(counts),
             Phase { number: WRITE } => {
-                if let Some(results) = self.results.take() {
-                    results.closure_lines().for_each(|line| cx.emit(line));
-                    results.section_lines().for_each(|line| cx.emit(line));
-                    cx.emit(results.findings());
-                }
+                let results = self.results.take().context(early)?;
+                results.closure_lines().for_each(|line| cx.emit(line));
+                results.section_lines().for_each(|line| cx.emit(line));
+                cx.emit(results.findings());
             }
         }
         Ok(())

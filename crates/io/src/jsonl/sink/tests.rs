@@ -128,7 +128,7 @@ fn a_sink_hears_the_lifecycle_and_its_payload() {
     let heard = |interests: Interests| -> Vec<String> {
         interests.as_slice().iter().map(ToString::to_string).collect()
     };
-    let lifecycle = ["selvedge::Init"];
+    let lifecycle = ["selvedge::Init", "selvedge::Poison"];
     let typed = Sink::<Order>::new("orders.jsonl");
     assert_eq!(typed.default_priority(), -100);
     assert_eq!(heard(typed.interests()), [&lifecycle[..], &["shop::Order"]].concat());
