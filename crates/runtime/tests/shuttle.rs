@@ -319,22 +319,59 @@ fn a_stop_at_the_last_moment_tells_everyone_the_same() {
     });
 }
 
+/// Hears nothing after the poison.
+struct Last(bool);
+
+#[processor(strict)]
+impl Processor for Last {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            Ping(_) => assert!(!self.0, "an event came after the poison"),
+            Poison { .. } => self.0 = true,
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn a_stop_ends_a_run_whose_submitters_stay() {
     explore(|| {
-        let sum = Sum { sum: 0, expected: 0 };
-        let pipeline = build(Pipeline::builder().limits(tight()).processor(sum));
+        let pipeline = build(Pipeline::builder().limits(tight()).processor(Last(false)));
         let (submitter, stop) = (pipeline.submitter(), pipeline.stop_handle());
         let stays = thread(move || {
-            let n_accepted = u64::from(submitter.submit(Ping(1)).is_ok());
-            (n_accepted, submitter)
+            let n_accepted = (0..3).filter(|_| submitter.submit(Ping(1)).is_ok()).count();
+            (n_accepted as u64, submitter)
         });
         let stops = thread(move || stop.stop());
         let report = pipeline.run().expect("a stop is not a failure");
         let (n_accepted, submitter) = join(stays);
         join(stops);
-        assert_eq!((report.handled, report.phases), (n_accepted, 0));
+        assert_eq!((report.handled, report.submitted), (n_accepted + 1, n_accepted));
         drop(submitter);
+    });
+}
+
+#[test]
+fn order_survives_lanes_and_relays() {
+    explore(|| {
+        let mut limits = tight();
+        (limits.in_flight_max, limits.lane_max, limits.batch_turns_max) = (2, 2, 1);
+        let relay = |cx: &mut Context<'_>, ping: &Ping| {
+            cx.emit(Pong(ping.0));
+            Ok(())
+        };
+        let mut next = 0;
+        let in_order = move |_: &mut Context<'_>, pong: &Pong| {
+            assert_eq!(std::mem::replace(&mut next, pong.0 + 1), pong.0);
+            Ok(())
+        };
+        let builder = Pipeline::builder().limits(limits).processor(on("relay", relay));
+        let pipeline = build(builder.processor(on("in order", in_order)));
+        let submitter = pipeline.submitter();
+        let submits = thread(move || (0..5).all(|n| submitter.submit(Ping(n)).is_ok()));
+        let report = pipeline.run().expect("nothing fails");
+        assert!(join(submits));
+        assert_eq!(report.handled, 10);
     });
 }
 
