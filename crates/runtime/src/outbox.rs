@@ -2,6 +2,7 @@
 //!
 //! It is a log with a mark: a turn that fails is cut off at the mark, and so was never heard.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use selvedge_event::Event;
@@ -9,14 +10,16 @@ use selvedge_event::Event;
 use crate::ask::Question;
 use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::KindClash;
+use crate::parcels::Parcels;
 use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteIdx};
 
-/// An event that a turn emitted, not yet published.
-#[derive(Debug)]
-struct Emission {
+/// A stretch of the log whose events take the same route.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
     route: RouteIdx,
-    envelope: Envelope,
+    /// Where in the log it ends; it begins where the one before it ends.
+    end: usize,
 }
 
 /// Why a turn may not emit what it wants to.
@@ -30,7 +33,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) routes: RouteCache,
-    log: Vec<Emission>,
+    log: VecDeque<Envelope>,
+    stretches: Vec<Stretch>,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
     /// The first thing that went wrong in this turn.
@@ -42,6 +46,7 @@ pub(crate) struct Outbox {
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     log: usize,
+    stretches: usize,
     replies: usize,
 }
 
@@ -49,7 +54,8 @@ impl Outbox {
     pub(crate) fn new(routes: RouteCache, per_turn_max: usize) -> Outbox {
         Outbox {
             routes,
-            log: Vec::new(),
+            log: VecDeque::new(),
+            stretches: Vec::new(),
             replies: Vec::new(),
             mark: Mark::default(),
             refusal: None,
@@ -59,7 +65,11 @@ impl Outbox {
 
     /// Begins a turn.
     pub(crate) fn mark(&mut self) {
-        self.mark = Mark { log: self.log.len(), replies: self.replies.len() };
+        self.mark = Mark {
+            log: self.log.len(),
+            stretches: self.stretches.len(),
+            replies: self.replies.len(),
+        };
         self.refusal = None;
     }
 
@@ -72,12 +82,33 @@ impl Outbox {
         }
         match self.routes.find(&event) {
             Ok(route) => {
-                let envelope = Envelope { event, origin: origin.clone() };
-                self.log.push(Emission { route, envelope });
+                self.log.push_back(Envelope { event, origin: origin.clone() });
+                self.extend_stretch(route);
             }
             Err(clash) => {
                 self.refusal.get_or_insert(Refusal::KindClash(clash));
             }
+        }
+    }
+
+    /// Notes which way the last event of the log goes.
+    #[inline]
+    fn extend_stretch(&mut self, route: RouteIdx) {
+        let end = self.log.len();
+        match self.stretches.last_mut() {
+            Some(last) if last.route == route => last.end = end,
+            _ => self.stretches.push(Stretch { route, end }),
+        }
+    }
+
+    /// Adds what outside threads submitted, in order.
+    pub(crate) fn forward(&mut self, submitted: &mut VecDeque<Envelope>) {
+        for envelope in submitted.drain(..) {
+            let Ok(route) = self.routes.find(&envelope.event) else {
+                unreachable!("an event is routed before its lane accepts it");
+            };
+            self.log.push_back(envelope);
+            self.extend_stretch(route);
         }
     }
 
@@ -120,46 +151,91 @@ impl Outbox {
 
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
-        self.log.truncate(self.mark.log);
+        self.forget_emissions();
         self.replies.truncate(self.mark.replies);
     }
 
     /// Forgets the emissions of the current turn, but not its replies.
     pub(crate) fn forget_emissions(&mut self) {
         self.log.truncate(self.mark.log);
+        self.stretches.truncate(self.mark.stretches);
+        // The turn may have gone on where the one before it ended.
+        if let Some(last) = self.stretches.last_mut() {
+            last.end = self.mark.log;
+        }
     }
 
     /// The emissions of the current turn, for those who are told of them.
     pub(crate) fn current_turn(&self) -> Vec<(Event, usize)> {
-        let count = |emission: &Emission| {
-            let event = emission.envelope.event.clone();
-            let n_recipients = self.routes.route(emission.route).recipients(&event).len();
+        let look = |idx: usize| {
+            let at = self.stretches.partition_point(|stretch| stretch.end <= idx);
+            let event = self.log[idx].event.clone();
+            let route = self.routes.route(self.stretches[at].route);
+            let n_recipients = route.recipients(&event).len();
             (event, n_recipients)
         };
-        self.log[self.mark.log..].iter().map(count).collect()
+        (self.mark.log..self.log.len()).map(look).collect()
     }
 
-    /// Hands every emission to each of its recipients, in order, and gives out the replies.
-    pub(crate) fn drain(&mut self, mut deliver: impl FnMut(OwnerIdx, Envelope)) -> Drained {
-        let mut drained = Drained::default();
-        for Emission { route, envelope } in self.log.drain(..) {
-            let route = self.routes.route(route);
-            let recipients = route.recipients(&envelope.event);
-            drained.inside += u64::from(envelope.origin.descent == Descent::Inside);
-            drained.deliveries += recipients.len() as u64;
-            match recipients.split_last() {
-                Some((&last, others)) => {
-                    for &owner in others {
-                        deliver(owner, envelope.clone());
-                    }
-                    deliver(last, envelope);
-                }
-                None => drained.unrouted += 1,
+    /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets
+    /// its events in order, in as few parcels as possible; `send` empties them.
+    pub(crate) fn drain(
+        &mut self,
+        parcels: &mut Parcels,
+        mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
+    ) -> Drained {
+        let inside = |envelope: &&Envelope| envelope.origin.descent == Descent::Inside;
+        let mut drained =
+            Drained { inside: self.log.iter().filter(inside).count() as u64, ..Drained::default() };
+        match self.only_recipient() {
+            Some(owner) => {
+                drained.count(self.log.len(), 1);
+                send(owner, &mut self.log);
             }
+            None => self.drain_sorted(parcels, &mut drained, send),
         }
+        self.stretches.clear();
         self.give_replies();
         self.mark = Mark::default();
         drained
+    }
+
+    /// Who gets the log as it is, if there is nobody else to get any of it.
+    fn only_recipient(&self) -> Option<OwnerIdx> {
+        let [Stretch { route, .. }] = self.stretches[..] else { return None };
+        let route = self.routes.route(route);
+        match *route.plain() {
+            [only] if !route.is_keyed() => Some(only),
+            _ => None,
+        }
+    }
+
+    fn drain_sorted(
+        &mut self,
+        parcels: &mut Parcels,
+        drained: &mut Drained,
+        mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
+    ) {
+        let mut begin = 0;
+        for &Stretch { route, end } in &self.stretches {
+            let route = self.routes.route(route);
+            let n = end - std::mem::replace(&mut begin, end);
+            if route.is_keyed() {
+                for envelope in self.log.drain(..n) {
+                    let recipients = route.recipients(&envelope.event);
+                    drained.count(1, recipients.len());
+                    let Some((&last, others)) = recipients.split_last() else { continue };
+                    for &owner in others {
+                        parcels.add(owner, [envelope.clone()], &mut send);
+                    }
+                    parcels.add(last, [envelope], &mut send);
+                }
+            } else {
+                drained.count(n, route.plain().len());
+                share_out(&mut self.log, n, route.plain(), parcels, &mut send);
+            }
+        }
+        parcels.send_all(send);
     }
 
     /// Gives the askers their answers.
@@ -167,6 +243,32 @@ impl Outbox {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
         }
+    }
+}
+
+/// Gives the first `n` events to all recipients.
+///
+/// A few events at a time for all, and not all events for one recipient after the other: what is
+/// shared out is in the cache, and not yet in another worker's hands.
+fn share_out(
+    log: &mut VecDeque<Envelope>,
+    mut n: usize,
+    recipients: &[OwnerIdx],
+    parcels: &mut Parcels,
+    mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
+) {
+    const AT_A_TIME: usize = 32;
+    let Some((&last, others)) = recipients.split_last() else {
+        log.drain(..n);
+        return;
+    };
+    while n > 0 {
+        let n_now = n.min(AT_A_TIME);
+        for &owner in others {
+            parcels.add(owner, log.range(..n_now).cloned(), &mut send);
+        }
+        parcels.add(last, log.drain(..n_now), &mut send);
+        n -= n_now;
     }
 }
 
@@ -179,4 +281,93 @@ pub(crate) struct Drained {
     pub(crate) deliveries: u64,
     /// Emissions that nobody hears.
     pub(crate) unrouted: u64,
+}
+
+impl Drained {
+    fn count(&mut self, n_events: usize, n_recipients: usize) {
+        self.deliveries += (n_events * n_recipients) as u64;
+        if n_recipients == 0 {
+            self.unrouted += n_events as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use selvedge_event::{Dynamic, Interest, Interests};
+
+    use super::*;
+    use crate::routes::{KindTypes, RouteTable};
+
+    /// Processor 0 hears `a`, 1 and 2 hear `b`, 3 hears `k` of key 7. Each word is a turn: its
+    /// letters are what it emits, and a `!` makes it fail. Shows what everyone is sent, with the
+    /// place of each event among all that were emitted.
+    fn trace(turns: &str) -> String {
+        let hears = |interest: Interest| Interests::listed([interest]);
+        let listeners = ["a", "b", "b"].map(|kind| hears(Interest::kind(kind)));
+        let keyed = hears(Interest::kind("k").keyed(7_u64));
+        let listeners: Vec<_> = listeners.into_iter().chain([keyed]).collect();
+        let types = KindTypes::of(&listeners).expect("there are no types to clash");
+        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let mut outbox = Outbox::new(RouteCache::new(table), 100);
+        let mut place = 0;
+        for turn in turns.split(' ') {
+            outbox.mark();
+            for kind in turn.chars().filter(char::is_ascii_alphabetic) {
+                let event = Dynamic::new(kind.to_lowercase().to_string().as_str(), place);
+                let key = if kind.is_lowercase() { 7_u64 } else { 8 };
+                outbox.emit(Event::new(event.keyed(key)), &Origin::inside());
+                place += 1;
+            }
+            if turn.ends_with('!') {
+                outbox.roll_back();
+            }
+        }
+        let mut text = String::new();
+        let drained = outbox.drain(&mut Parcels::default(), |to, mail| {
+            let places = mail.drain(..).filter_map(|envelope| envelope.event.value().cloned());
+            let places: Vec<String> = places.map(|place| place.to_string()).collect();
+            text += &format!("{to}: {}\n", places.join(" "));
+        });
+        let Drained { inside, deliveries, unrouted } = drained;
+        assert!(outbox.is_empty() && outbox.n_emitted() == 0);
+        text + &format!("{inside} inside, {deliveries} deliveries, {unrouted} unrouted")
+    }
+
+    #[test]
+    fn everyone_is_sent_what_it_hears_in_order() {
+        assert_snapshot!(trace("a aa a"), @r"
+        0: 0 1 2 3
+        4 inside, 4 deliveries, 0 unrouted
+        ");
+        assert_snapshot!(trace("ab ba x"), @r"
+        0: 0 3
+        1: 1 2
+        2: 1 2
+        5 inside, 6 deliveries, 1 unrouted
+        ");
+        assert_snapshot!(trace("kKak"), @r"
+        3: 0 3
+        0: 2
+        4 inside, 3 deliveries, 1 unrouted
+        ");
+        let many = "b".repeat(70);
+        assert_snapshot!(trace(&many).lines().last().unwrap_or_default(), @"70 inside, 140 deliveries, 0 unrouted");
+    }
+
+    #[test]
+    fn a_failed_turn_is_cut_off_wherever_it_goes_on_from() {
+        assert_snapshot!(trace("a aab! a"), @r"
+        0: 0 4
+        2 inside, 2 deliveries, 0 unrouted
+        ");
+        assert_snapshot!(trace("a a! b"), @r"
+        0: 0
+        1: 2
+        2: 2
+        2 inside, 3 deliveries, 0 unrouted
+        ");
+        assert_snapshot!(trace("ab!"), @"0 inside, 0 deliveries, 0 unrouted");
+    }
 }

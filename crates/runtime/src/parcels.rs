@@ -1,6 +1,8 @@
 //! Owns the sorting of published events by recipient, so that a mailbox is locked once per batch
 //! and not once per event.
 
+use std::collections::VecDeque;
+
 use crate::envelope::Envelope;
 use crate::ready::OwnerIdx;
 
@@ -19,7 +21,7 @@ pub(crate) struct Parcels {
 #[derive(Debug, Default)]
 struct Parcel {
     to: OwnerIdx,
-    mail: Vec<Envelope>,
+    mail: VecDeque<Envelope>,
 }
 
 impl Default for Parcels {
@@ -29,13 +31,13 @@ impl Default for Parcels {
 }
 
 impl Parcels {
-    /// Adds an event for a recipient, sending the parcel that is in its way.
+    /// Adds events, one at least, for a recipient, sending the parcel that is in the way.
     #[inline]
     pub(crate) fn add(
         &mut self,
         to: OwnerIdx,
-        envelope: Envelope,
-        mut send: impl FnMut(OwnerIdx, &mut Vec<Envelope>),
+        envelopes: impl IntoIterator<Item = Envelope>,
+        mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
     ) {
         let place = to as usize % N_PARCELS;
         let parcel = &mut self.open[place];
@@ -45,11 +47,11 @@ impl Parcels {
             send(parcel.to, &mut parcel.mail);
         }
         parcel.to = to;
-        parcel.mail.push(envelope);
+        parcel.mail.extend(envelopes);
     }
 
     /// Sends all that is left, in order of opening. `send` empties what it is given.
-    pub(crate) fn send_all(&mut self, mut send: impl FnMut(OwnerIdx, &mut Vec<Envelope>)) {
+    pub(crate) fn send_all(&mut self, mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>)) {
         for place in self.used.drain(..) {
             let parcel = &mut self.open[place as usize];
             send(parcel.to, &mut parcel.mail);
@@ -69,7 +71,7 @@ mod tests {
         let far = u32::try_from(N_PARCELS).expect("a small number");
         let mut parcels = Parcels::default();
         let mut sent: Vec<(OwnerIdx, i64)> = Vec::new();
-        let mut send = |to: OwnerIdx, mail: &mut Vec<Envelope>| {
+        let mut send = |to: OwnerIdx, mail: &mut VecDeque<Envelope>| {
             for envelope in mail.drain(..) {
                 let value = envelope.event.value().and_then(serde_json::Value::as_i64);
                 sent.push((to, value.expect("the test sends numbers")));
@@ -77,7 +79,7 @@ mod tests {
         };
         for (n, to) in [1, 1, 1 + far, 2, 1].into_iter().enumerate() {
             let event = Event::new(Dynamic::new("n", n));
-            parcels.add(to, Envelope { event, origin: Origin::inside() }, &mut send);
+            parcels.add(to, [Envelope { event, origin: Origin::inside() }], &mut send);
         }
         parcels.send_all(&mut send);
         assert_eq!(sent, [(1, 0), (1, 1), (1 + far, 2), (1, 4), (2, 3)]);

@@ -34,6 +34,16 @@ impl Route {
         if self.by_key.is_empty() { &self.plain } else { self.keyed_recipients(event) }
     }
 
+    /// Whether the recipients depend on the event's key.
+    pub(crate) fn is_keyed(&self) -> bool {
+        !self.by_key.is_empty()
+    }
+
+    /// The recipients of events without a key: of all, if the route is not keyed.
+    pub(crate) fn plain(&self) -> &[OwnerIdx] {
+        &self.plain
+    }
+
     fn keyed_recipients(&self, event: &Event) -> &[OwnerIdx] {
         event.key().and_then(|key| self.by_key.get(&key)).unwrap_or(&self.plain)
     }

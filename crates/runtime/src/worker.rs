@@ -166,9 +166,8 @@ impl Hands {
         }
 
         let mut mailbox = slot.mailbox.lock();
-        if !self.batch.is_empty() {
-            self.batch.append(&mut mailbox.mail);
-            std::mem::swap(&mut self.batch, &mut mailbox.mail);
+        for envelope in self.batch.drain(..).rev() {
+            mailbox.mail.push_front(envelope);
         }
         mailbox.counts.add(&counts);
         mailbox.pulling = pulling.or(mailbox.pulling);
@@ -305,20 +304,12 @@ impl Hands {
 
     /// Posts what waits in a lane, then opens it to the next worker.
     fn empty_lane(&mut self, core: &Core, lane: u32, room: usize) {
-        let Hands { outbox, parcels, batch, newly, tally, .. } = self;
+        let Hands { outbox, batch, .. } = self;
         core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), batch);
-        for envelope in batch.drain(..) {
-            let Ok(route) = outbox.routes.find(&envelope.event) else {
-                unreachable!("an event is routed before its lane accepts it");
-            };
-            for &owner in outbox.routes.route(route).recipients(&envelope.event) {
-                tally.accepted += 1;
-                parcels.add(owner, envelope.clone(), |to, mail| post(core, to, mail, newly));
-            }
-        }
-        parcels.send_all(|to, mail| post(core, to, mail, newly));
+        outbox.forward(batch);
+        self.publish(core);
         if core.lanes[lane as usize].release() {
-            newly.push(Newly::Lane(lane));
+            self.newly.push(Newly::Lane(lane));
         }
     }
 
@@ -331,10 +322,7 @@ impl Hands {
         }
         if !self.outbox.is_empty() {
             let Hands { outbox, parcels, newly, .. } = self;
-            let drained = outbox.drain(|to, envelope| {
-                parcels.add(to, envelope, |to, mail| post(core, to, mail, newly));
-            });
-            parcels.send_all(|to, mail| post(core, to, mail, newly));
+            let drained = outbox.drain(parcels, |to, mail| post(core, to, mail, newly));
             self.tally.accepted += drained.deliveries;
             self.tally.unrouted += drained.unrouted;
             self.tally.inside += drained.inside;
@@ -372,9 +360,13 @@ impl Hands {
 }
 
 /// Puts events into a mailbox; whoever finds it idle makes it ready.
-fn post(core: &Core, to: OwnerIdx, mail: &mut Vec<Envelope>, newly: &mut Vec<Newly>) {
+fn post(core: &Core, to: OwnerIdx, mail: &mut VecDeque<Envelope>, newly: &mut Vec<Newly>) {
     let mut mailbox = core.slots()[to as usize].mailbox.lock();
-    mailbox.mail.extend(mail.drain(..));
+    if mailbox.mail.is_empty() {
+        std::mem::swap(&mut mailbox.mail, mail);
+    } else {
+        mailbox.mail.append(mail);
+    }
     let effect = mailbox.signal(Signal::Posted);
     drop(mailbox);
     newly.extend(Newly::from_effect(effect, to));
