@@ -86,9 +86,10 @@ fn expected(packages: &[Package]) -> (String, String, [u64; 4]) {
         let kib: u64 = (0..n).filter(|&j| reaches[i][j]).map(|j| packages[j].kib).sum();
         let dependents = reaches.iter().filter(|row| row[i]).count() - 1;
         closures += &format!(
-            "{{\"package\":\"{}\",\"closure\":{closure},\"closure_kib\":{kib},\"dependents\":{dependents}}}\n",
+            "{{\"package\":\"{}\",\"closure\":{closure},\"closure_kib\":{kib},",
             package.name
         );
+        closures += &format!("\"dependents\":{dependents}}}\n");
         sum += closure as u64;
         let section = sections.entry(&package.section).or_default();
         *section = (section.0 + 1, section.1 + package.kib);
@@ -109,8 +110,9 @@ fn check(seed: u64, n: u64) {
         let Package { name, section, depends, provides, kib } = package;
         let in_both = draw.below(8);
         if in_both != 0 {
-            let line = json!({"package": name, "section": section, "depends": depends, "provides": provides});
-            package_lines += &format!("{line}\n");
+            let about = json!({"depends": depends, "provides": provides, "section": section});
+            let about = about.to_string();
+            package_lines += &format!("{{\"package\":\"{name}\",{}\n", &about[1..]);
         } else {
             orphans.push((name.clone(), "packages"));
         }
