@@ -1,5 +1,13 @@
 //! Whole-system tests: one binary, a module per subject.
 
+#![expect(clippy::disallowed_methods, reason = "tests stand outside of the runtime they drive")]
+
+mod bounds;
+mod errors;
+mod failure;
+mod hostile;
 mod lifecycle;
 mod macros;
 mod routing;
+mod sources;
+mod stress;

@@ -393,3 +393,23 @@ fn impossible_settings_are_refused() {
     let zero = Pipeline::builder().limits(limits).build();
     assert!(matches!(zero, Err(BuildError::ZeroLimit { limit: "pull_max" })));
 }
+
+#[test]
+fn threads_are_named_and_introduce_themselves() {
+    let log = Log::default();
+    let started = log.clone();
+    let pipeline = Pipeline::builder()
+        .processor(on("tick", |_: &mut Context<'_>, _: &Tick| Ok(())))
+        .workers(3)
+        .on_worker_start(move |worker| {
+            let name = std::thread::current().name().map(str::to_owned);
+            started.add(format!("{worker} is {}", name.unwrap_or_default()));
+        })
+        .build()
+        .expect("the wiring is sound");
+    pipeline.start().expect("there is room for threads").finish().expect("nothing fails");
+    let mut lines = log.lines();
+    lines.sort();
+    let expected = ["0 is selvedge-worker-0", "1 is selvedge-worker-1", "2 is selvedge-worker-2"];
+    assert_eq!(lines, expected);
+}

@@ -1,26 +1,23 @@
 //! What `#[derive(Event)]` and `#[processor]` generate, from the outside.
 
-use selvedge_event::{Event, Interest};
-use selvedge_runtime::{Context, Processor, Result, processor};
+mod events;
+mod hygiene;
+mod interests;
+mod signatures;
+mod turns;
 
-#[derive(Event)]
-struct Start {
-    who: String,
-}
+use selvedge_event::Event;
+use selvedge_runtime::{Pipeline, Processor, RunError};
 
-struct Greeter(Vec<String>);
-
-#[processor]
-impl Processor for Greeter {
-    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
-        match event {
-            Start { who } => self.0.push(who.clone()),
-        }
-        Ok(())
-    }
+/// Takes one turn on the event, if the processor hears it.
+fn take_turn(processor: impl Processor, event: Event) -> Result<(), RunError> {
+    let pipeline = Pipeline::builder().processor(processor).build();
+    let pipeline = pipeline.expect("one processor that hears something can be built");
+    pipeline.submit(event).expect("an idle pipeline has room for one event");
+    pipeline.run().map(drop)
 }
 
 #[test]
-fn arms_become_interests() {
-    assert_eq!(Greeter(Vec::new()).interests().as_slice(), [Interest::of::<Start>()]);
+fn misuse_does_not_compile() {
+    trybuild::TestCases::new().compile_fail("compile_fail/*.rs");
 }

@@ -28,7 +28,8 @@ use crate::topic::{Key, Kind, Name, Topic};
 /// assert_eq!(typed.payload::<Sold>().unwrap().price, 3);
 /// assert_eq!(typed.name(), "shop::Sold");
 ///
-/// let dynamic = Event::new(Dynamic::new("shop::Sold", serde_json::json!({"price": 3})).named("tea"));
+/// let value = serde_json::json!({"price": 3});
+/// let dynamic = Event::new(Dynamic::new("shop::Sold", value).named("tea"));
 /// assert_eq!(dynamic.kind(), typed.kind());
 /// assert_eq!(dynamic.value().unwrap()["price"], 3);
 /// ```

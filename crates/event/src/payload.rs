@@ -64,6 +64,12 @@ pub trait Payload: Send + Sync + Sized + 'static {
 /// What generated code calls. Not for people.
 #[doc(hidden)]
 pub mod generated {
+    use std::any::TypeId;
+
+    use super::Payload;
+    use crate::event::Event;
+    use crate::topic::Key;
+
     pub use erased_serde::Serialize as Encodable;
 
     /// Picks `Some(self)` for serializable types and `None` for others at compile time, without
@@ -93,6 +99,36 @@ pub mod generated {
     impl<'a, T> ViaNothing<'a> for &Probe<'a, T> {
         fn probe(self) -> Option<&'a dyn Encodable> {
             None
+        }
+    }
+
+    /// An event that is about to be matched against several payload types: asked once what it
+    /// holds, so that a type which it can't be costs a comparison and no call.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Payloads<'e> {
+        event: &'e Event,
+        held: Option<TypeId>,
+        extends_others: bool,
+    }
+
+    impl<'e> Payloads<'e> {
+        /// Asks the event.
+        #[inline]
+        #[must_use]
+        pub fn of(event: &'e Event) -> Payloads<'e> {
+            let extends_others = !event.ancestors().is_empty();
+            Payloads { event, held: event.payload_type(), extends_others }
+        }
+
+        /// The payload, if it is a `T` or extends it.
+        #[inline]
+        #[must_use]
+        pub fn seen_as<T: Payload>(self) -> Option<&'e T> {
+            if self.extends_others || self.held == Some(TypeId::of::<T>()) {
+                self.event.payload()
+            } else {
+                None
+            }
         }
     }
 
@@ -135,9 +171,29 @@ pub mod generated {
         field.base()
     }
 
+    /// What can be marked `#[key]`: whatever a key can be made from by reference.
+    pub trait Keyed {
+        /// The field, as a key.
+        fn key(&self) -> Key;
+    }
+
+    impl<T> Keyed for T
+    where
+        for<'a> Key: From<&'a T>,
+    {
+        fn key(&self) -> Key {
+            Key::from(self)
+        }
+    }
+
+    /// The field marked `#[key]`, as a key.
+    pub fn key<Field: Keyed>(field: &Field) -> Key {
+        field.key()
+    }
+
     /// Whether the event is of this kind or extends it: what an interest in the kind hears.
     #[must_use]
-    pub fn is_kind(event: &crate::Event, kind: &str) -> bool {
+    pub fn is_kind(event: &Event, kind: &str) -> bool {
         event.kind() == *kind || event.ancestors().iter().any(|ancestor| *ancestor == *kind)
     }
 }

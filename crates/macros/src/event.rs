@@ -128,7 +128,10 @@ fn descent(options: &Options, marked: &Marked<'_>, event: &TokenStream) -> Token
             ancestors
         }
 
-        fn view(&self, wanted: ::core::any::TypeId) -> ::core::option::Option<&dyn ::core::any::Any> {
+        fn view(
+            &self,
+            wanted: ::core::any::TypeId,
+        ) -> ::core::option::Option<&dyn ::core::any::Any> {
             if wanted == ::core::any::TypeId::of::<Self>() {
                 return ::core::option::Option::Some(self);
             }
@@ -160,15 +163,17 @@ fn key(options: &Options, marked: &Marked<'_>, event: &TokenStream) -> TokenStre
             };
         }
         Keys::Field(Place { member, ty }) => {
-            let from =
-                quote_spanned!(ty.span()=> <#event::Key as ::core::convert::From<&#ty>>::from);
-            quote!(::core::option::Option::Some(#from(&self.#member)))
+            let convert = quote_spanned!(ty.span()=> #event::payload::generated::key::<_>);
+            quote!(::core::option::Option::Some(#convert(&self.#member)))
         }
         Keys::Variants { keyed, all } => {
             let arms = keyed.iter().map(|(variant, Place { member, ty })| {
-                let from =
-                    quote_spanned!(ty.span()=> <#event::Key as ::core::convert::From<&#ty>>::from);
-                quote!(Self::#variant { #member: key, .. } => ::core::option::Option::Some(#from(key)),)
+                let convert = quote_spanned!(ty.span()=> #event::payload::generated::key::<_>);
+                quote! {
+                    Self::#variant { #member: key, .. } => {
+                        ::core::option::Option::Some(#convert(key))
+                    }
+                }
             });
             let others = (!all).then(|| quote!(_ => ::core::option::Option::None,));
             quote!(match self { #(#arms)* #others })

@@ -10,7 +10,9 @@ mod options;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Result, parse_quote};
+use syn::{
+    Error, FnArg, Ident, ImplItem, ImplItemFn, Item, ItemImpl, Pat, PatType, Result, parse_quote,
+};
 
 use crate::{crate_path, signature};
 use body::Heard;
@@ -19,23 +21,28 @@ use options::Options;
 /// Expands `#[processor]`.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let code = signature::hash(item.clone());
-    match syn::parse2::<ItemImpl>(item.clone()) {
-        Ok(mut block) => match complete(options, &mut block, code) {
-            Ok(()) => quote!(#block),
-            Err(error) => {
-                // The impl stays, without its turn: its absence would only add errors elsewhere.
-                let error = error.into_compile_error();
-                stub(&mut block);
-                quote!(#error #block)
-            }
-        },
-        Err(_) => {
+    let mut block = match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Impl(block)) => block,
+        Ok(other) => {
             let error = Error::new_spanned(
-                item,
+                other,
                 "`#[processor]` belongs on an impl block: `impl Processor for X { … }`",
             );
             let error = error.into_compile_error();
-            quote!(#error #item)
+            return quote!(#error #item);
+        }
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#error #item);
+        }
+    };
+    match complete(options, &mut block, code) {
+        Ok(()) => quote!(#block),
+        Err(error) => {
+            // The impl stays, without its turn: its absence would only add errors elsewhere.
+            let error = error.into_compile_error();
+            stub(&mut block);
+            quote!(#error #block)
         }
     }
 }
@@ -164,7 +171,17 @@ fn stub(block: &mut ItemImpl) {
         if let ImplItem::Fn(function) = item
             && function.sig.ident == "process"
         {
-            function.block = parse_quote!({ ::core::unreachable!() });
+            let names = function.sig.inputs.iter().filter_map(|input| match input {
+                FnArg::Typed(PatType { pat, .. }) => match &**pat {
+                    Pat::Ident(name) => Some(&name.ident),
+                    _ => None,
+                },
+                FnArg::Receiver(_) => None,
+            });
+            function.block = parse_quote!({
+                let _ = (#(&#names,)*);
+                ::core::unreachable!()
+            });
         }
     }
 }

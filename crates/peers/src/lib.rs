@@ -5,9 +5,9 @@
 //! with fixed sizes, data and checks. [`PEERS`] is the whole registry: which peer runs which
 //! workload, one row each. Every run asserts the workload's result before it reports a figure.
 //!
-//! The crate measures libraries from outside: it depends on none of ours but the runtime it will
-//! measure, and nothing depends on it. It refuses to compare by itself: it prints one line per run,
-//! and the reader pairs them.
+//! The crate measures libraries from outside: it depends on none of ours but the facade, as one
+//! more candidate, and nothing depends on it. It refuses to compare by itself: it prints one line
+//! per run, and the reader pairs them.
 //!
 //! ```
 //! use selvedge_peers::{Scale, Workload, find_peer};
@@ -35,6 +35,7 @@ mod channel;
 mod dataflow;
 mod floor;
 mod pool;
+mod selvedge;
 
 mod registry;
 

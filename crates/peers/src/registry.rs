@@ -14,6 +14,7 @@ use crate::floor;
 use crate::pool;
 use crate::sample::{Report, Run};
 use crate::scale::Scale;
+use crate::selvedge::{Helping, Layout, Waiting};
 use crate::workload::Workload;
 
 /// One library driven in one way.
@@ -30,6 +31,16 @@ pub struct Peer {
 
 /// The registry.
 pub const PEERS: &[Peer] = &[
+    Peer {
+        name: "selvedge",
+        about: "our own, two threads: the caller helps",
+        workloads: Helping::WORKLOADS,
+    },
+    Peer {
+        name: "selvedge_t3",
+        about: "our own, two threads besides the caller",
+        workloads: Waiting::WORKLOADS,
+    },
     Peer {
         name: "crossbeam",
         about: "crossbeam-channel, unbounded",

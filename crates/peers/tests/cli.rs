@@ -64,6 +64,8 @@ fn the_list_is_the_registry() {
     let (code, stdout, _) = call("--list");
     assert_eq!(code, Some(0));
     assert_snapshot!(stdout, @r"
+    selvedge              W1 W2 W2i W3 W4 W5 W6 W7         our own, two threads: the caller helps
+    selvedge_t3           W1 W2 W2i W3 W4 W5 W6 W7         our own, two threads besides the caller
     crossbeam             W1 W2 W3 W4 W6 W7                crossbeam-channel, unbounded
     crossbeam_b1024       W1 W2 W3 W4 W6 W7                crossbeam-channel, bounded to 1024
     kanal                 W1 W2 W3 W4 W6 W7                kanal, unbounded

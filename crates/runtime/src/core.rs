@@ -8,21 +8,23 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::{Ending, Event, Fact, Text};
+use selvedge_event::{Ending, Text};
 use selvedge_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::envelope::Envelope;
 use crate::error::SubmitError;
+use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limits::Limits;
 use crate::mailbox::{Effect, Mailbox};
-use crate::observer::Observer;
+use crate::observer::{Observer, Observers};
 use crate::ready::{Admit, OwnerIdx, ReadySet, Work};
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
+use crate::tally::Tally;
 
 /// How many lanes outside threads share.
 pub(crate) const N_LANES: u32 = 16;
@@ -80,47 +82,12 @@ pub(crate) struct Sched {
     pub(crate) stopping: Option<Ending>,
     pub(crate) failure: Option<Failure>,
     pub(crate) aborted: bool,
+    /// A worker was lost to a panic outside of any turn.
+    pub(crate) worker_panicked: bool,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) idle_times: Vec<Duration>,
     /// The run is over: workers leave.
     over: bool,
-}
-
-/// Counts of deliveries; each worker keeps its own and settles it under the lock.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) accepted: u64,
-    pub(crate) handled: u64,
-    pub(crate) dead: u64,
-    pub(crate) unrouted: u64,
-    /// Emissions that descend from no outside submission.
-    pub(crate) inside: u64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Tally) {
-        self.accepted += other.accepted;
-        self.handled += other.handled;
-        self.dead += other.dead;
-        self.unrouted += other.unrouted;
-        self.inside += other.inside;
-    }
-
-    /// Deliveries begun less deliveries ended. Negative for a worker that handled more than it
-    /// sent; never for all of them together.
-    pub(crate) fn in_flight(&self) -> i64 {
-        self.accepted.cast_signed() - (self.handled + self.dead).cast_signed()
-    }
-}
-
-/// Why no further turn may start.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Turn { processor: Text, event: Event, cause: anyhow::Error, panicked: bool },
-    Pull { processor: Text, cause: anyhow::Error, panicked: bool },
-    Close { processor: Text, cause: anyhow::Error },
-    TooManyEvents,
-    NeverSettled,
 }
 
 /// A place in the ready set to be taken.
@@ -170,6 +137,7 @@ impl Core {
             stopping: None,
             failure: None,
             aborted: false,
+            worker_panicked: false,
             dead_letters: Vec::new(),
             idle_times: Vec::new(),
             over: false,
@@ -178,7 +146,7 @@ impl Core {
             limits,
             clock: Clock::real(),
             lanes: (0..N_LANES).map(|_| Lane::new(Arc::clone(routes))).collect(),
-            observers: Observers { all: observers },
+            observers: Observers::new(observers),
             timed,
             n_submitters: AtomicUsize::new(0),
             signal: OnceLock::new(),
@@ -238,8 +206,9 @@ impl Core {
             if self.is_halted() {
                 self.leave(&mut sched);
                 drop(sched);
-                // Nobody may wait for room that will never be.
+                // Nobody may wait for room, or for a reply, that will never be.
                 self.close_lanes();
+                self.abandon();
                 return None;
             }
             let admit = sched.admit(&self.limits);
@@ -278,7 +247,8 @@ impl Core {
         }
         let waiting = usize::try_from(sched.tally.in_flight()).unwrap_or(0);
         if waiting > self.limits.pipeline_events_max {
-            self.fail(sched, Failure::TooManyEvents);
+            sched.failure.get_or_insert(Failure::TooManyEvents);
+            self.halt();
         }
     }
 
@@ -298,7 +268,8 @@ impl Core {
         self.n_takeable.store(n, Ordering::Relaxed);
         if sched.is_quiet() {
             let tally = &sched.tally;
-            assert!(tally.in_flight() == 0, "deliveries don't balance when quiet: {tally:?}");
+            let balances = tally.in_flight() == 0 || self.is_halted();
+            assert!(balances, "deliveries don't balance when quiet: {tally:?}");
             self.wake_all();
         } else if self.is_halted() && sched.n_running == 0 {
             self.wake_all();
@@ -324,9 +295,13 @@ impl Core {
             sched = self.sched.lock();
             sched.spinning = false;
         }
-        let admit = sched.admit(&self.limits);
-        let done = sched.over || self.is_halted() || (seat.drains && sched.is_quiet());
-        if sched.ready.n_takeable(admit) == 0 && !done {
+        // Whoever is woken for nothing stays idle: were it to count as running for a moment, it
+        // would find the run quiet on leaving, wake the others, and be woken by them in turn.
+        let blocked = |sched: &Sched| {
+            let done = sched.over || self.is_halted() || (seat.drains && sched.is_quiet());
+            !done && sched.ready.n_takeable(sched.admit(&self.limits)) == 0
+        };
+        while blocked(&sched) {
             sched.n_idle += 1;
             sched = self.idle.wait(sched);
             sched.n_idle -= 1;
@@ -409,14 +384,64 @@ impl Core {
         self.halt();
         drop(sched);
         self.close_lanes();
+        self.abandon();
+    }
+
+    /// A worker is lost to a panic outside of any turn.
+    pub(crate) fn note_panicked_worker(&self) {
+        let mut sched = self.sched.lock();
+        sched.worker_panicked = true;
+        self.halt();
+        drop(sched);
+        self.close_lanes();
+        self.abandon();
     }
 
     // ------------------------------------------------------------------ the run's end
 
     /// The run fails, unless it has already.
-    pub(crate) fn fail(&self, sched: &mut Sched, failure: Failure) {
-        sched.failure.get_or_insert(failure);
+    pub(crate) fn fail(&self, failure: Failure) {
+        let mut sched = self.sched.lock();
+        let late = match sched.failure {
+            Some(_) => Some(failure),
+            None => {
+                sched.failure = Some(failure);
+                None
+            }
+        };
         self.halt();
+        drop(sched);
+        // The user's error and event: what they do when dropped is not done under the lock.
+        drop(late);
+    }
+
+    /// Keeps a dead letter, if there is room for it.
+    pub(crate) fn keep(&self, letter: DeadLetter) {
+        let mut sched = self.sched.lock();
+        if sched.dead_letters.len() < self.limits.dead_letters_max {
+            sched.dead_letters.push(letter);
+        } else {
+            drop(sched);
+            drop(letter);
+        }
+    }
+
+    /// Gives up what waits for a turn, since none starts any more: who awaits a reply to it is
+    /// told so. Done by each worker that leaves, after the last thing it may have posted.
+    pub(crate) fn abandon(&self) {
+        self.lanes.iter().for_each(Lane::abandon);
+        for slot in self.slots() {
+            let abandoned = slot.mailbox.lock().abandon();
+            drop(abandoned);
+        }
+    }
+
+    /// Drops the processors that nobody has in hand.
+    pub(crate) fn drop_processors(&self) {
+        for slot in self.slots() {
+            let owner = slot.mailbox.lock().owner.take();
+            drop(owner);
+        }
     }
 
     /// Called under the lock, so that nobody decides to wait in between.
@@ -431,12 +456,13 @@ impl Core {
         self.wake_all();
     }
 
-    /// Waits, without helping, until the run is quiet or halted and nobody has anything in hand.
+    /// Waits, without helping, until the run is quiet, or halted and nobody has anything in hand,
+    /// or not worth waiting for.
     pub(crate) fn await_quiet(&self) {
         let sched = self.sched.lock();
         drop(self.quiet.wait_while(sched, |sched| {
             let at_rest = sched.is_quiet() || (self.is_halted() && sched.n_running == 0);
-            !at_rest && !sched.aborted
+            !at_rest && !sched.aborted && !sched.worker_panicked
         }));
     }
 }
@@ -468,28 +494,5 @@ impl Sched {
     fn room(&self, limits: &Limits) -> usize {
         let in_flight = usize::try_from(self.tally.in_flight()).unwrap_or(0);
         limits.in_flight_max.saturating_sub(in_flight)
-    }
-}
-
-/// Those who are told facts.
-pub(crate) struct Observers {
-    all: Vec<Arc<dyn Observer>>,
-}
-
-impl Observers {
-    /// Whether there is nobody to tell.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    pub(crate) fn tell(&self, facts: &mut Vec<Fact>) {
-        for observer in &self.all {
-            // An observer is a guest: its panic, which its thread has printed, is not the run's.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                observer.observe(facts);
-            }));
-        }
-        facts.clear();
     }
 }

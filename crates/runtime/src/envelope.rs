@@ -16,10 +16,24 @@ pub(crate) struct Envelope {
 /// What an emission inherits from the turn that made it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
-    /// Whether it descends from an outside submission: phases don't wait for those to dry up.
-    pub(crate) outside: bool,
+    pub(crate) descent: Descent,
     /// Who awaits a reply.
     pub(crate) question: Option<Arc<Question>>,
+}
+
+/// Where an event comes from in the end.
+///
+/// A word wide, because envelopes are moved about: a flag of a byte is moved together with its
+/// padding in pieces that straddle the store just before, and each such load stalls the processor
+/// for as long as ten others take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Descent {
+    /// From the lifecycle, or from nothing else.
+    #[default]
+    Inside,
+    /// From an outside submission: phases don't wait for those to dry up.
+    Outside,
 }
 
 impl Origin {
@@ -29,6 +43,6 @@ impl Origin {
     }
 
     pub(crate) fn outside() -> Origin {
-        Origin { outside: true, question: None }
+        Origin { descent: Descent::Outside, question: None }
     }
 }

@@ -22,8 +22,8 @@ pub enum BuildError {
     },
     /// Strict routing, and what the processor hears could not be inferred.
     #[error(
-        "processor `{name}` hears every event{}: name the kinds it hears, mark an arm that is there \
-         for completeness `#[unmatched]`, or build without `.strict()`",
+        "processor `{name}` hears every event{}: name the kinds it hears, mark an arm that is \
+         there for completeness `#[unmatched]`, or build without `.strict()`",
         at(*.spot)
     )]
     CatchAll {

@@ -8,7 +8,7 @@ use selvedge_sync::atomic::Ordering;
 
 use crate::ask::{Answer, Question};
 use crate::core::{Core, N_LANES};
-use crate::envelope::{Envelope, Origin};
+use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, WhenFull};
 
@@ -70,7 +70,7 @@ impl Origin {
     pub(crate) fn question<R: Payload>(question: impl IntoEvent) -> (Event, Origin, Answer<R>) {
         let event = question.into_event();
         let (question, answer) = Question::new(event.topic());
-        (event, Origin { outside: true, question: Some(question) }, answer)
+        (event, Origin { descent: Descent::Outside, question: Some(question) }, answer)
     }
 }
 

@@ -39,6 +39,8 @@ struct LaneState {
 pub(crate) struct LaneCounts {
     pub(crate) submitted: u64,
     pub(crate) unrouted: u64,
+    /// Deliveries of events that were never posted.
+    pub(crate) abandoned: u64,
 }
 
 /// What to do when a lane is full.
@@ -46,6 +48,17 @@ pub(crate) struct LaneCounts {
 pub(crate) enum WhenFull {
     Wait,
     Refuse,
+}
+
+impl LaneCounts {
+    #[must_use]
+    pub(crate) fn plus(self, other: LaneCounts) -> LaneCounts {
+        LaneCounts {
+            submitted: self.submitted + other.submitted,
+            unrouted: self.unrouted + other.unrouted,
+            abandoned: self.abandoned + other.abandoned,
+        }
+    }
 }
 
 impl Lane {
@@ -135,15 +148,19 @@ impl Lane {
         self.state.lock().counts
     }
 
-    /// What was never posted, as deliveries.
-    pub(crate) fn abandon(&self) -> u64 {
+    /// Gives up what was never posted.
+    pub(crate) fn abandon(&self) {
         let mut state = self.state.lock();
         let waiting = std::mem::take(&mut state.waiting);
         let mut deliveries = |event: &Event| match state.routes.find(event) {
             Ok(route) => state.routes.route(route).recipients(event).len() as u64,
             Err(_) => unreachable!("the event was routed when it was accepted"),
         };
-        waiting.iter().map(|envelope| deliveries(&envelope.event)).sum()
+        let abandoned: u64 = waiting.iter().map(|envelope| deliveries(&envelope.event)).sum();
+        state.counts.abandoned += abandoned;
+        drop(state);
+        // The user's events: what they do when dropped is not done under the lock.
+        drop(waiting);
     }
 }
 

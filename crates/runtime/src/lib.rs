@@ -16,6 +16,7 @@ mod context;
 mod core;
 mod envelope;
 mod error;
+mod failure;
 mod handler;
 mod handles;
 mod lanes;
@@ -23,6 +24,7 @@ mod limits;
 mod mailbox;
 mod observer;
 mod outbox;
+mod owner;
 mod parcels;
 mod phases;
 mod pipeline;
@@ -33,6 +35,7 @@ mod report;
 mod routes;
 mod run;
 mod solo;
+mod tally;
 mod turn;
 mod worker;
 
@@ -49,5 +52,35 @@ pub use processor::{Processor, Pull, Result};
 pub use registration::{Configure, FailurePolicy, IntoRegistration, Registration};
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
+/// Writes a processor's interests and signature, read from its `match` over the event.
+///
+/// ```
+/// use selvedge_event::{Event, Interest};
+/// use selvedge_runtime::{Context, Processor, Result, processor};
+///
+/// #[derive(Event)]
+/// struct Sold { price: u32 }
+/// #[derive(Event)]
+/// struct Closed;
+///
+/// struct Till { total: u32 }
+///
+/// #[processor(strict)]
+/// impl Processor for Till {
+///     fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+///         match event {
+///             Sold { price: 0 } => println!("a present"),
+///             Sold { price } if price % 100 == 99 => self.total += price + 1,
+///             Sold { price } => self.total += price,
+///             Closed | Event { kind: "shop.closed", .. } => println!("{}", self.total),
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let listed = [Interest::of::<Sold>(), Interest::of::<Closed>(), Interest::kind("shop.closed")];
+/// assert_eq!(Till { total: 0 }.interests().as_slice(), listed);
+/// ```
+///
 pub use selvedge_macros::processor;
 pub use solo::{Solo, SoloTurn};

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::envelope::Envelope;
-use crate::registration::Owner;
+use crate::envelope::{Descent, Envelope};
+use crate::owner::Owner;
 
 /// Where a mailbox stands with the scheduler. At most one turn is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,7 @@ pub(crate) struct Counts {
     pub(crate) pulls: u64,
     pub(crate) failures: u64,
     pub(crate) emitted: u64,
+    pub(crate) abandoned: u64,
     pub(crate) busy: Duration,
 }
 
@@ -93,6 +94,7 @@ impl Counts {
         self.pulls += other.pulls;
         self.failures += other.failures;
         self.emitted += other.emitted;
+        self.abandoned += other.abandoned;
         self.busy += other.busy;
     }
 }
@@ -112,7 +114,7 @@ pub(crate) struct Mailbox {
 /// What a pull inherits from the turn that asked for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pulling {
-    pub(crate) outside: bool,
+    pub(crate) descent: Descent,
 }
 
 impl Mailbox {
@@ -130,6 +132,13 @@ impl Mailbox {
         let (status, effect) = self.status.on(signal);
         self.status = status;
         effect
+    }
+
+    /// Takes out the mail, which will have no turn, to be dropped when the lock is given back.
+    #[must_use]
+    pub(crate) fn abandon(&mut self) -> VecDeque<Envelope> {
+        self.counts.abandoned += self.mail.len() as u64;
+        std::mem::take(&mut self.mail)
     }
 
     /// Gives the mailbox back to the scheduler.

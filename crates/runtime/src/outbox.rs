@@ -7,7 +7,7 @@ use std::sync::Arc;
 use selvedge_event::Event;
 
 use crate::ask::Question;
-use crate::envelope::{Envelope, Origin};
+use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::KindClash;
 use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteIdx};
@@ -81,9 +81,12 @@ impl Outbox {
         }
     }
 
-    /// Adds a reply of the current turn.
+    /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
+    /// the first reply counts.
     pub(crate) fn reply(&mut self, question: Arc<Question>, event: Event) {
-        self.replies.push((question, event));
+        if self.replies.len() == self.mark.replies {
+            self.replies.push((question, event));
+        }
     }
 
     /// How many events the current turn has emitted.
@@ -103,6 +106,12 @@ impl Outbox {
 
     pub(crate) fn per_turn_max(&self) -> usize {
         self.per_turn_max
+    }
+
+    /// Whether the current turn was not allowed to emit all it wanted to.
+    #[inline]
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
@@ -136,7 +145,7 @@ impl Outbox {
         for Emission { route, envelope } in self.log.drain(..) {
             let route = self.routes.route(route);
             let recipients = route.recipients(&envelope.event);
-            drained.inside += u64::from(!envelope.origin.outside);
+            drained.inside += u64::from(envelope.origin.descent == Descent::Inside);
             drained.deliveries += recipients.len() as u64;
             match recipients.split_last() {
                 Some((&last, others)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Event, Interests, IntoEvent, Payload, Text};
 use selvedge_sync::Mutex;
 
@@ -21,7 +21,7 @@ use crate::observer::Observer;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
-use crate::run::{Lead, Plan, Run, Running};
+use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
 
 /// Wires processors into a [`Pipeline`].
 #[must_use = "a builder does nothing until it is built"]
@@ -33,6 +33,7 @@ pub struct PipelineBuilder {
     handle_signals: bool,
     timed: bool,
     observers: Vec<Arc<dyn Observer>>,
+    on_worker_start: Option<WorkerStart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,16 @@ impl PipelineBuilder {
         self
     }
 
+    /// Calls this on every thread that the pipeline starts, before its first turn, with the
+    /// worker's number: to pin it to a core, say. (The thread that calls `run()` is its own.)
+    pub fn on_worker_start(
+        mut self,
+        hook: impl Fn(usize) + Send + Sync + 'static,
+    ) -> PipelineBuilder {
+        self.on_worker_start = Some(Arc::new(hook));
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -123,12 +134,13 @@ impl PipelineBuilder {
         let routes = Arc::new(wire(&processors)?);
         let core = Core::new(self.limits, &routes, self.observers, self.timed);
         Ok(Pipeline {
-            core: Arc::new(core),
+            core: Keeper(Arc::new(core)),
             routes,
             processors,
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings,
+            on_worker_start: self.on_worker_start,
         })
     }
 }
@@ -184,18 +196,22 @@ fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
 }
 
 /// Gives every processor a name of its own.
-struct Names(FxHashSet<Text>);
+struct Names {
+    taken: FxHashSet<Text>,
+    /// The next number to try for each type, lest many processors of one type try each other's.
+    next: FxHashMap<&'static str, usize>,
+}
 
 impl Names {
     /// Names that were given go first; what is made up must keep clear of them.
     fn of(processors: &[Registered]) -> Result<Names, BuildError> {
-        let mut names = FxHashSet::default();
+        let mut taken = FxHashSet::default();
         for name in processors.iter().filter_map(|processor| processor.name.clone()) {
-            if !names.insert(name.clone()) {
+            if !taken.insert(name.clone()) {
                 return Err(BuildError::DuplicateName { name });
             }
         }
-        Ok(Names(names))
+        Ok(Names { taken, next: FxHashMap::default() })
     }
 
     /// The name given, or the type's, numbered from the second on.
@@ -203,10 +219,17 @@ impl Names {
         if let Some(name) = &registered.name {
             return name.clone();
         }
-        let numbered = (2..).map(|n| Text::from(format!("{}#{n}", registered.type_name)));
-        let mut candidates = std::iter::once(Text::literal(registered.type_name)).chain(numbered);
-        let free = candidates.find(|name| self.0.insert(name.clone()));
-        free.expect("there is always a next number")
+        let next = self.next.entry(registered.type_name).or_insert(1);
+        loop {
+            let name = match *next {
+                1 => Text::literal(registered.type_name),
+                n => Text::from(format!("{}#{n}", registered.type_name)),
+            };
+            *next += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 
@@ -232,12 +255,13 @@ impl Names {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub struct Pipeline {
-    core: Arc<Core>,
+    core: Keeper,
     routes: Arc<RouteTable>,
     processors: Vec<Wired>,
     n_workers: usize,
     handle_signals: bool,
     warnings: Vec<String>,
+    on_worker_start: Option<WorkerStart>,
 }
 
 impl Pipeline {
@@ -251,6 +275,7 @@ impl Pipeline {
             handle_signals: false,
             timed: false,
             observers: Vec::new(),
+            on_worker_start: None,
         }
     }
 
@@ -366,6 +391,7 @@ impl Pipeline {
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings: self.warnings,
+            on_worker_start: self.on_worker_start,
         }
     }
 }

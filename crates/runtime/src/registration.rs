@@ -1,10 +1,11 @@
 //! Owns what a pipeline is told about a processor: its name, its priority, what happens when it
-//! fails, and how its state survives a panic.
+//! fails.
 
 use std::fmt;
 
 use selvedge_event::{Key, Text};
 
+use crate::owner::{Bare, Owner, Restored};
 use crate::processor::Processor;
 
 /// What happens after a failed turn. What the turn emitted is never published.
@@ -52,7 +53,7 @@ impl<P: Processor> Registration<P> {
             on_failure: FailurePolicy::default(),
             key: None,
             processor,
-            keep: |processor| Box::new(AsIs(processor)),
+            keep: |processor| Box::new(Bare::distrusted(processor)),
         }
     }
 
@@ -88,7 +89,7 @@ impl<P: Processor> Registration<P> {
     /// panic.
     #[must_use]
     pub fn stateless(mut self) -> Registration<P> {
-        self.keep = |processor| Box::new(Stateless(processor));
+        self.keep = |processor| Box::new(Bare::trusted(processor));
         self
     }
 
@@ -98,7 +99,7 @@ impl<P: Processor> Registration<P> {
     where
         P: Clone,
     {
-        self.keep = |processor| Box::new(Restored { current: processor, before: None });
+        self.keep = |processor| Box::new(Restored::new(processor));
         self
     }
 }
@@ -212,64 +213,4 @@ fn short_type_name<P>() -> &'static str {
     let full = std::any::type_name::<P>();
     let path = full.split('<').next().unwrap_or(full);
     path.rsplit("::").next().unwrap_or(path)
-}
-
-/// A processor together with what is kept to mend it after a panic.
-pub(crate) trait Owner: Send {
-    fn processor(&mut self) -> &mut dyn Processor;
-
-    /// Called before each turn.
-    fn save(&mut self) {}
-
-    /// Called after a panic; `false` when the state of before the turn can't be had back.
-    fn restore(&mut self) -> bool;
-}
-
-struct AsIs<P>(P);
-
-impl<P: Processor> Owner for AsIs<P> {
-    fn processor(&mut self) -> &mut dyn Processor {
-        &mut self.0
-    }
-
-    fn restore(&mut self) -> bool {
-        false
-    }
-}
-
-struct Stateless<P>(P);
-
-impl<P: Processor> Owner for Stateless<P> {
-    fn processor(&mut self) -> &mut dyn Processor {
-        &mut self.0
-    }
-
-    fn restore(&mut self) -> bool {
-        true
-    }
-}
-
-struct Restored<P> {
-    current: P,
-    before: Option<P>,
-}
-
-impl<P: Processor + Clone> Owner for Restored<P> {
-    fn processor(&mut self) -> &mut dyn Processor {
-        &mut self.current
-    }
-
-    fn save(&mut self) {
-        self.before = Some(self.current.clone());
-    }
-
-    fn restore(&mut self) -> bool {
-        match self.before.take() {
-            Some(before) => {
-                self.current = before;
-                true
-            }
-            None => false,
-        }
-    }
 }

@@ -29,16 +29,18 @@ pub(crate) struct Route {
 
 impl Route {
     /// In order of registration.
+    #[inline]
     pub(crate) fn recipients(&self, event: &Event) -> &[OwnerIdx] {
-        if self.by_key.is_empty() {
-            return &self.plain;
-        }
+        if self.by_key.is_empty() { &self.plain } else { self.keyed_recipients(event) }
+    }
+
+    fn keyed_recipients(&self, event: &Event) -> &[OwnerIdx] {
         event.key().and_then(|key| self.by_key.get(&key)).unwrap_or(&self.plain)
     }
 }
 
-/// A route's place in the table.
-pub(crate) type RouteIdx = u32;
+/// A route's place in the table. A word wide: emissions carry one, and are moved about.
+pub(crate) type RouteIdx = usize;
 
 /// The table, shared by all who send. Everyone keeps a [`RouteCache`] of it.
 #[derive(Debug, Default)]
@@ -104,7 +106,7 @@ impl RouteTable {
         let key = self.key_of(event);
         let mut resolved = self.resolved.lock();
         if let Some(&found) = resolved.found.get(&key) {
-            return Ok((found, Arc::clone(&resolved.routes[found as usize])));
+            return Ok((found, Arc::clone(&resolved.routes[found])));
         }
         if let RouteKey::Typed { payload, .. } = key {
             let owner = *resolved.kind_types.entry(event.kind()).or_insert(payload);
@@ -113,7 +115,7 @@ impl RouteTable {
             }
         }
         let route = Arc::new(self.index.route(&event.kind(), &event.ancestors(), &event.name()));
-        let idx = RouteIdx::try_from(resolved.routes.len()).expect("routes are few");
+        let idx = resolved.routes.len();
         resolved.routes.push(Arc::clone(&route));
         resolved.found.insert(key, idx);
         Ok((idx, route))
@@ -124,6 +126,8 @@ impl RouteTable {
 #[derive(Debug)]
 pub(crate) struct RouteCache {
     table: Arc<RouteTable>,
+    /// What was found last by type: most emissions follow one of their own kind.
+    last: Option<(TypeId, RouteIdx)>,
     by_type: HashMap<TypeId, RouteIdx, BuildHasherDefault<TypeIdHasher>>,
     /// Events under a name of their own, and dynamic ones.
     by_key: FxHashMap<RouteKey, RouteIdx>,
@@ -134,6 +138,7 @@ impl RouteCache {
     pub(crate) fn new(table: Arc<RouteTable>) -> RouteCache {
         RouteCache {
             table,
+            last: None,
             by_type: HashMap::default(),
             by_key: FxHashMap::default(),
             routes: Vec::new(),
@@ -143,14 +148,19 @@ impl RouteCache {
     /// Finds the event's route.
     #[inline]
     pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
-        let found = match event.default_route() {
-            Some(payload) => self.by_type.get(&payload),
-            None => self.by_key.get(&self.table.key_of(event)),
-        };
-        match found {
-            Some(&found) => Ok(found),
-            None => self.find_in_table(event),
+        let payload = event.default_route();
+        if let (Some(payload), Some((last, found))) = (payload, self.last)
+            && payload == last
+        {
+            return Ok(found);
         }
+        let found = match payload {
+            Some(payload) => self.by_type.get(&payload).copied(),
+            None => self.by_key.get(&self.table.key_of(event)).copied(),
+        };
+        let Some(found) = found else { return self.find_in_table(event) };
+        self.last = payload.map(|payload| (payload, found)).or(self.last);
+        Ok(found)
     }
 
     #[cold]
@@ -165,7 +175,6 @@ impl RouteCache {
     }
 
     fn remember(&mut self, idx: RouteIdx, route: Arc<Route>) {
-        let idx = idx as usize;
         if idx >= self.routes.len() {
             self.routes.resize(idx + 1, None);
         }
@@ -175,7 +184,7 @@ impl RouteCache {
     /// The route that [`find`](Self::find) found.
     #[inline]
     pub(crate) fn route(&self, idx: RouteIdx) -> &Route {
-        self.routes[idx as usize].as_ref().expect("a route is remembered when it is found")
+        self.routes[idx].as_ref().expect("a route is remembered when it is found")
     }
 }
 
@@ -260,24 +269,31 @@ impl InterestIndex {
 }
 
 impl Route {
-    /// From interests that hear the route's kind and name, if the key allows.
+    /// From interests that hear the route's kind and name, if the key allows. Linear in them but
+    /// for sorting: there may be a processor per key.
     fn new(heard: &[&(OwnerIdx, Interest)]) -> Route {
-        let hearers = |key: Option<&Key>| {
-            let mut owners: Vec<OwnerIdx> = heard
-                .iter()
-                .filter(|(_, interest)| interest.asked_key().is_none_or(|asked| Some(asked) == key))
-                .map(|(owner, _)| *owner)
-                .collect();
-            owners.sort_unstable();
-            owners.dedup();
-            owners.into_boxed_slice()
-        };
-        let keys = heard.iter().filter_map(|(_, interest)| interest.asked_key());
-        Route {
-            plain: hearers(None),
-            by_key: keys.map(|key| (key.clone(), hearers(Some(key)))).collect(),
+        let mut plain = Vec::new();
+        let mut keyed: FxHashMap<Key, Vec<OwnerIdx>> = FxHashMap::default();
+        for (owner, interest) in heard {
+            match interest.asked_key() {
+                Some(key) => keyed.entry(key.clone()).or_default().push(*owner),
+                None => plain.push(*owner),
+            }
         }
+        let everyone = |(key, mut owners): (Key, Vec<OwnerIdx>)| {
+            owners.extend(&plain);
+            (key, in_order(owners))
+        };
+        let by_key = keyed.into_iter().map(everyone).collect();
+        Route { plain: in_order(plain), by_key }
     }
+}
+
+/// Each owner once, in order of registration.
+fn in_order(mut owners: Vec<OwnerIdx>) -> Box<[OwnerIdx]> {
+    owners.sort_unstable();
+    owners.dedup();
+    owners.into_boxed_slice()
 }
 
 fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut FxHashMap<T, u32>, item: &T) {

@@ -1,6 +1,7 @@
 //! Owns a run from its first thread to its report: init, drain, phases, poison, close.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use selvedge_sync::signal::{self, Watch};
 use selvedge_sync::thread::JoinHandle;
 
 use crate::ask::Answer;
-use crate::core::{Core, Failure};
+use crate::core::Core;
 use crate::error::{RunError, SubmitError};
+use crate::failure::Failure;
 use crate::handles::{Monitor, StopHandle, Submitter};
+use crate::lanes::LaneCounts;
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
@@ -20,11 +23,33 @@ use crate::worker::Worker;
 
 /// What a run needs to know besides the core.
 pub(crate) struct Plan {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Keeper,
     pub(crate) routes: Arc<RouteTable>,
     pub(crate) n_workers: usize,
     pub(crate) handle_signals: bool,
     pub(crate) warnings: Vec<String>,
+    pub(crate) on_worker_start: Option<WorkerStart>,
+}
+
+/// What each thread of a pipeline does first, given its number.
+pub(crate) type WorkerStart = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// The core, kept by whoever can bring a run to its end: the pipeline, then the run. When the
+/// keeper is gone, whichever way, nobody waits for room or replies any more.
+pub(crate) struct Keeper(pub(crate) Arc<Core>);
+
+impl Deref for Keeper {
+    type Target = Arc<Core>;
+
+    fn deref(&self) -> &Arc<Core> {
+        &self.0
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Whether the thread that leads a run takes turns too.
@@ -50,7 +75,8 @@ impl Run {
     /// Starts the threads and lets the processors init.
     pub(crate) fn begin(plan: Plan, lead: Lead) -> Result<Run, RunError> {
         let core = &plan.core;
-        let watch = plan.handle_signals.then(|| watch_signals(core)).transpose()?;
+        let watch = plan.handle_signals.then(|| watch_signals(core)).transpose();
+        let watch = watch.inspect_err(|_| core.drop_processors())?;
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
         let worker = new_worker(&plan, lead_id);
@@ -71,10 +97,14 @@ impl Run {
         let first = if self.lead == Lead::Helping { 1 } else { 0 };
         for id in first..self.plan.n_workers {
             let mut worker = new_worker(&self.plan, id);
-            let guard = AbortOnPanic(Arc::clone(&self.plan.core));
+            let guard = HaltOnPanic(Arc::clone(&self.plan.core));
+            let on_start = self.plan.on_worker_start.clone();
             let spawned =
                 selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
                     let _guard = guard;
+                    if let Some(on_start) = on_start {
+                        on_start(id);
+                    }
                     worker.serve();
                 });
             match spawned {
@@ -82,6 +112,7 @@ impl Run {
                 Err(source) => {
                     self.plan.core.abort();
                     self.join();
+                    self.plan.core.drop_processors();
                     return Err(RunError::Spawn { worker: id, source });
                 }
             }
@@ -107,19 +138,19 @@ impl Run {
                 }
                 Step::Poison { ending } => {
                     core.close_lanes();
+                    // Before anyone is told: a stop that comes now is too late to change it.
+                    let ending = *core.lock().stopping.get_or_insert(ending);
                     if self.is_heard::<Poison>() {
                         self.worker.broadcast(Poison { ending });
                     }
-                    if ending != Ending::Completed {
-                        core.stop(ending);
-                    }
-                    core.lock().stopping.get_or_insert(ending);
                 }
                 Step::Close => break core.lock().stopping,
-                Step::NeverSettles => core.fail(&mut core.lock(), Failure::NeverSettled),
+                Step::NeverSettles => core.fail(Failure::NeverSettled),
             }
         };
         core.close_lanes();
+        // An abort ends this wait for turns under way; it could not end the wait for threads.
+        core.await_quiet();
         core.finish();
         if core.lock().aborted {
             return Err(RunError::Aborted { signal: core.signal() });
@@ -159,12 +190,16 @@ impl Run {
         }
     }
 
-    /// Waits for the workers. A worker that panicked did so by a fault of ours: go on with it.
+    /// Waits for the workers. A worker that panicked did so outside of any turn, by a fault of
+    /// ours or in the destructor of an event: go on with it.
     fn join(&mut self) {
-        for thread in self.threads.drain(..) {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
+        let panics: Vec<_> =
+            self.threads.drain(..).filter_map(|thread| thread.join().err()).collect();
+        match panics.into_iter().next() {
+            Some(panic) if !selvedge_sync::thread::is_panicking() => {
+                std::panic::resume_unwind(panic)
             }
+            _ => (),
         }
     }
 
@@ -175,19 +210,22 @@ impl Run {
             let mut owner = owner.expect("nobody has a processor when the workers are gone");
             if let Err(cause) = turn::close(&mut *owner, ending) {
                 let processor = slot.name.clone();
-                core.fail(&mut core.lock(), Failure::Close { processor, cause });
+                core.fail(Failure::Close { processor, cause });
             }
         }
     }
 
     fn conclude(self, ending: Option<Ending>) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
+        // Handles outlive the run; what they share must not keep its processors alive.
+        core.drop_processors();
+        core.abandon();
         let failure = core.lock().failure.take();
         let report = self.report(if failure.is_some() { None } else { ending });
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
         self.tell(Fact::RunFinished { ending: report.ending, elapsed: report.elapsed });
         match failure {
-            Some(failure) => Err(explain(failure, &core, report)),
+            Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
     }
@@ -196,14 +234,12 @@ impl Run {
         let core = &self.plan.core;
         let elapsed = core.clock.now().saturating_sub(self.began);
         let lanes = core.lanes.iter().map(crate::lanes::Lane::counts);
-        let (submitted, lost) =
-            lanes.fold((0, 0), |sum, lane| (sum.0 + lane.submitted, sum.1 + lane.unrouted));
-        let in_lanes: u64 = core.lanes.iter().map(crate::lanes::Lane::abandon).sum();
+        let lanes = lanes.fold(LaneCounts::default(), LaneCounts::plus);
         let mut in_mailboxes = 0;
         let look = |slot: &crate::core::Slot| {
             let mailbox = slot.mailbox.lock();
-            in_mailboxes += mailbox.mail.len() as u64;
             let counts = mailbox.counts;
+            in_mailboxes += counts.abandoned;
             ProcessorReport {
                 name: slot.name.clone(),
                 turns: counts.turns,
@@ -218,13 +254,13 @@ impl Run {
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
             ending,
-            submitted,
-            accepted: sched.tally.accepted + in_lanes,
+            submitted: lanes.submitted,
+            accepted: sched.tally.accepted + lanes.abandoned,
             handled: sched.tally.handled,
             dead: sched.tally.dead,
             dropped: 0,
-            abandoned: in_mailboxes + in_lanes,
-            unrouted: sched.tally.unrouted + lost,
+            abandoned: in_mailboxes + lanes.abandoned,
+            unrouted: sched.tally.unrouted + lanes.unrouted,
             phases: self.n_phases,
             elapsed,
             processors,
@@ -252,40 +288,13 @@ fn watch_signals(core: &Arc<Core>) -> Result<Watch, RunError> {
     signal::watch(on_signal).map_err(|source| RunError::Signals { source })
 }
 
-fn explain(failure: Failure, core: &Core, report: RunReport) -> RunError {
-    let report = Box::new(report);
-    match failure {
-        Failure::Turn { processor, event, cause, panicked } => {
-            RunError::Turn { processor, event, cause, panicked, report }
-        }
-        Failure::Pull { processor, cause, panicked } => {
-            RunError::Pull { processor, cause, panicked, report }
-        }
-        Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
-        Failure::NeverSettled => {
-            RunError::NeverSettled { phase_max: core.limits.phase_max, report }
-        }
-        Failure::TooManyEvents => {
-            const NAMED_MAX: usize = 3;
-            let mut fullest: Vec<_> = core
-                .slots()
-                .iter()
-                .map(|slot| (slot.name.clone(), slot.mailbox.lock().mail.len()))
-                .collect();
-            fullest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-            fullest.truncate(NAMED_MAX);
-            RunError::TooManyEvents { limit: core.limits.pipeline_events_max, fullest, report }
-        }
-    }
-}
+/// A worker that panics outside of a turn must not leave the others waiting for it.
+struct HaltOnPanic(Arc<Core>);
 
-/// A worker whose own code panics must not leave the others waiting for it.
-struct AbortOnPanic(Arc<Core>);
-
-impl Drop for AbortOnPanic {
+impl Drop for HaltOnPanic {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.abort();
+        if selvedge_sync::thread::is_panicking() {
+            self.0.note_panicked_worker();
         }
     }
 }
@@ -389,6 +398,7 @@ impl Drop for Running {
         if let Some(mut run) = self.run.take() {
             run.plan.core.abort();
             run.join();
+            run.plan.core.drop_processors();
         }
     }
 }

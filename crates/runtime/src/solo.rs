@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use selvedge_event::{Event, IntoEvent, Payload, Text, Typed};
 
 use crate::ask::Question;
-use crate::envelope::Origin;
+use crate::envelope::{Descent, Origin};
 use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::processor::{Pull, Result};
@@ -77,7 +77,7 @@ impl Solo {
     pub fn ask<R: Payload>(&mut self, question: impl IntoEvent) -> (SoloTurn, Option<Typed<R>>) {
         let event = question.into_event();
         let (question, answer) = Question::new::<R>(event.topic());
-        let origin = Origin { outside: true, question: Some(question) };
+        let origin = Origin { descent: Descent::Outside, question: Some(question) };
         let result = self.seated().take_turn(&event, &origin);
         let turn = self.look(result.map(|_wish| ()));
         self.outbox.give_replies();

@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::anyhow;
 use selvedge_event::{Ending, Event, Text};
+use selvedge_sync::thread::Caught;
 
 use crate::context::Context;
 use crate::envelope::Origin;
 use crate::outbox::{Outbox, Refusal};
+use crate::owner::Owner;
 use crate::processor::{Pull, Result};
-use crate::registration::Owner;
 
 /// How a turn failed. What it emitted is rolled back by then.
 #[derive(Debug)]
@@ -43,34 +44,47 @@ impl Seated<'_> {
         event: &Event,
         origin: &Origin,
     ) -> Result<Wish, TurnFailure> {
-        self.owner.save();
         let mut cx = Context::new(self.outbox, self.name, origin, 0);
-        let called =
-            catch_unwind(AssertUnwindSafe(|| self.owner.processor().process(&mut cx, event)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.owner.process(&mut cx, event)));
         let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
-        self.conclude(called).map(|()| wish)
+        match called {
+            Ok(Ok(())) if !self.outbox.has_refused() => Ok(wish),
+            called => Err(self.undo(called)),
+        }
     }
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
-        self.owner.save();
         let mut cx = Context::new(self.outbox, self.name, origin, room);
-        let called = catch_unwind(AssertUnwindSafe(|| self.owner.processor().pull(&mut cx)));
-        self.conclude(called)
+        match catch_unwind(AssertUnwindSafe(|| self.owner.pull(&mut cx))) {
+            Ok(Ok(answer)) if !self.outbox.has_refused() => Ok(answer),
+            called => Err(self.undo(called)),
+        }
     }
 
-    fn conclude<T>(&mut self, called: std::thread::Result<Result<T>>) -> Result<T, TurnFailure> {
-        let result = match (called, self.outbox.take_refusal()) {
-            (Ok(Ok(value)), None) => Ok(value),
-            (Ok(Ok(_)), Some(refusal)) => Err((explain(refusal, self.outbox), false)),
-            (Ok(Err(cause)), _) => Err((cause, false)),
-            (Err(panic), _) => Err((anyhow!(panic_message(&*panic)), true)),
+    /// Rolls the turn back and says why.
+    #[cold]
+    fn undo<T>(&mut self, called: Caught<Result<T>>) -> TurnFailure {
+        let (cause, panicked) = match (called, self.outbox.take_refusal()) {
+            (Ok(Err(cause)), _) => (cause, false),
+            (Err(panic), _) => (anyhow!(panic_message(&*panic)), true),
+            (Ok(Ok(_)), Some(refusal)) => (explain(refusal, self.outbox), false),
+            (Ok(Ok(_)), None) => unreachable!("a turn that succeeded is not undone"),
         };
-        result.map_err(|(cause, panicked)| {
-            self.outbox.roll_back();
-            TurnFailure { cause, panicked, usable: !panicked || self.owner.restore() }
-        })
+        self.outbox.roll_back();
+        TurnFailure { cause, panicked, usable: !panicked || self.restore() }
     }
+
+    /// Restoring drops the state that the panic left behind: that is the user's code too.
+    fn restore(&mut self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.owner.restore())).unwrap_or(false)
+    }
+}
+
+/// The error and its causes. To format it is to call the user's code.
+pub(crate) fn describe(cause: &anyhow::Error) -> String {
+    catch_unwind(AssertUnwindSafe(|| format!("{cause:#}")))
+        .unwrap_or_else(|_| "an error that panics when it is formatted".to_owned())
 }
 
 /// Closes a processor; nothing can be emitted any more.

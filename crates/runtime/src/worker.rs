@@ -5,20 +5,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use selvedge_event::{Event, Fact, IntoEvent, Kind, Outcome, Topic};
 
-use crate::core::{Assignment, Core, Failure, Newly, Seat, Slot, Tally};
+use crate::core::{Assignment, Core, Newly, Seat, Slot};
 use crate::envelope::{Envelope, Origin};
+use crate::failure::Failure;
 use crate::mailbox::{Counts, Effect, Pulling, Signal};
 use crate::outbox::Outbox;
+use crate::owner::Owner;
 use crate::parcels::Parcels;
 use crate::processor::Pull;
 use crate::ready::{OwnerIdx, Work};
-use crate::registration::{FailurePolicy, Owner};
+use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
 use crate::routes::RouteCache;
-use crate::turn::{Seated, TurnFailure, Wish};
+use crate::tally::Tally;
+use crate::turn::{self, Seated, TurnFailure, Wish};
 
 /// Hand-offs in a row before the shared set is looked at, or a pair that plays ping-pong would
 /// starve the rest.
@@ -26,6 +28,9 @@ const STREAK_MAX: u32 = 64;
 
 /// Emissions held back before they are published in the middle of a batch.
 const UNPUBLISHED_MAX: usize = 512;
+
+/// Deliveries that a worker may have added before it tells the others: limits count what was told.
+const UNTOLD_MAX: i64 = 512;
 
 /// Events taken from a lane at a time.
 const LANE_BATCH_MAX: usize = 1_024;
@@ -117,11 +122,12 @@ struct Hands {
 impl Hands {
     fn work(&mut self, core: &Core, drains: bool) {
         core.enter();
+        let pull_max = core.limits.pull_max.min(core.limits.emissions_per_turn_max);
         while let Some(Assignment { work, room, stopping }) = self.next(core, drains) {
             match work {
                 Work::Turns(owner) => self.activate(core, owner),
                 Work::Pull(owner) if stopping => self.pull(core, owner, 0),
-                Work::Pull(owner) => self.pull(core, owner, room.min(core.limits.pull_max)),
+                Work::Pull(owner) => self.pull(core, owner, room.min(pull_max)),
                 Work::Lane(lane) => self.empty_lane(core, lane, room),
             }
         }
@@ -132,7 +138,7 @@ impl Hands {
     fn next(&mut self, core: &Core, drains: bool) -> Option<Assignment> {
         if let [Newly::Ready(owner)] = self.newly[..] {
             let alone = !core.has_takeable() && !core.is_halted();
-            if alone && self.streak < STREAK_MAX {
+            if alone && self.streak < STREAK_MAX && self.tally.in_flight() < UNTOLD_MAX {
                 self.streak += 1;
                 self.newly.clear();
                 return Some(Assignment { work: Work::Turns(owner), room: 0, stopping: false });
@@ -202,7 +208,7 @@ impl Hands {
             }
             counts.turns += 1;
             if self.turn(core, slot, owner, &envelope, counts) == Wish::Pulls {
-                pulling = Some(Pulling { outside: envelope.origin.outside });
+                pulling = Some(Pulling { descent: envelope.origin.descent });
             }
             if self.outbox.len() >= UNPUBLISHED_MAX {
                 self.publish(core);
@@ -263,7 +269,7 @@ impl Hands {
 
         let mut counts = Counts::default();
         let began = core.timed.then(|| core.clock.now());
-        let origin = Origin { outside: pulling.outside, question: None };
+        let origin = Origin { descent: pulling.descent, question: None };
         let answer = if room == 0 {
             Ok(Pull::Done)
         } else {
@@ -348,7 +354,7 @@ impl Hands {
         let outcome = match result {
             Ok(()) => Outcome::Succeeded,
             Err(failure) => Outcome::Failed {
-                error: format!("{:#}", failure.cause),
+                error: turn::describe(&failure.cause),
                 panicked: failure.panicked,
             },
         };
@@ -376,34 +382,24 @@ fn post(core: &Core, to: OwnerIdx, mail: &mut Vec<Envelope>, newly: &mut Vec<New
 
 /// Does what the processor's policy says about a turn, or a pull, that failed.
 fn give_up(core: &Core, slot: &Slot, event: Option<&Event>, failure: TurnFailure) {
-    let TurnFailure { mut cause, panicked, usable } = failure;
+    let TurnFailure { cause, panicked, usable } = failure;
+    let (processor, event) = (slot.name.clone(), event.cloned());
     let skip = slot.on_failure == FailurePolicy::Skip;
-    if skip && !usable {
-        cause = Err::<(), _>(cause)
-            .context(
-                "panicked, and its state can't be trusted any more: register it `.stateless()` \
-                 or `.restored_by_clone()` to go on after a panic",
-            )
-            .expect_err("it was an error to begin with");
-    }
-    let processor = slot.name.clone();
-    let mut sched = core.lock();
     if skip && usable {
-        let topic = event.map_or_else(pull_topic, Event::topic);
-        let error = format!("{cause:#}");
-        let letter =
-            DeadLetter { processor, topic, event: event.cloned(), error, panicked, attempts: 1 };
-        if sched.dead_letters.len() < core.limits.dead_letters_max {
-            sched.dead_letters.push(letter);
-        }
+        let topic = event.as_ref().map_or_else(pull_topic, Event::topic);
+        let error = turn::describe(&cause);
+        core.keep(DeadLetter { processor, topic, event, error, panicked, attempts: 1 });
         return;
     }
-    let failure = match event.cloned() {
+    let cause = if skip { cause.context(UNUSABLE) } else { cause };
+    core.fail(match event {
         Some(event) => Failure::Turn { processor, event, cause, panicked },
         None => Failure::Pull { processor, cause, panicked },
-    };
-    core.fail(&mut sched, failure);
+    });
 }
+
+const UNUSABLE: &str = "panicked, and its state can't be trusted any more: register it \
+    `.stateless()` or `.restored_by_clone()` to go on after a panic";
 
 /// What a failed pull is called among the dead letters.
 fn pull_topic() -> Topic {
@@ -422,7 +418,8 @@ struct Pace {
 impl Pace {
     /// For a batch of `n_batch`; one of a single turn needs no clock.
     fn new(core: &Core, n_batch: usize) -> Pace {
-        let deadline = (n_batch > 1).then(|| core.clock.now() + core.limits.batch_time_max);
+        let deadline =
+            (n_batch > 1).then(|| core.clock.now().saturating_add(core.limits.batch_time_max));
         Pace { deadline, n_turns: 0 }
     }
 

@@ -29,8 +29,20 @@
 //! assert_eq!(report.handled, 2);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds | what it costs |
+//! |---|---|---|---|
+//! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
+//!
+//! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
+//! that it is given workers (the caller of `run()` is one of them), one more if it
+//! [handles signals](runtime::PipelineBuilder::handle_signals), and about half a KiB per
+//! processor beside the processor's own state.
 
 pub use selvedge_event as event;
+#[cfg(feature = "io")]
 pub use selvedge_io as io;
 pub use selvedge_runtime as runtime;
 

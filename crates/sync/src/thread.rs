@@ -19,6 +19,15 @@ pub fn spawn<T: Send + 'static>(
     imp::Builder::new().name(name.to_owned()).spawn(body)
 }
 
+/// Whether this thread is unwinding from a panic.
+#[must_use]
+pub fn is_panicking() -> bool {
+    std::thread::panicking()
+}
+
+/// What a call that may have panicked returned, or the panic.
+pub type Caught<T> = std::thread::Result<T>;
+
 /// How many threads can run at once here; 1 if the system won't say.
 #[must_use]
 pub fn available_parallelism() -> usize {

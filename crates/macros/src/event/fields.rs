@@ -94,7 +94,10 @@ fn only<'a>(fields: &'a Fields, mark: &str, why: &str) -> Result<Option<Place<'a
     let mut found = None;
     for (index, field) in fields.iter().enumerate() {
         for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident(mark)) {
-            attribute.meta.require_path_only()?;
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                let message = format!("`#[{mark}]` stands alone: it has no options");
+                return Err(Error::new_spanned(attribute, message));
+            }
             if found.is_some() {
                 return Err(Error::new_spanned(
                     attribute,
@@ -130,7 +133,8 @@ pub(super) fn set_checks(input: &DeriveInput, event: &TokenStream) -> Result<Tok
         let ident = &input.ident;
         let message = format!(
             "a hash set in the event `{ident}` has no order, so its digest would change from run \
-             to run: use a `BTreeSet`, or mark the field `#[serde(with = \"selvedge::digest::set\")]`"
+             to run: use a `BTreeSet`, mark the field `#[serde(with = \"selvedge::digest::set\")]`, or \
+             wrap the set in `selvedge::digest::set::Set`"
         );
         if !input.generics.params.is_empty() {
             return Err(Error::new_spanned(&field.ty, message));
@@ -145,13 +149,32 @@ pub(super) fn set_checks(input: &DeriveInput, event: &TokenStream) -> Result<Tok
     Ok(checks)
 }
 
-/// Whether the type mentions a `HashSet`, or a relative of another hasher, anywhere.
+/// Whether the type mentions a `HashSet`, or a relative of another hasher, outside of a `Set<…>`,
+/// which has an order for its digest.
 fn holds_hash_set(ty: TokenStream) -> bool {
-    ty.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident.to_string().ends_with("HashSet"),
-        TokenTree::Group(group) => holds_hash_set(group.stream()),
+    let mut tokens = ty.into_iter().peekable();
+    let is = |token: Option<&TokenTree>, wanted| match token {
+        Some(TokenTree::Punct(punct)) => punct.as_char() == wanted,
         _ => false,
-    })
+    };
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "Set" && is(tokens.peek(), '<') => {
+                let mut depth = 0_usize;
+                for token in tokens.by_ref() {
+                    depth += usize::from(is(Some(&token), '<'));
+                    depth -= usize::from(is(Some(&token), '>'));
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            }
+            TokenTree::Ident(ident) if ident.to_string().ends_with("HashSet") => return true,
+            TokenTree::Group(group) if holds_hash_set(group.stream()) => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether serde was told to write the field in another way, or not at all.

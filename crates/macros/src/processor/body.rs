@@ -8,7 +8,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Pat, PatIdent,
+    Arm, Attribute, Block, Error, Expr, ExprMatch, Ident, Item, Local, Macro, Meta, Pat, PatIdent,
     Result, Stmt, parse_quote,
 };
 
@@ -137,8 +137,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads and rewrites `match event { … }`.
-    fn event_match(&mut self, found: &mut ExprMatch, is_value_used: bool) {
+    /// Reads and rewrites `match event { … }`; returns what is to stand in its place, if it isn't
+    /// enough to change it.
+    fn event_match(&mut self, found: &mut ExprMatch, is_value_used: bool) -> Option<Expr> {
         self.heard.matched = true;
         let mut columns = Columns::new(self.event, self.event_crate);
         let mut cells = Vec::new();
@@ -156,7 +157,7 @@ impl Walk<'_> {
             cells.push(alternatives);
         }
         if self.errors.is_some() {
-            return;
+            return None;
         }
         if !is_exhaustive && is_value_used {
             let event = self.event;
@@ -167,16 +168,16 @@ impl Walk<'_> {
                      event: `_ => …`, or `#[unmatched] _ => …` if none will ever come"
                 ),
             ));
-            return;
+            return None;
         }
         for (arm, alternatives) in found.arms.iter_mut().zip(&cells) {
-            let patterns =
-                alternatives.iter().map(|alternative| columns.pattern(&alternative.cells));
-            let lowered = Pat::Verbatim(quote!(#(#patterns)|*));
-            match &mut arm.pat {
-                Pat::Guard(guarded) => *guarded.pat = lowered,
-                pattern => *pattern = lowered,
-            }
+            let pattern = match &mut arm.pat {
+                Pat::Guard(guarded) => &mut *guarded.pat,
+                pattern => pattern,
+            };
+            let place = pattern.span();
+            let alternatives = alternatives.iter().map(|one| columns.pattern(&one.cells, place));
+            *pattern = Pat::Verbatim(quote!(#(#alternatives)|*));
         }
         if !is_exhaustive {
             if let Some(last) = found.arms.last_mut() {
@@ -184,7 +185,7 @@ impl Walk<'_> {
             }
             found.arms.push(parse_quote!(_ => {}));
         }
-        *found.expr = Expr::Verbatim(columns.scrutinee());
+        columns.scrutinize(found)
     }
 
     /// Notes what an arm hears, and goes on inside it.
@@ -241,7 +242,10 @@ fn take_unmatched(attributes: &mut Vec<Attribute>) -> Result<bool> {
             ));
         }
         if attribute.path().is_ident("unmatched") {
-            attribute.meta.require_path_only()?;
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                let message = "`#[unmatched]` stands alone: it has no options";
+                return Err(Error::new_spanned(attribute, message));
+            }
             is_unmatched = true;
         }
     }
@@ -254,7 +258,11 @@ impl VisitMut for Walk<'_> {
         let is_value_used = mem::replace(&mut self.is_value_used, true);
         match expr {
             Expr::Match(found) => match self.look(&found.expr) {
-                Some(Look::Plain) => self.event_match(found, is_value_used),
+                Some(Look::Plain) => {
+                    if let Some(whole) = self.event_match(found, is_value_used) {
+                        *expr = whole;
+                    }
+                }
                 Some(look) => self.error(looks::match_error(look, &found.expr, self.event)),
                 None => {
                     self.visit_expr_mut(&mut found.expr);

@@ -67,9 +67,8 @@ pub(super) fn let_error(pattern: &Pat, whole: &dyn ToTokens, event: &Ident) -> E
     Error::new_spanned(
         whole.to_token_stream(),
         format!(
-            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => …, \
-             }}`; as a statement it needs no other arm, with an `else` that is `#[unmatched] _ => \
-             …`"
+            "`#[processor]` reads `match {event}` only: write `match {event} {{ {pattern} => … \
+             }}`, which needs no other arm where its value is not used, and `_ => …` for an `else`"
         ),
     )
 }
@@ -175,8 +174,9 @@ fn mention(tokens: TokenStream, event: &Ident) -> Option<Mention> {
 
 /// Whether a format string captures the event: `"{event}"` or `"{event:?}"`.
 fn shows(literal: &str, event: &str) -> bool {
+    let text = literal.replace("{{", "");
     literal.starts_with(['"', 'r'])
-        && literal.split('{').skip(1).any(|after| {
+        && text.split('{').skip(1).any(|after| {
             after.strip_prefix(event).is_some_and(|rest| rest.trim_start().starts_with(['}', ':']))
         })
 }

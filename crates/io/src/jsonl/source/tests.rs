@@ -429,7 +429,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read(values: Vec<(Option<i64>, String)>, name in "[a-z]{1,8}(\\.gz|\\.zst)?") {
+    fn what_is_written_is_read(
+        values: Vec<(Option<i64>, String)>,
+        name in "[a-z]{1,8}(\\.gz|\\.zst)?",
+    ) {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join(name);
         let mut writer = Writer::atomic(&path)?;

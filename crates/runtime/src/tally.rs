@@ -1,0 +1,28 @@
+//! Owns `Tally`: what has become of deliveries, as one worker counts them and as all do together.
+
+/// Counts of deliveries; each worker keeps its own and settles it under the lock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) accepted: u64,
+    pub(crate) handled: u64,
+    pub(crate) dead: u64,
+    pub(crate) unrouted: u64,
+    /// Emissions that descend from no outside submission.
+    pub(crate) inside: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.accepted += other.accepted;
+        self.handled += other.handled;
+        self.dead += other.dead;
+        self.unrouted += other.unrouted;
+        self.inside += other.inside;
+    }
+
+    /// Deliveries begun less deliveries ended. Negative for a worker that handled more than it
+    /// sent; never for all of them together.
+    pub(crate) fn in_flight(&self) -> i64 {
+        self.accepted.cast_signed() - (self.handled + self.dead).cast_signed()
+    }
+}

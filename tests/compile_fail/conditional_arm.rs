@@ -1,0 +1,27 @@
+//! An arm can not be conditional.
+
+use selvedge_event::Event;
+use selvedge_runtime::{Context, Processor, Result, processor};
+
+#[derive(Event)]
+struct Start {
+    who: String,
+}
+#[derive(Event)]
+struct Stop;
+
+struct Subject(Vec<String>);
+
+#[processor]
+impl Processor for Subject {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            #[cfg(feature = "stop")]
+            Stop => {}
+            Start { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+fn main() {}

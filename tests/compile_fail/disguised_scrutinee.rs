@@ -1,0 +1,31 @@
+//! The event is matched as it is.
+
+use selvedge_event::Event;
+use selvedge_runtime::{Context, Processor, Result, processor};
+
+#[derive(Event)]
+struct Start {
+    who: String,
+}
+#[derive(Event)]
+struct Stop;
+
+struct Subject(Vec<String>);
+
+#[processor]
+impl Processor for Subject {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        match *event {
+            Stop => {}
+        }
+        match &event {
+            Stop => {}
+        }
+        match event.clone() {
+            Stop => {}
+        }
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! Interests are read from `match` only.
+
+use selvedge_event::Event;
+use selvedge_runtime::{Context, Processor, Result, processor};
+
+#[derive(Event)]
+struct Start {
+    who: String,
+}
+#[derive(Event)]
+struct Stop;
+
+struct Subject(Vec<String>);
+
+#[processor]
+impl Processor for Subject {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        if matches!(event, Start { .. } | Stop) {
+            self.0.clear();
+        }
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! Nothing to use: whole-system tests are in `tests/`, and here the README and the book are
+//! compiled and run, page by page.
+
+macro_rules! pages {
+    ($($page:ident => $path:literal),* $(,)?) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!(concat!("../../", $path))]
+            pub mod $page {}
+        )*
+    };
+}
+
+pages! {
+    readme => "README.md",
+    events => "docs/book/events.md",
+    failures => "docs/book/failures.md",
+    files => "docs/book/files.md",
+    pipelines => "docs/book/pipelines.md",
+    testing => "docs/book/testing.md",
+}
