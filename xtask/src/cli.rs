@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, bigfile, ci, deny, fuzz, tidy};
+use crate::{atlas, bench, bigfile, ci, deny, fuzz, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ enum Task {
     Tidy(tidy::Options),
     /// Measure our runtime against the peers, alternately, one process per measurement.
     Bench(bench::Options),
+    /// Run the atlas example again and again, and check that its results are always the same.
+    Atlas(atlas::Options),
     /// Send a huge JSONL file through source and sink under a memory limit.
     Bigfile(bigfile::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
@@ -35,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
         Task::Ci(options) => ci::run(&options),
         Task::Tidy(options) => tidy::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Atlas(options) => atlas::run(&options),
         Task::Bigfile(options) => bigfile::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
@@ -58,6 +61,7 @@ mod tests {
         ci: Run every check that a change has to pass, stopping at the first failure
         tidy: Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies
         bench: Measure our runtime against the peers, alternately, one process per measurement
+        atlas: Run the atlas example again and again, and check that its results are always the same
         bigfile: Send a huge JSONL file through source and sink under a memory limit
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain

@@ -7,6 +7,7 @@
     reason = "xtask drives processes and times them; it is never simulated"
 )]
 
+mod atlas;
 mod bench;
 mod bigfile;
 mod ci;

@@ -47,8 +47,9 @@ impl Target {
         }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".selvedge-").suffix(".tmp");
-        open_to_others(&mut builder);
-        let file = builder.tempfile_in(folder(&replaces)).map_err(failed())?;
+        // Temporary files are private by default; this one is to become an ordinary file.
+        let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let file = builder.make_in(folder(&replaces), create).map_err(failed())?;
         if let Some(existing) = existing {
             file.as_file().set_permissions(existing.permissions()).map_err(failed())?;
         }
@@ -99,17 +100,19 @@ impl Target {
     }
 }
 
+/// Errors are the system's own: those of the temporary file would tell its path, which is none
+/// that a user knows.
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Target::Temporary { file, .. } => file.write(bytes),
+            Target::Temporary { file, .. } => file.as_file_mut().write(bytes),
             Target::Direct(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Target::Temporary { file, .. } => file.flush(),
+            Target::Temporary { file, .. } => file.as_file_mut().flush(),
             Target::Direct(file) => file.flush(),
         }
     }
@@ -166,16 +169,6 @@ fn folder(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
-
-/// Temporary files are private by default; this one is to become an ordinary file.
-#[cfg(unix)]
-fn open_to_others(builder: &mut tempfile::Builder<'_, '_>) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(fs::Permissions::from_mode(0o666));
-}
-
-#[cfg(not(unix))]
-fn open_to_others(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 /// Makes a rename last: the entry is the folder's, not the file's.
 #[cfg(unix)]

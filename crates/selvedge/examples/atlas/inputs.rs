@@ -40,10 +40,10 @@ impl Inputs {
         let Some(Duplicate { package, stream }) = cause.downcast_ref() else { return error.into() };
         let path = if *stream == PACKAGES { &self.packages } else { &self.sizes };
         let lines = lines_of(path, package);
-        let [first, .., last] = lines[..] else { return error.into() };
+        let [first, again, ..] = lines[..] else { return error.into() };
         let path = path.display();
         anyhow!(
-            "{path}:{last}: package `{package}` again (first on line {first}): expected one line each"
+            "{path}:{again}:1: package `{package}` again (expected once: it is on line {first})"
         )
     }
 }

@@ -45,7 +45,6 @@ fn describe(progress: &[Progress]) -> String {
     let (read, joined) = (sum("read", |p| p.emitted), sum("join", |p| p.emitted));
     let (slices, left) = (sum("walk", |p| p.turns), sum("walk", |p| p.waiting as u64));
     let written = sum("write", |p| p.turns);
-    format!(
-        "{read} lines read, {joined} joined, {slices} slices walked, {left} to go, {written} lines written"
-    )
+    let walked = format!("{slices} slices walked, {left} to go");
+    format!("{read} lines read, {joined} joined, {walked}, {written} lines written")
 }
