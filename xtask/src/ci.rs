@@ -23,8 +23,6 @@ pub(crate) struct Options {
 #[derive(Debug)]
 enum Work {
     Command(Invocation),
-    /// The same, where the file exists.
-    CommandIf(&'static str, Invocation),
     Deny,
     Tidy,
 }
@@ -40,7 +38,6 @@ struct Step {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Passed,
-    Skipped,
     Failed,
 }
 
@@ -70,8 +67,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("test", "test"),
         Step {
             name: "shuttle",
-            work: Work::CommandIf(
-                "crates/runtime/tests/shuttle.rs",
+            work: Work::Command(
                 Invocation::cargo("test --package selvedge-runtime --test shuttle")
                     .args(["--target-dir", "target/shuttle"])
                     .env("RUSTFLAGS", shuttle.trim()),
@@ -85,13 +81,9 @@ fn steps(rustflags: &str) -> Vec<Step> {
         },
         Step { name: "deny", work: Work::Deny },
         Step { name: "tidy", work: Work::Tidy },
-        Step {
-            name: "peers",
-            work: Work::CommandIf(
-                "crates/peers/Cargo.toml",
-                Invocation::cargo("check --package selvedge-peers"),
-            ),
-        },
+        command("features", "check --package selvedge --no-default-features"),
+        command("peers", "check --package selvedge-peers --all-targets"),
+        command("atlas", "xtask atlas --rounds 3"),
     ]
 }
 
@@ -136,10 +128,7 @@ fn perform(step: Step, sink: Sink) -> Done {
     let begun = Instant::now();
     let root = workspace::root();
     let (again, result) = match step.work {
-        Work::CommandIf(path, _) if !root.join(path).exists() => {
-            (String::new(), Ok((Outcome::Skipped, Some(format!("NOT RUN: there is no {path}")))))
-        }
-        Work::Command(command) | Work::CommandIf(_, command) => {
+        Work::Command(command) => {
             let result = command.clone().dir(&root).run(sink);
             (command.to_string(), result.map(|()| (Outcome::Passed, None)))
         }
@@ -167,7 +156,6 @@ fn ended(done: &Done) -> String {
     let note = done.note.as_deref().unwrap_or_default();
     match done.outcome {
         Outcome::Passed => format!("=== {} passed in {:.1} s ===", done.step, done.secs),
-        Outcome::Skipped => format!("*** {} SKIPPED: {note} ***", done.step),
         Outcome::Failed => format!("*** {} FAILED, run it again with: {note} ***", done.step),
     }
 }
@@ -177,7 +165,6 @@ fn table(summary: &Summary) -> String {
     for done in &summary.steps {
         let outcome = match done.outcome {
             Outcome::Passed => "passed",
-            Outcome::Skipped => "SKIPPED",
             Outcome::Failed => "FAILED",
         };
         let note = done.note.as_deref().map(|note| format!("  {note}")).unwrap_or_default();
@@ -197,18 +184,19 @@ mod tests {
     fn steps_in_order() {
         let line = |step: &super::Step| match &step.work {
             Work::Command(command) => format!("{}: {command}\n", step.name),
-            Work::CommandIf(path, command) => format!("{}: {command} (if {path})\n", step.name),
             Work::Deny | Work::Tidy => format!("{}: cargo xtask {0}\n", step.name),
         };
         insta::assert_snapshot!(steps("-g").iter().map(line).collect::<String>(), @r"
         fmt: cargo fmt --all --check
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
-        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --test shuttle --target-dir target/shuttle (if crates/runtime/tests/shuttle.rs)
+        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --test shuttle --target-dir target/shuttle
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny
         tidy: cargo xtask tidy
-        peers: cargo check --package selvedge-peers (if crates/peers/Cargo.toml)
+        features: cargo check --package selvedge --no-default-features
+        peers: cargo check --package selvedge-peers --all-targets
+        atlas: cargo xtask atlas --rounds 3
         ");
     }
 
@@ -227,21 +215,18 @@ mod tests {
     fn summary_shows_what_was_left_out() {
         let summary = summary(&[
             ("fmt", Outcome::Passed, None),
-            ("shuttle", Outcome::Skipped, Some("NOT RUN: there is no file")),
             ("deny", Outcome::Passed, Some("ADVISORIES NOT CHECKED")),
             ("tidy", Outcome::Failed, Some("cargo xtask tidy")),
         ]);
         let ends: Vec<String> = summary.steps.iter().map(ended).collect();
         insta::assert_snapshot!(ends.join("\n"), @r"
         === fmt passed in 1.2 s ===
-        *** shuttle SKIPPED: NOT RUN: there is no file ***
         === deny passed in 1.2 s ===
         *** tidy FAILED, run it again with: cargo xtask tidy ***
         ");
         insta::assert_snapshot!(table(&summary), @r"
         step      outcome     seconds
         fmt       passed          1.2
-        shuttle   SKIPPED         1.2  NOT RUN: there is no file
         deny      passed          1.2  ADVISORIES NOT CHECKED
         tidy      FAILED          1.2  cargo xtask tidy
         all       FAILED          5.0
