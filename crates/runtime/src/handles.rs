@@ -30,7 +30,8 @@ impl Submitter {
     }
 
     /// Submits an event and says how many processors hear it; zero is legal. Waits while the
-    /// pipeline has no room. Don't call it from a turn: emit instead.
+    /// pipeline has no room, before the run for the run to begin. Don't call it from a turn: emit
+    /// instead.
     ///
     /// # Errors
     ///

@@ -130,6 +130,12 @@ impl Outbox {
         self.log.len()
     }
 
+    /// Whether someone's reply waits to be given.
+    #[inline]
+    pub(crate) fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
     /// Whether there is nothing to publish.
     pub(crate) fn is_empty(&self) -> bool {
         self.log.is_empty() && self.replies.is_empty()

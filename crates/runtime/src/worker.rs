@@ -209,7 +209,8 @@ impl Hands {
             if self.turn(core, slot, owner, &envelope, counts) == Wish::Pulls {
                 pulling = Some(Pulling { descent: envelope.origin.descent });
             }
-            if self.outbox.len() >= UNPUBLISHED_MAX {
+            // Who awaits a reply does nothing else: it is not kept for the batch's end.
+            if self.outbox.len() >= UNPUBLISHED_MAX || self.outbox.has_replies() {
                 self.publish(core);
             }
             if pace.is_over(core, self.batch.len()) {
