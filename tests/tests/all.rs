@@ -6,6 +6,7 @@ mod bounds;
 mod errors;
 mod failure;
 mod hostile;
+mod jsonl;
 mod lifecycle;
 mod macros;
 mod routing;
