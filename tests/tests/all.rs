@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests stand outside of the runtime they drive")]
 
+mod bigfile;
 mod bounds;
 mod errors;
 mod failure;
