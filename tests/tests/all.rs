@@ -2,10 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests stand outside of the runtime they drive")]
 
+mod bigfile;
 mod bounds;
 mod errors;
 mod failure;
 mod hostile;
+mod jsonl;
 mod lifecycle;
 mod macros;
 mod routing;
