@@ -159,10 +159,8 @@ impl RouteCache {
     #[inline]
     pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
         let payload = event.default_route();
-        if let (Some(payload), Some((last, found))) = (payload, self.last)
-            && payload == last
-        {
-            return Ok(found);
+        if let Some(last) = self.last_for(payload) {
+            return Ok(last);
         }
         let found = match payload {
             Some(payload) => self.by_type.get(&payload).copied(),
@@ -171,6 +169,13 @@ impl RouteCache {
         let Some(found) = found else { return self.find_in_table(event) };
         self.last = payload.map(|payload| (payload, found)).or(self.last);
         Ok(found)
+    }
+
+    /// The route found last, if it was for this type.
+    #[inline]
+    pub(crate) fn last_for(&self, payload: Option<TypeId>) -> Option<RouteIdx> {
+        let (last, found) = self.last?;
+        (payload == Some(last)).then_some(found)
     }
 
     #[cold]
