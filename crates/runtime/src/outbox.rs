@@ -83,7 +83,8 @@ impl Outbox {
     pub(crate) fn emit_by(&mut self, payload: Option<TypeId>, event: Event, origin: &Origin) {
         let has_room =
             self.log.len() != self.log.capacity() && self.n_emitted() < self.per_turn_max;
-        match (self.routes.last_for(payload), &origin.question) {
+        let route = payload.and_then(|payload| self.routes.recent(payload));
+        match (route, &origin.question) {
             (Some(route), None) if has_room => {
                 let origin = Origin { descent: origin.descent, question: None };
                 self.log.push_back(Envelope { event, origin });
@@ -256,6 +257,7 @@ impl Outbox {
     }
 
     /// Gives the askers their answers.
+    #[inline]
     pub(crate) fn give_replies(&mut self) {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
