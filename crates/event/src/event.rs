@@ -42,11 +42,25 @@ pub struct Event {
 pub trait IntoEvent {
     /// Makes the event.
     fn into_event(self) -> Event;
+
+    /// What [`Event::default_route`] says of every event made of this type, where the type alone
+    /// decides it; an event is routed the sooner for it.
+    #[must_use]
+    fn default_route() -> Option<TypeId>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 impl<T: Payload> IntoEvent for T {
     fn into_event(self) -> Event {
         Event::from_packet(TypedPacket { digest: OnceLock::new(), payload: self })
+    }
+
+    fn default_route() -> Option<TypeId> {
+        Some(TypeId::of::<T>())
     }
 }
 

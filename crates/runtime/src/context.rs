@@ -33,8 +33,8 @@ impl<'a> Context<'a> {
     /// Above [`Limits::emissions_per_turn_max`](crate::Limits::emissions_per_turn_max) the event
     /// is not kept and the turn fails.
     #[inline]
-    pub fn emit(&mut self, event: impl IntoEvent) {
-        self.outbox.emit(event.into_event(), self.origin);
+    pub fn emit<E: IntoEvent>(&mut self, event: E) {
+        self.outbox.emit_by(E::default_route(), event.into_event(), self.origin);
     }
 
     /// Answers the question that this event, or one it descends from, [asked].

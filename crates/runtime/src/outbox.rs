@@ -2,6 +2,7 @@
 //!
 //! It is a log with a mark: a turn that fails is cut off at the mark, and so was never heard.
 
+use std::any::TypeId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -73,8 +74,28 @@ impl Outbox {
         self.refusal = None;
     }
 
-    /// Adds an emission of the current turn.
+    /// Adds an emission of the current turn whose payload's type is known, if it decides the route.
+    ///
+    /// The usual case is kept apart because nothing in it can fail or unwind: the event goes from
+    /// registers into the log. By way of the stack it would be read in other pieces than it was
+    /// written in, and wait for that.
     #[inline]
+    pub(crate) fn emit_by(&mut self, payload: Option<TypeId>, event: Event, origin: &Origin) {
+        let has_room =
+            self.log.len() != self.log.capacity() && self.n_emitted() < self.per_turn_max;
+        let route = payload.and_then(|payload| self.routes.recent(payload));
+        match (route, &origin.question) {
+            (Some(route), None) if has_room => {
+                let origin = Origin { descent: origin.descent, question: None };
+                self.log.push_back(Envelope { event, origin });
+                self.extend_stretch(route);
+            }
+            _ => self.emit(event, origin),
+        }
+    }
+
+    /// Adds an emission of the current turn.
+    #[inline(never)]
     pub(crate) fn emit(&mut self, event: Event, origin: &Origin) {
         if self.n_emitted() >= self.per_turn_max {
             self.refusal.get_or_insert(Refusal::TooMany);
@@ -245,6 +266,7 @@ impl Outbox {
     }
 
     /// Gives the askers their answers.
+    #[inline]
     pub(crate) fn give_replies(&mut self) {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);

@@ -7,7 +7,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -136,8 +136,9 @@ impl RouteTable {
 #[derive(Debug)]
 pub(crate) struct RouteCache {
     table: Arc<RouteTable>,
-    /// What was found last by type: most emissions follow one of their own kind.
-    last: Option<(TypeId, RouteIdx)>,
+    /// What was found last by type, at the place that its bits say: nearly all events are routed
+    /// by one comparison.
+    recent: [Option<(TypeId, RouteIdx)>; N_RECENT],
     by_type: HashMap<TypeId, RouteIdx, BuildHasherDefault<TypeIdHasher>>,
     /// Events under a name of their own, and dynamic ones.
     by_key: FxHashMap<RouteKey, RouteIdx>,
@@ -148,7 +149,7 @@ impl RouteCache {
     pub(crate) fn new(table: Arc<RouteTable>) -> RouteCache {
         RouteCache {
             table,
-            last: None,
+            recent: [None; N_RECENT],
             by_type: HashMap::default(),
             by_key: FxHashMap::default(),
             routes: Vec::new(),
@@ -159,18 +160,25 @@ impl RouteCache {
     #[inline]
     pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
         let payload = event.default_route();
-        if let (Some(payload), Some((last, found))) = (payload, self.last)
-            && payload == last
-        {
-            return Ok(found);
+        if let Some(recent) = payload.and_then(|payload| self.recent(payload)) {
+            return Ok(recent);
         }
         let found = match payload {
             Some(payload) => self.by_type.get(&payload).copied(),
             None => self.by_key.get(&self.table.key_of(event)).copied(),
         };
         let Some(found) = found else { return self.find_in_table(event) };
-        self.last = payload.map(|payload| (payload, found)).or(self.last);
+        if let Some(payload) = payload {
+            self.recent[recent_place(payload)] = Some((payload, found));
+        }
         Ok(found)
+    }
+
+    /// The route for this type, if it was found recently.
+    #[inline]
+    pub(crate) fn recent(&self, payload: TypeId) -> Option<RouteIdx> {
+        let (known, found) = self.recent[recent_place(payload)]?;
+        (known == payload).then_some(found)
     }
 
     #[cold]
@@ -196,6 +204,16 @@ impl RouteCache {
     pub(crate) fn route(&self, idx: RouteIdx) -> &Route {
         self.routes[idx].as_ref().expect("a route is remembered when it is found")
     }
+}
+
+/// How many types are remembered besides the table of all; a power of two.
+const N_RECENT: usize = 16;
+
+#[inline]
+fn recent_place(payload: TypeId) -> usize {
+    let mut hasher = TypeIdHasher::default();
+    payload.hash(&mut hasher);
+    hasher.finish() as usize % N_RECENT
 }
 
 /// A `TypeId` is a hash already: its bits are used as they come.
