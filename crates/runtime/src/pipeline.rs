@@ -190,9 +190,9 @@ impl Wired {
 }
 
 fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
-    let interests: Vec<Interests> = processors.iter().map(|p| p.interests.clone()).collect();
-    let types = KindTypes::of(&interests)?;
-    Ok(RouteTable::new(&interests, &types))
+    let interests = || processors.iter().map(|processor| &processor.interests);
+    let types = KindTypes::of(interests())?;
+    Ok(RouteTable::new(interests(), &types))
 }
 
 /// Gives every processor a name of its own.

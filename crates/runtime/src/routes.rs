@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use selvedge_event::lifecycle::is_lifecycle;
-use selvedge_event::{Event, Interest, Interests, Key, Kind, Name};
+use selvedge_event::{Event, Interest, Interests, Key, Kind, Name, Text};
 use selvedge_sync::Mutex;
 
 use crate::error::{BuildError, KindClash};
@@ -23,20 +23,59 @@ use crate::ready::OwnerIdx;
 pub(crate) struct Route {
     /// Those who hear events without a key, or with one that nobody asked for.
     plain: Box<[OwnerIdx]>,
-    /// Everyone who hears an event with this key.
-    by_key: FxHashMap<Key, Box<[OwnerIdx]>>,
+    keyed: Keyed,
+}
+
+/// Everyone who hears an event with a key that somebody asked for.
+///
+/// There may be a processor per key: numbers are told from words before they are looked up, and the
+/// entries are kept short.
+#[derive(Debug, Default)]
+struct Keyed {
+    numbers: FxHashMap<u64, Span>,
+    words: FxHashMap<Text, Span>,
+    owners: Vec<OwnerIdx>,
+}
+
+/// A part of the owners.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    begin: u32,
+    end: u32,
+}
+
+impl Keyed {
+    fn insert(&mut self, key: Key, owners: &[OwnerIdx]) {
+        let place = |n: usize| u32::try_from(n).expect("owners and their keys are counted in u32");
+        let begin = place(self.owners.len());
+        self.owners.extend(owners);
+        let span = Span { begin, end: place(self.owners.len()) };
+        match key {
+            Key::Number(number) => self.numbers.insert(number, span),
+            Key::Text(word) => self.words.insert(word, span),
+        };
+    }
+
+    fn find(&self, key: &Key) -> Option<&[OwnerIdx]> {
+        let span = match key {
+            Key::Number(number) => self.numbers.get(number),
+            Key::Text(word) => self.words.get(word),
+        };
+        span.map(|span| &self.owners[span.begin as usize..span.end as usize])
+    }
 }
 
 impl Route {
     /// In order of registration.
     #[inline]
     pub(crate) fn recipients(&self, event: &Event) -> &[OwnerIdx] {
-        if self.by_key.is_empty() { &self.plain } else { self.keyed_recipients(event) }
+        if self.is_keyed() { self.keyed_recipients(event) } else { &self.plain }
     }
 
     /// Whether the recipients depend on the event's key.
+    #[inline]
     pub(crate) fn is_keyed(&self) -> bool {
-        !self.by_key.is_empty()
+        !self.keyed.owners.is_empty()
     }
 
     /// The recipients of events without a key: of all, if the route is not keyed.
@@ -45,7 +84,7 @@ impl Route {
     }
 
     fn keyed_recipients(&self, event: &Event) -> &[OwnerIdx] {
-        event.key().and_then(|key| self.by_key.get(&key)).unwrap_or(&self.plain)
+        event.key().and_then(|key| self.keyed.find(&key)).unwrap_or(&self.plain)
     }
 }
 
@@ -84,7 +123,10 @@ enum NameIdx {
 }
 
 impl RouteTable {
-    pub(crate) fn new(listeners: &[Interests], types: &KindTypes) -> RouteTable {
+    pub(crate) fn new<'a>(
+        listeners: impl IntoIterator<Item = &'a Interests>,
+        types: &KindTypes,
+    ) -> RouteTable {
         let resolved = Resolved { kind_types: types.ids(), ..Resolved::default() };
         RouteTable { index: InterestIndex::new(listeners), resolved: Mutex::new(resolved) }
     }
@@ -244,28 +286,35 @@ struct InterestIndex {
     /// Numbers of the kinds and names that interests mention.
     kinds: FxHashMap<Kind, u32>,
     names: FxHashMap<Name, u32>,
-    by_kind: FxHashMap<Kind, Vec<(OwnerIdx, Interest)>>,
+    by_kind: FxHashMap<Kind, Vec<(OwnerIdx, Asked)>>,
     /// Interests in any kind, but in one name.
-    by_name: FxHashMap<Name, Vec<(OwnerIdx, Interest)>>,
+    by_name: FxHashMap<Name, Vec<(OwnerIdx, Asked)>>,
     /// Interests in any kind and name, for a key or altogether.
-    everywhere: Vec<(OwnerIdx, Interest)>,
+    everywhere: Vec<(OwnerIdx, Asked)>,
+}
+
+/// What is left of an interest that is found by its kind, or by its name if it has none.
+#[derive(Debug)]
+struct Asked {
+    name: Option<Name>,
+    key: Option<Key>,
 }
 
 impl InterestIndex {
-    fn new(listeners: &[Interests]) -> InterestIndex {
+    fn new<'a>(listeners: impl IntoIterator<Item = &'a Interests>) -> InterestIndex {
         let mut index = InterestIndex::default();
         for (owner, interests) in (0..).zip(listeners) {
             for interest in interests.as_slice() {
-                index.add(owner, interest.clone());
+                index.add(owner, interest);
             }
             if interests.catch_all().is_some() {
-                index.add(owner, Interest::any());
+                index.add(owner, &Interest::any());
             }
         }
         index
     }
 
-    fn add(&mut self, owner: OwnerIdx, interest: Interest) {
+    fn add(&mut self, owner: OwnerIdx, interest: &Interest) {
         if let Some(kind) = interest.asked_kind() {
             number(&mut self.kinds, kind);
         }
@@ -277,7 +326,8 @@ impl InterestIndex {
             (None, Some(name)) => self.by_name.entry(name.clone()).or_default(),
             (None, None) => &mut self.everywhere,
         };
-        list.push((owner, interest));
+        let name = interest.asked_name().cloned();
+        list.push((owner, Asked { name, key: interest.asked_key().cloned() }));
     }
 
     /// Works out who hears events of this kind and name.
@@ -291,7 +341,7 @@ impl InterestIndex {
         if !is_lifecycle(kind) {
             heard.extend(&self.everywhere);
         }
-        heard.retain(|(_, interest)| interest.asked_name().is_none_or(|asked| asked == name));
+        heard.retain(|(_, asked)| asked.name.as_ref().is_none_or(|asked| asked == name));
         Route::new(&heard)
     }
 }
@@ -299,21 +349,22 @@ impl InterestIndex {
 impl Route {
     /// From interests that hear the route's kind and name, if the key allows. Linear in them but
     /// for sorting: there may be a processor per key.
-    fn new(heard: &[&(OwnerIdx, Interest)]) -> Route {
+    fn new(heard: &[&(OwnerIdx, Asked)]) -> Route {
         let mut plain = Vec::new();
         let mut keyed: FxHashMap<Key, Vec<OwnerIdx>> = FxHashMap::default();
-        for (owner, interest) in heard {
-            match interest.asked_key() {
+        for (owner, asked) in heard {
+            match &asked.key {
                 Some(key) => keyed.entry(key.clone()).or_default().push(*owner),
                 None => plain.push(*owner),
             }
         }
-        let everyone = |(key, mut owners): (Key, Vec<OwnerIdx>)| {
-            owners.extend(&plain);
-            (key, in_order(owners))
-        };
-        let by_key = keyed.into_iter().map(everyone).collect();
-        Route { plain: in_order(plain), by_key }
+        let mut route = Route { plain: in_order(plain), keyed: Keyed::default() };
+        for (key, mut owners) in keyed {
+            owners.extend(&route.plain);
+            route.keyed.insert(key, &in_order(owners));
+        }
+        route.keyed.owners.shrink_to_fit();
+        route
     }
 }
 
@@ -335,9 +386,11 @@ pub(crate) struct KindTypes(FxHashMap<Kind, (TypeId, &'static str)>);
 
 impl KindTypes {
     /// Refuses two types under one kind.
-    pub(crate) fn of(listeners: &[Interests]) -> Result<KindTypes, BuildError> {
+    pub(crate) fn of<'a>(
+        listeners: impl IntoIterator<Item = &'a Interests>,
+    ) -> Result<KindTypes, BuildError> {
         let mut types = KindTypes::default();
-        for interest in listeners.iter().flat_map(Interests::as_slice) {
+        for interest in listeners.into_iter().flat_map(Interests::as_slice) {
             let (Some(kind), Some((id, second))) = (interest.asked_kind(), interest.payload_type())
             else {
                 continue;
