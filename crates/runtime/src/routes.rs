@@ -32,13 +32,16 @@ pub(crate) struct Route {
 /// entries are kept short.
 #[derive(Debug, Default)]
 struct Keyed {
+    /// By number, if they are dense, as those of shards are. Empty where nobody asked.
+    dense: Vec<Span>,
+    /// By number, if they are not.
     numbers: FxHashMap<u64, Span>,
     words: FxHashMap<Text, Span>,
     owners: Vec<OwnerIdx>,
 }
 
 /// A part of the owners.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Span {
     begin: u32,
     end: u32,
@@ -56,12 +59,32 @@ impl Keyed {
         };
     }
 
+    /// Done inserting: numbers that fill a good part of their range need no hashing.
+    fn settle(&mut self) {
+        const RANGE_MAX: usize = 4;
+        self.owners.shrink_to_fit();
+        let largest = self.numbers.keys().max().and_then(|&largest| usize::try_from(largest).ok());
+        match largest {
+            Some(largest) if largest / RANGE_MAX < self.numbers.len() => {
+                self.dense = vec![Span::default(); largest + 1];
+                for (number, span) in std::mem::take(&mut self.numbers) {
+                    self.dense[number as usize] = span;
+                }
+            }
+            _ => self.numbers.shrink_to_fit(),
+        }
+    }
+
     fn find(&self, key: &Key) -> Option<&[OwnerIdx]> {
         let span = match key {
-            Key::Number(number) => self.numbers.get(number),
+            Key::Number(number) => match usize::try_from(*number) {
+                Ok(place) if place < self.dense.len() => Some(&self.dense[place]),
+                _ => self.numbers.get(number),
+            },
             Key::Text(word) => self.words.get(word),
         };
-        span.map(|span| &self.owners[span.begin as usize..span.end as usize])
+        let owners = span.map(|span| &self.owners[span.begin as usize..span.end as usize]);
+        owners.filter(|owners| !owners.is_empty())
     }
 }
 
@@ -363,7 +386,7 @@ impl Route {
             owners.extend(&route.plain);
             route.keyed.insert(key, &in_order(owners));
         }
-        route.keyed.owners.shrink_to_fit();
+        route.keyed.settle();
         route
     }
 }
@@ -405,5 +428,40 @@ impl KindTypes {
 
     fn ids(&self) -> FxHashMap<Kind, TypeId> {
         self.0.iter().map(|(kind, (id, _))| (kind.clone(), *id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use selvedge_event::Dynamic;
+
+    use super::*;
+
+    /// Who hears an event of each of the keys, when each of the others is asked for by a processor
+    /// of its own, and the last processor asks for all.
+    fn trace<K: Into<Key> + Copy>(asked: &[K], keys: &[K]) -> String {
+        let kind = || Interest::kind("k");
+        let keyed = asked.iter().map(|&key| Interests::listed([kind().keyed(key)]));
+        let listeners: Vec<_> = keyed.chain([Interests::listed([kind()])]).collect();
+        let types = KindTypes::of(&listeners).expect("there are no types to clash");
+        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let mut routes = RouteCache::new(table);
+        let hears = |&key: &K| {
+            let key = key.into();
+            let event = Event::new(Dynamic::new("k", 0).keyed(key.clone()));
+            let route = routes.find(&event).expect("there are no types to clash");
+            format!("{key}: {:?}", routes.route(route).recipients(&event))
+        };
+        keys.iter().map(hears).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn keys_are_found_whether_dense_sparse_or_words() {
+        let dense = trace(&[0_u64, 1, 4, 1], &[0, 1, 2, 4, 5, u64::MAX]);
+        assert_snapshot!(dense, @"0: [0, 4], 1: [1, 3, 4], 2: [4], 4: [2, 4], 5: [4], 18446744073709551615: [4]");
+        let sparse = trace(&[3_u64, u64::MAX], &[0, 3, u64::MAX]);
+        assert_snapshot!(sparse, @"0: [2], 3: [0, 2], 18446744073709551615: [1, 2]");
+        assert_snapshot!(trace(&["a", "b"], &["b", "c"]), @"b: [1, 2], c: [2]");
     }
 }
