@@ -88,9 +88,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let running = pipeline.start()?;
     let progress = progress::show(running.monitor(), args.json);
     let ended = running.finish();
+    let seconds = began.elapsed().as_secs_f64();
     progress.end();
     let run = ended.map_err(|error| inputs.locate(error))?;
-    let seconds = began.elapsed().as_secs_f64();
 
     let (findings, orphans) = (findings.take(), orphans.take());
     let (Some(Ending::Completed), [findings]) = (run.ending, &findings[..]) else {

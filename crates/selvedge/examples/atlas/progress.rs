@@ -21,9 +21,12 @@ pub fn show(monitor: Monitor, quiet: bool) -> Display {
     let thread = std::thread::spawn(move || {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
         bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("a valid template"));
-        while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+        loop {
             bar.set_message(describe(&monitor.progress()));
             bar.tick();
+            if stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
         }
         bar.finish_and_clear();
     });
@@ -43,8 +46,8 @@ fn describe(progress: &[Progress]) -> String {
         progress.iter().filter(|p| p.processor.starts_with(prefix)).map(what).sum()
     };
     let (read, joined) = (sum("read", |p| p.emitted), sum("join", |p| p.emitted));
-    let (slices, left) = (sum("walk", |p| p.turns), sum("walk", |p| p.waiting as u64));
-    let written = sum("write", |p| p.turns);
-    let walked = format!("{slices} slices walked, {left} to go");
-    format!("{read} lines read, {joined} joined, {walked}, {written} lines written")
+    let (walked, to_walk) = (sum("walk", |p| p.emitted), sum("walk", |p| p.waiting as u64));
+    let to_write = sum("write", |p| p.waiting as u64);
+    let slices = format!("{walked} slices walked, {to_walk} to go");
+    format!("{read} lines read, {joined} joined; {slices}; {to_write} lines to write")
 }

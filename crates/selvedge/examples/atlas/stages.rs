@@ -123,8 +123,8 @@ impl Processor for Resolve {
                     cx.emit(Slice { walker: i % self.n_walkers, first, last });
                 }
             }
-            // The graph has all it needs of the records. To take them apart is the work of a
-            // moment, and now a worker has that moment: the others wait for the disk.
+            // The graph has copied what it needs of the records. Freeing them takes a while, in
+            // which the sinks can write.
             Phase { number: WRITE } => self.packages = Vec::new(),
         }
         Ok(())

@@ -172,6 +172,22 @@ fn a_comparison_adds_the_plain_time_and_the_ratio() {
 }
 
 #[test]
+fn a_terminal_sees_progress() {
+    let fixture = Fixture::with_many(20_000);
+    let mut atlas = Command::new("script");
+    let (program, data, out) = (program(), fixture.data(), fixture.out());
+    let atlas = atlas.arg("-qefc").arg(format!("{program:?} --data {data:?} --out {out:?}"));
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("*** SKIPPED: there is no `script` here: progress is NOT TESTED ***");
+        return;
+    }
+    let ran = fixture.end(atlas.arg("/dev/null"));
+    ran.assert_success();
+    assert!(ran.stdout.contains(" lines read, "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("20000 packages, 0 dependencies, 0 unresolved"), "{}", ran.stdout);
+}
+
+#[test]
 fn nothing_is_a_distribution_too() {
     let fixture = Fixture::with("", "");
     let report = fixture.run(&["--json", "--compare"]).json();

@@ -45,12 +45,22 @@ impl Fixture {
         Fixture(folder)
     }
 
-    /// With both streams, one line for each package that has a line in the text.
+    /// With both streams.
     pub(crate) fn with(packages: impl AsRef<[u8]>, sizes: impl AsRef<[u8]>) -> Fixture {
         let fixture = Fixture::new();
         fixture.put("packages.jsonl", packages);
         fixture.put("sizes.jsonl", sizes);
         fixture
+    }
+
+    /// With this many packages that need nothing: a run that takes a while.
+    pub(crate) fn with_many(n: u32) -> Fixture {
+        let package = |n| {
+            format!("{{\"package\":\"p{n}\",\"section\":\"s\",\"depends\":[],\"provides\":[]}}\n")
+        };
+        let size = |n| format!("{{\"package\":\"p{n}\",\"installed_size_kib\":1}}\n");
+        let packages: String = (0..n).map(package).collect();
+        Fixture::with(packages, (0..n).map(size).collect::<String>())
     }
 
     pub(crate) fn data(&self) -> PathBuf {

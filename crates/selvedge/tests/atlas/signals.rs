@@ -116,18 +116,7 @@ fn a_second_signal_ends_a_run_that_hangs() {
 
 #[test]
 fn a_signal_while_results_are_written() {
-    let fixture = Fixture::new();
-    let lines = |line: fn(u32) -> String| (0..40_000).map(line).collect::<String>();
-    fixture.put(
-        "sizes.jsonl",
-        lines(|n| format!("{{\"package\":\"p{n}\",\"installed_size_kib\":1}}\n")),
-    );
-    fixture.put(
-        "packages.jsonl",
-        lines(|n| {
-            format!("{{\"package\":\"p{n}\",\"section\":\"s\",\"depends\":[],\"provides\":[]}}\n")
-        }),
-    );
+    let fixture = Fixture::with_many(40_000);
     fixture.put_earlier_results();
     let child = spawn(&fixture, "2");
     let size = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
