@@ -38,8 +38,7 @@ fn a_catch_all_is_named_with_its_place() {
 
 #[test]
 fn a_full_backlog_hands_the_event_back() {
-    let mut limits = Limits::default();
-    limits.backlog_max = 1;
+    let limits = Limits { backlog_max: 1, ..Limits::default() };
     let pipeline = Pipeline::builder()
         .processor(on("asked", |_: &mut Context<'_>, _: &Asked| Ok(())))
         .limits(limits)
@@ -95,8 +94,7 @@ fn a_failed_turn_names_processor_and_event() {
 
 #[test]
 fn mailboxes_that_only_grow_are_named() {
-    let mut limits = Limits::default();
-    limits.pipeline_events_max = 100;
+    let limits = Limits { pipeline_events_max: 100, ..Limits::default() };
     let pipeline = Pipeline::builder()
         .processor(on("doubler", |cx: &mut Context<'_>, _: &Asked| {
             cx.emit(Asked);
@@ -118,8 +116,31 @@ fn mailboxes_that_only_grow_are_named() {
 
 #[test]
 fn an_event_without_serde_has_no_digest() {
-    let error = Event::new(Asked).digest().expect_err("it can't be encoded");
+    let error = Event::new(Asked).payload_digest().expect_err("it can't be encoded");
     let problem = selvedge::digest::DigestProblem::NotSerializable { kind: Asked::kind() };
     assert_eq!(error.problem(), &problem);
     assert_snapshot!(error, @"events of kind `selvedge-tests::Asked` are not serializable, derive Serialize for the payload");
+}
+
+#[test]
+fn one_type_holds_them_all() {
+    fn submit() -> Result<(), selvedge::Error> {
+        let limits = Limits { backlog_max: 0, ..Limits::default() };
+        let hears = on("asked", |_: &mut Context<'_>, _: &Asked| Ok(()));
+        let pipeline = Pipeline::builder().processor(hears).limits(limits).build()?;
+        pipeline.submit(Asked)?;
+        Ok(())
+    }
+    fn ask() -> Result<(), selvedge::Error> {
+        let pipeline = Pipeline::builder().build()?;
+        let answer = pipeline.ask::<Answered>(Asked)?;
+        pipeline.run()?;
+        answer.wait()?;
+        Ok(())
+    }
+    let refused = submit().expect_err("nothing fits");
+    assert!(matches!(&refused, selvedge::Error::Submit(_)), "{refused}");
+    let unanswered = ask().expect_err("nobody is there");
+    assert!(matches!(&unanswered, selvedge::Error::Ask(_)));
+    assert_snapshot!(unanswered, @"nobody replied to selvedge-tests::Asked");
 }

@@ -90,24 +90,18 @@ fn who_asks_a_run_that_is_aborted_is_told() {
 
 #[test]
 fn a_pipeline_that_never_runs_lets_everyone_go() {
-    let mut limits = Limits::default();
-    limits.lane_max = 1;
-    let pipeline = Pipeline::builder()
-        .processor(on("asked", on_question))
-        .limits(limits)
-        .build()
-        .expect("the wiring is sound");
+    let pipeline = Pipeline::builder().processor(on("asked", on_question)).build();
+    let pipeline = pipeline.expect("the wiring is sound");
     let answer = pipeline.ask::<Tick>(Question).expect("there is room");
-    // Its lane is the first one, which the pipeline itself has filled.
     let submitter = pipeline.submitter();
-    let refusal = submitter.try_submit(Question).expect_err("one event fits");
-    assert!(matches!(refusal, SubmitError::Full { limit: 1, name: "lane_max", .. }));
     in_time(move || {
-        let waits = std::thread::spawn(move || submitter.submit(Question));
+        let waits = std::thread::spawn(move || answer.wait().map(drop));
         drop(pipeline);
-        let refusal = waits.join().expect("no panic").expect_err("there will never be room");
-        assert!(refusal.into_event().is_some_and(|event| event.is::<Question>()));
-        assert!(matches!(answer.wait(), Err(AskError::NoReply { .. })));
+        let nobody = waits.join().expect("no panic").expect_err("there will never be a reply");
+        assert!(matches!(nobody, AskError::NoReply { .. }));
+        let refusal = submitter.submit(Question).expect_err("there will never be a run");
+        assert!(matches!(&refusal, SubmitError::Closed { .. }));
+        assert!(refusal.into_event().is::<Question>());
     });
 }
 
@@ -181,18 +175,20 @@ fn an_abort_ends_the_wait_for_turns_under_way_after_a_failure() {
 
 #[test]
 fn limits_may_be_as_large_as_they_go() {
-    let mut limits = Limits::default();
-    limits.in_flight_max = usize::MAX;
-    limits.lane_max = usize::MAX;
-    limits.backlog_max = usize::MAX;
-    limits.pull_max = usize::MAX;
-    limits.emissions_per_turn_max = usize::MAX;
-    limits.pipeline_events_max = usize::MAX;
-    limits.batch_turns_max = usize::MAX;
-    limits.batch_time_max = Duration::MAX;
-    limits.phase_max = u32::MAX;
-    limits.dead_letters_max = usize::MAX;
-    limits.collected_max = usize::MAX;
+    let limits = Limits {
+        in_flight_max: usize::MAX,
+        lane_max: usize::MAX,
+        backlog_max: usize::MAX,
+        pull_max: usize::MAX,
+        emissions_per_turn_max: usize::MAX,
+        pipeline_events_max: usize::MAX,
+        batch_turns_max: usize::MAX,
+        batch_time_max: Duration::MAX,
+        phase_max: u32::MAX,
+        dead_letters_max: usize::MAX,
+        collected_max: usize::MAX,
+        ..Limits::default()
+    };
     let mut pipeline = Pipeline::builder().limits(limits).build().expect("they are legal");
     let ticks = pipeline.collect::<Tick>();
     (0..10).for_each(|n| assert_eq!(pipeline.submit(Tick(n)).expect("there is room"), 1));
@@ -332,8 +328,7 @@ impl Drop for Clingy {
 
 #[test]
 fn events_may_call_back_in_when_they_are_dropped() {
-    let mut limits = Limits::default();
-    limits.in_flight_max = 3;
+    let limits = Limits { in_flight_max: 3, ..Limits::default() };
     let pipeline = Pipeline::builder()
         .processor(on("fails", |_: &mut Context<'_>, _: &Tick| bail!("planted")))
         .processor(on("clung to", |_: &mut Context<'_>, _: &Clingy| Ok(())).priority(1))

@@ -199,6 +199,15 @@ fn a_key_wakes_only_those_who_asked_for_it() {
 }
 
 #[test]
+fn a_key_that_nothing_carries_is_refused() {
+    let log = Log::default();
+    let shard = Listener::of(Interest::of::<Sold>(), &log).named("shard").keyed(7);
+    let refusal = Pipeline::builder().processor(shard).build().expect_err("it means nothing");
+    assert!(matches!(&refusal, BuildError::KeyWithoutUse { name, .. } if &**name == "shard"));
+    assert!(refusal.to_string().contains("registered for key 7"), "{refusal}");
+}
+
+#[test]
 fn two_types_of_one_kind_are_refused_at_build_or_when_they_meet() {
     #[derive(Event)]
     #[event(name = "clash")]

@@ -123,8 +123,7 @@ fn a_slow_consumer_holds_its_sources_back() {
 
 #[test]
 fn a_source_is_not_offered_more_than_a_turn_may_emit() {
-    let mut limits = Limits::default();
-    limits.emissions_per_turn_max = 5;
+    let limits = Limits { emissions_per_turn_max: 5, ..Limits::default() };
     let pulled = Arc::new(Pulled::default());
     let pipeline = Pipeline::builder().processor(numbers(0, &pulled)).limits(limits).build();
     let pipeline = pipeline.expect("the wiring is sound");
@@ -196,8 +195,7 @@ impl Processor for Nudged {
 fn mail_does_not_wait_for_room() {
     for n_workers in [1, 2, 4] {
         let log = Log::default();
-        let mut limits = Limits::default();
-        limits.in_flight_max = 1;
+        let limits = Limits { in_flight_max: 1, ..Limits::default() };
         let pipeline = Pipeline::builder()
             .processor(Nudged { log: log.clone(), n: 0 })
             .processor(on("nudge", |cx: &mut Context<'_>, item: &Item| {

@@ -217,7 +217,8 @@ impl Processor for Node {
 
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         let mut random = Random::of(&[self.sender.world.seed, u64::from(self.n_pulls)]);
-        let fails = random.one_in(8);
+        // A pull that fails, fails the run.
+        let fails = self.sender.world.end == End::Failed && random.one_in(8);
         self.check_bands(1);
         self.n_pulls -= 1;
         for _ in 0..random.below(1 + cx.room()).min(20) {
@@ -427,15 +428,15 @@ fn world(seed: u64, random: &mut Random, strict_bands: bool, n_submitters: usize
 }
 
 fn limits(random: &mut Random) -> Limits {
-    let mut limits = Limits::default();
-    limits.batch_turns_max = random.pick(&[1, 3, 64, 256]);
-    limits.in_flight_max = random.pick(&[1, 8, 500, 100_000]);
-    limits.lane_max = random.pick(&[1, 16, 4_096]);
-    limits.pull_max = random.pick(&[1, 7, 1_024]);
-    limits.dead_letters_max = random.pick(&[0, 5, 10_000]);
-    limits.batch_time_max =
-        random.pick(&[Duration::ZERO, Duration::from_micros(20), Duration::MAX]);
-    limits
+    Limits {
+        batch_turns_max: random.pick(&[1, 3, 64, 256]),
+        in_flight_max: random.pick(&[1, 8, 500, 100_000]),
+        lane_max: random.pick(&[1, 16, 4_096]),
+        pull_max: random.pick(&[1, 7, 1_024]),
+        dead_letters_max: random.pick(&[0, 5, 10_000]),
+        batch_time_max: random.pick(&[Duration::ZERO, Duration::from_micros(20), Duration::MAX]),
+        ..Limits::default()
+    }
 }
 
 fn node(me: usize, world: &Arc<World>, random: &mut Random) -> Registration<Node> {

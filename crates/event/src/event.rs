@@ -177,12 +177,12 @@ impl Event {
         self.packet.bytes()
     }
 
-    /// The content hash of the payload (not of kind, name or key), computed once.
+    /// The content hash of the payload, and not of kind, name or key; computed once.
     ///
     /// # Errors
     ///
     /// [`DigestError`] when the payload's type is not serializable or the value has no digest.
-    pub fn digest(&self) -> Result<Digest, DigestError> {
+    pub fn payload_digest(&self) -> Result<Digest, DigestError> {
         if let Some(digest) = self.packet.digest_cell().get() {
             return Ok(**digest);
         }

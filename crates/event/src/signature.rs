@@ -4,42 +4,72 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestError};
+use crate::text::Text;
 
-/// Identifies a processor's code. Ids, names and wiring are not in it: renaming keeps caches.
+/// Identifies code together with the constants it was given. The names under which processors are
+/// registered, and their wiring, are not in it: renaming them keeps caches.
 ///
 /// ```
 /// use selvedge_event::Signature;
-/// assert_eq!(Signature::version("3").to_string(), "version:3");
+/// let third = Signature::of_version("shop::Till", "3");
+/// assert_eq!(third.to_string(), "shop::Till version 3");
+/// assert_ne!(third, Signature::of_version("shop::Scale", "3"));
+/// assert_ne!(third.clone().with_constants(&2)?, third.with_constants(&3)?);
+/// # Ok::<(), selvedge_event::DigestError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Signature {
+    code: Code,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    constants: Option<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Signature {
+enum Code {
     /// The hash of the code's token stream, blind to whitespace and comments.
-    Code(Digest),
-    /// What the author declared; stands in place of the code's hash.
-    Version(String),
+    Hash(Digest),
+    /// What the author declared, in place of the code's hash.
+    Version { subject: Text, version: Text },
 }
 
 impl Signature {
-    /// A signature from the hash that a macro took of the code.
+    /// A signature from the hash that a macro took of the code, the type's name included.
     #[must_use]
-    pub const fn code(hash: [u8; 32]) -> Signature {
-        Signature::Code(Digest::from_bytes(hash))
+    pub const fn of_code(hash: [u8; 32]) -> Signature {
+        Signature { code: Code::Hash(Digest::from_bytes(hash)), constants: None }
     }
 
-    /// A declared version.
-    pub fn version(version: impl Into<String>) -> Signature {
-        Signature::Version(version.into())
+    /// A declared version of `subject`, which is `<package>::<Type>` where a macro writes it.
+    pub fn of_version(subject: impl Into<Text>, version: impl Into<Text>) -> Signature {
+        let code = Code::Version { subject: subject.into(), version: version.into() };
+        Signature { code, constants: None }
+    }
+
+    /// Tells apart what the same code does with other constants.
+    ///
+    /// # Errors
+    ///
+    /// When the constants have no digest.
+    pub fn with_constants<T: Serialize + ?Sized>(
+        mut self,
+        constants: &T,
+    ) -> Result<Signature, DigestError> {
+        self.constants = Some(Digest::of(constants)?);
+        Ok(self)
     }
 }
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Signature::Code(digest) => write!(f, "code:{digest}"),
-            Signature::Version(version) => write!(f, "version:{version}"),
+        match &self.code {
+            Code::Hash(digest) => write!(f, "code {digest}")?,
+            Code::Version { subject, version } => write!(f, "{subject} version {version}")?,
+        }
+        match &self.constants {
+            Some(constants) => write!(f, " with {constants}"),
+            None => Ok(()),
         }
     }
 }

@@ -96,14 +96,14 @@ impl From<Kind> for Name {
 ///
 /// ```
 /// use selvedge_event::Key;
-/// assert_eq!(Key::from(7_u32), Key::from(7_u64));
-/// assert_ne!(Key::from(7_u64), Key::from("7"));
+/// assert_eq!(Key::from(7), Key::from(7_u64));
+/// assert_ne!(Key::from(7), Key::from("7"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Key {
-    /// A number; integers of every width meet here.
-    Number(u64),
+    /// A number; integers of every width and sign meet here.
+    Number(i128),
     /// A word.
     Text(Text),
 }
@@ -131,8 +131,13 @@ key_from! {
     u8 => |n| Key::Number(n.into()),
     u16 => |n| Key::Number(n.into()),
     u32 => |n| Key::Number(n.into()),
-    u64 => |n| Key::Number(n),
-    usize => |n| Key::Number(n as u64),
+    u64 => |n| Key::Number(n.into()),
+    usize => |n| Key::Number(n as i128),
+    i8 => |n| Key::Number(n.into()),
+    i16 => |n| Key::Number(n.into()),
+    i32 => |n| Key::Number(n.into()),
+    i64 => |n| Key::Number(n.into()),
+    isize => |n| Key::Number(n as i128),
     &str => |text| Key::Text(Text::from(text)),
     String => |text| Key::Text(Text::from(text)),
     &String => |text| Key::Text(Text::from(text.as_str())),
@@ -152,7 +157,7 @@ macro_rules! key_from_ref {
     };
 }
 
-key_from_ref!(u8, u16, u32, u64, usize);
+key_from_ref!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 /// Where an event goes: its kind, its name and, if it carries one, its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -189,7 +194,7 @@ impl fmt::Display for Topic {
 /// assert!(Interest::any().named("tea").hears(&topic, &[]));
 /// assert!(Interest::kind("shop::Traded").hears(&topic, &[Kind::from("shop::Traded")]));
 /// assert!(!Interest::kind("shop::Sold").named("coffee").hears(&topic, &[]));
-/// assert!(!Interest::any().keyed(3_u64).hears(&topic, &[]));
+/// assert!(!Interest::any().keyed(3).hears(&topic, &[]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interest {
@@ -333,6 +338,7 @@ pub struct Interests {
 
 /// Why a processor hears every event although it named none, or not only those it named.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CatchAll {
     /// The arm or expression that looks at every event, if the macro saw one.
     pub spot: Option<SourceSpot>,

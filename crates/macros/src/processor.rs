@@ -66,7 +66,8 @@ fn complete(options: TokenStream, block: &mut ItemImpl, code: [u8; 32]) -> Resul
         block.items.push(interests(&heard, &event_crate));
     }
     if !signature_by_hand {
-        block.items.push(signature(&options, code, &event_crate));
+        let signature = signature(&options, &block.self_ty, code, &event_crate);
+        block.items.push(signature);
     }
     Ok(())
 }
@@ -150,12 +151,24 @@ fn interests(heard: &Heard, event_crate: &TokenStream) -> ImplItem {
     }
 }
 
-fn signature(options: &Options, code: [u8; 32], event_crate: &TokenStream) -> ImplItem {
+fn signature(
+    options: &Options,
+    subject: &syn::Type,
+    code: [u8; 32],
+    event_crate: &TokenStream,
+) -> ImplItem {
     let signature = match &options.version {
-        Some(version) => quote!(#event_crate::Signature::version(#version)),
+        Some(version) => quote! {
+            #event_crate::Signature::of_version(
+                ::core::concat!(
+                    ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(#subject)
+                ),
+                #version,
+            )
+        },
         None => {
             let code = Literal::byte_string(&code);
-            quote!(#event_crate::Signature::code(*#code))
+            quote!(#event_crate::Signature::of_code(*#code))
         }
     };
     parse_quote! {

@@ -1,5 +1,7 @@
 //! Owns `Context`: what a turn may do.
 
+use std::marker::PhantomData;
+
 use selvedge_event::{IntoEvent, Text};
 
 use crate::envelope::Origin;
@@ -15,6 +17,8 @@ pub struct Context<'a> {
     origin: &'a Origin,
     room: usize,
     wants_pull: bool,
+    /// Not `Send`: a turn emits on its own thread.
+    thread: PhantomData<*const ()>,
 }
 
 impl<'a> Context<'a> {
@@ -25,7 +29,7 @@ impl<'a> Context<'a> {
         room: usize,
     ) -> Context<'a> {
         outbox.mark();
-        Context { outbox, processor, origin, room, wants_pull: false }
+        Context { outbox, processor, origin, room, wants_pull: false, thread: PhantomData }
     }
 
     /// Emits an event to all who hear it.

@@ -18,9 +18,9 @@ use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limits::Limits;
-use crate::mailbox::{Effect, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::observer::{Observer, Observers};
-use crate::ready::{Admit, OwnerIdx, ReadySet, Work};
+use crate::ready::{Admit, Newly, OwnerIdx, ReadySet, Work};
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
@@ -90,27 +90,6 @@ pub(crate) struct Sched {
     over: bool,
 }
 
-/// A place in the ready set to be taken.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Newly {
-    Ready(OwnerIdx),
-    Promoted(OwnerIdx),
-    Pull(OwnerIdx),
-    Lane(u32),
-}
-
-impl Newly {
-    /// What a mailbox's protocol asks for.
-    pub(crate) fn from_effect(effect: Effect, owner: OwnerIdx) -> Option<Newly> {
-        match effect {
-            Effect::Enqueue => Some(Newly::Ready(owner)),
-            Effect::EnqueuePull => Some(Newly::Pull(owner)),
-            Effect::Promote => Some(Newly::Promoted(owner)),
-            Effect::Nothing | Effect::Discard => None,
-        }
-    }
-}
-
 /// Something to do, with the room there is for what it brings in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Assignment {
@@ -172,6 +151,11 @@ impl Core {
     /// Every processor's place, in order of registration; none before the run.
     pub(crate) fn slots(&self) -> &[Slot] {
         self.slots.get().map_or(&[], |slots| slots)
+    }
+
+    /// Whether the run has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.slots.get().is_some()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Sched> {
@@ -379,18 +363,17 @@ impl Core {
 
     /// No further turn starts, and nobody waits for those under way.
     pub(crate) fn abort(&self) {
-        let mut sched = self.sched.lock();
-        sched.aborted = true;
-        self.halt();
-        drop(sched);
-        self.close_lanes();
-        self.abandon();
+        self.end_at_once(|sched| sched.aborted = true);
     }
 
     /// A worker is lost to a panic outside of any turn.
     pub(crate) fn note_panicked_worker(&self) {
+        self.end_at_once(|sched| sched.worker_panicked = true);
+    }
+
+    fn end_at_once(&self, note_why: impl FnOnce(&mut Sched)) {
         let mut sched = self.sched.lock();
-        sched.worker_panicked = true;
+        note_why(&mut sched);
         self.halt();
         drop(sched);
         self.close_lanes();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use selvedge_event::{Event, Kind, SourceSpot, Text, Topic};
+use selvedge_event::{Event, Key, Kind, SourceSpot, Text, Topic};
 use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
@@ -51,6 +51,17 @@ pub enum BuildError {
         /// Another.
         second: &'static str,
     },
+    /// A registration narrows to a key, and nothing that the processor hears carries one.
+    #[error(
+        "processor `{name}` is registered for key {key}, but no payload that it names has a \
+         `#[key]`: it would hear everything all the same"
+    )]
+    KeyWithoutUse {
+        /// The processor.
+        name: Text,
+        /// The key.
+        key: Key,
+    },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
     NoWorkers,
@@ -72,7 +83,7 @@ fn at(spot: Option<SourceSpot>) -> String {
     spot.map_or_else(String::new, |spot| format!(" because of {spot}"))
 }
 
-/// An event was not accepted. Except for a [clash](Self::KindClash) it comes back to the caller.
+/// An event was not accepted; it comes back to the caller.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -98,23 +109,30 @@ pub enum SubmitError {
         event: Event,
     },
     /// Another Rust type has the event's kind in this pipeline.
-    #[error(transparent)]
-    KindClash(#[from] KindClash),
+    #[error("{clash}")]
+    KindClash {
+        /// The event.
+        event: Event,
+        /// What clashes.
+        clash: KindClash,
+    },
 }
 
 impl SubmitError {
     /// The event that was not accepted, to be kept or submitted again.
     #[must_use]
-    pub fn into_event(self) -> Option<Event> {
+    pub fn into_event(self) -> Event {
         match self {
-            SubmitError::Full { event, .. } | SubmitError::Closed { event } => Some(event),
-            SubmitError::KindClash(_) => None,
+            SubmitError::Full { event, .. }
+            | SubmitError::Closed { event }
+            | SubmitError::KindClash { event, .. } => event,
         }
     }
 }
 
 /// Two Rust types claim one kind; found when the second one first turned up.
 #[derive(Clone, Debug, Error)]
+#[non_exhaustive]
 #[error(
     "kind `{kind}` of {topic} belongs to another Rust type in this pipeline: give one of the two \
      types another kind with `#[event(name = \"…\")]`"
@@ -126,12 +144,16 @@ pub struct KindClash {
     pub topic: Box<Topic>,
 }
 
+fn verb(panicked: bool) -> &'static str {
+    if panicked { "panicked" } else { "failed" }
+}
+
 /// Why a run did not come to a good end.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// A turn failed and its processor's policy is to fail the run.
-    #[error("processor `{processor}` failed on {event}: {cause:#}")]
+    #[error("processor `{processor}` {} on {event}: {cause:#}", verb(*.panicked))]
     Turn {
         /// Whose turn.
         processor: Text,
@@ -145,7 +167,7 @@ pub enum RunError {
         report: Box<RunReport>,
     },
     /// A source failed while it was pulled.
-    #[error("source `{processor}` failed: {cause:#}")]
+    #[error("source `{processor}` {}: {cause:#}", verb(*.panicked))]
     Pull {
         /// The source.
         processor: Text,

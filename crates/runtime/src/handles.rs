@@ -30,12 +30,13 @@ impl Submitter {
     }
 
     /// Submits an event and says how many processors hear it; zero is legal. Waits while the
-    /// pipeline has no room, before the run for the run to begin. Don't call it from a turn: emit
+    /// running pipeline has no room; before the run it never waits. Don't call it from a turn: emit
     /// instead.
     ///
     /// # Errors
     ///
-    /// [`SubmitError::Closed`], with the event, when the run takes nothing more.
+    /// [`SubmitError::Closed`], with the event, when the run takes nothing more;
+    /// [`SubmitError::Full`] before the run, above [`Limits::backlog_max`](crate::Limits).
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
         self.put(event.into_event(), Origin::outside(), WhenFull::Wait)
     }
@@ -61,8 +62,19 @@ impl Submitter {
     }
 
     fn put(&self, event: Event, origin: Origin, when_full: WhenFull) -> Result<usize, SubmitError> {
-        let capacity = Capacity { limit: self.core.limits.lane_max, name: "lane_max" };
+        let limits = &self.core.limits;
+        let (limit, name, when_full) = match self.core.has_begun() {
+            true => (limits.lane_max, "lane_max", when_full),
+            // Nobody may ever make room.
+            false => (limits.backlog_max, "backlog_max", WhenFull::Refuse),
+        };
+        let capacity = Capacity { limit, name };
         self.core.submit(self.lane, Envelope { event, origin }, capacity, when_full)
+    }
+
+    /// The same as dropping it, said aloud: nothing more comes from this submitter.
+    pub fn close(self) {
+        drop(self);
     }
 }
 

@@ -106,7 +106,10 @@ impl Lane {
             state = self.room.wait(state);
             state.n_waiters -= 1;
         }
-        let route = state.routes.find(&envelope.event)?;
+        let route = match state.routes.find(&envelope.event) {
+            Ok(route) => route,
+            Err(clash) => return Err(SubmitError::KindClash { event: envelope.event, clash }),
+        };
         let n_recipients = state.routes.route(route).recipients(&envelope.event).len();
         state.counts.submitted += 1;
         if n_recipients == 0 {

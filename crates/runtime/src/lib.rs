@@ -83,4 +83,5 @@ pub use run::Running;
 /// ```
 ///
 pub use selvedge_macros::processor;
+pub use selvedge_sync::signal::Signal;
 pub use solo::{Solo, SoloTurn};

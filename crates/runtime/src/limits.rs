@@ -20,9 +20,16 @@ use crate::error::BuildError;
 /// | `dead_letters_max` | 10 000 | further ones are counted, not kept |
 /// | `collected_max` | 1 048 576 | the turn that would collect more fails |
 ///
-/// Events are counted in deliveries: one event to three processors is three.
+/// Events are counted in deliveries: one event to three processors is three. Take the rest from the
+/// default, limits will be added:
+///
+/// ```
+/// use selvedge_runtime::{Limits, Pipeline};
+/// let limits = Limits { phase_max: 10, ..Limits::default() };
+/// let pipeline = Pipeline::builder().limits(limits).build()?;
+/// # Ok::<(), selvedge_runtime::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Deliveries under way before the pipeline takes in more from outside. Kept to within a
     /// batch per worker and pull.

@@ -9,8 +9,9 @@ use crate::ready::OwnerIdx;
 /// How many recipients are sorted at a time; a power of two.
 const N_PARCELS: usize = 64;
 
-/// Open parcels, found by the recipient's low bits. When two recipients share a place, the older
-/// parcel is sent first: order between one sender and one recipient is kept.
+/// Open parcels, found by the recipient's low bits. When two recipients share a place, all that is
+/// open is sent first: order between one sender and one recipient is kept, and so is the order in
+/// which recipients were first addressed, which equals start in.
 #[derive(Debug)]
 pub(crate) struct Parcels {
     open: Vec<Parcel>,
@@ -31,7 +32,7 @@ impl Default for Parcels {
 }
 
 impl Parcels {
-    /// Adds events, one at least, for a recipient, sending the parcel that is in the way.
+    /// Adds events, one at least, for a recipient; if another's parcel is in the way, sends all.
     #[inline]
     pub(crate) fn add(
         &mut self,
@@ -40,11 +41,12 @@ impl Parcels {
         mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
     ) {
         let place = to as usize % N_PARCELS;
+        if !self.open[place].mail.is_empty() && self.open[place].to != to {
+            self.send_all(&mut send);
+        }
         let parcel = &mut self.open[place];
         if parcel.mail.is_empty() {
             self.used.push(u8::try_from(place).expect("there are fewer places than that"));
-        } else if parcel.to != to {
-            send(parcel.to, &mut parcel.mail);
         }
         parcel.to = to;
         parcel.mail.extend(envelopes);
@@ -67,7 +69,7 @@ mod tests {
     use crate::envelope::Origin;
 
     #[test]
-    fn recipients_that_share_a_place_keep_their_own_order() {
+    fn recipients_are_sent_to_in_the_order_in_which_they_were_addressed() {
         let far = u32::try_from(N_PARCELS).expect("a small number");
         let mut parcels = Parcels::default();
         let mut sent: Vec<(OwnerIdx, i64)> = Vec::new();
@@ -77,11 +79,11 @@ mod tests {
                 sent.push((to, value.expect("the test sends numbers")));
             }
         };
-        for (n, to) in [1, 1, 1 + far, 2, 1].into_iter().enumerate() {
+        for (n, to) in [2, 1, 1, 1 + far, 2, 1].into_iter().enumerate() {
             let event = Event::new(Dynamic::new("n", n));
             parcels.add(to, [Envelope { event, origin: Origin::inside() }], &mut send);
         }
         parcels.send_all(&mut send);
-        assert_eq!(sent, [(1, 0), (1, 1), (1 + far, 2), (1, 4), (2, 3)]);
+        assert_eq!(sent, [(2, 0), (1, 1), (1, 2), (1 + far, 3), (2, 4), (1, 5)]);
     }
 }

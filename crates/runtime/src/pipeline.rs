@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use selvedge_event::{Event, Interests, IntoEvent, Payload, Text};
+use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
 use selvedge_sync::Mutex;
 
 use crate::ask::Answer;
@@ -176,6 +176,11 @@ impl Wired {
         let name = self.name.clone();
         if self.interests.is_empty() {
             return Err(BuildError::NoInterests { name });
+        }
+        if let Some(key) = self.registered.key.clone()
+            && !self.interests.as_slice().iter().any(Interest::carries_key)
+        {
+            return Err(BuildError::KeyWithoutUse { name, key });
         }
         let Some(catch_all) = self.interests.catch_all() else { return Ok(()) };
         let refusal = BuildError::CatchAll { name, spot: catch_all.spot };

@@ -59,7 +59,7 @@ pub trait Processor: Send + 'static {
     ///
     /// # Errors
     ///
-    /// An error fails the run; the other processors are still closed.
+    /// An error fails the run; the processors after it are dropped without being closed.
     fn close(&mut self, ending: Ending) -> Result {
         let _ = ending;
         Ok(())
@@ -68,6 +68,7 @@ pub trait Processor: Send + 'static {
 
 /// What a source says after a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pull {
     /// There may be more: pull again when there is room.
     More,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::mailbox::Effect;
+
 /// A processor's index in the pipeline, in order of registration.
 pub(crate) type OwnerIdx = u32;
 
@@ -14,6 +16,27 @@ pub(crate) enum Work {
     Pull(OwnerIdx),
     /// Post what waits in this lane of outside submissions.
     Lane(u32),
+}
+
+/// A place in the ready set to be taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Newly {
+    Ready(OwnerIdx),
+    Promoted(OwnerIdx),
+    Pull(OwnerIdx),
+    Lane(u32),
+}
+
+impl Newly {
+    /// What a mailbox's protocol asks for.
+    pub(crate) fn from_effect(effect: Effect, owner: OwnerIdx) -> Option<Newly> {
+        match effect {
+            Effect::Enqueue => Some(Newly::Ready(owner)),
+            Effect::EnqueuePull => Some(Newly::Pull(owner)),
+            Effect::Promote => Some(Newly::Promoted(owner)),
+            Effect::Nothing | Effect::Discard => None,
+        }
+    }
 }
 
 /// Who waits for a worker. First come, first served within a band; lower bands first, always.

@@ -15,7 +15,8 @@ pub enum FailurePolicy {
     /// The run fails: no further turn starts.
     #[default]
     Fail,
-    /// The event becomes a dead letter, and the processor goes on with the next.
+    /// The event becomes a dead letter, and the processor goes on with the next. A source that
+    /// fails while it is pulled fails the run all the same: what it did not bring in is unknown.
     ///
     /// After a panic the processor's state can't be trusted: the run fails all the same, unless
     /// the processor is [stateless](Configure::stateless) or

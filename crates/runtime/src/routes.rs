@@ -35,7 +35,7 @@ struct Keyed {
     /// By number, if they are dense, as those of shards are. Empty where nobody asked.
     dense: Vec<Span>,
     /// By number, if they are not.
-    numbers: FxHashMap<u64, Span>,
+    numbers: FxHashMap<i128, Span>,
     words: FxHashMap<Text, Span>,
     owners: Vec<OwnerIdx>,
 }
@@ -63,7 +63,9 @@ impl Keyed {
     fn settle(&mut self) {
         const RANGE_MAX: usize = 4;
         self.owners.shrink_to_fit();
-        let largest = self.numbers.keys().max().and_then(|&largest| usize::try_from(largest).ok());
+        let is_natural = self.numbers.keys().all(|&number| number >= 0);
+        let largest = self.numbers.keys().max().filter(|_| is_natural);
+        let largest = largest.and_then(|&largest| usize::try_from(largest).ok());
         match largest {
             Some(largest) if largest / RANGE_MAX < self.numbers.len() => {
                 self.dense = vec![Span::default(); largest + 1];

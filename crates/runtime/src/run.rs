@@ -211,6 +211,8 @@ impl Run {
             if let Err(cause) = turn::close(&mut *owner, ending) {
                 let processor = slot.name.clone();
                 core.fail(Failure::Close { processor, cause });
+                // The run has failed: what is not closed by now is not finished.
+                break;
             }
         }
     }

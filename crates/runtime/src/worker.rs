@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, IntoEvent, Kind, Outcome, Topic};
+use selvedge_event::{Event, Fact, IntoEvent, Outcome, Topic};
 
-use crate::core::{Assignment, Core, Newly, Seat, Slot};
+use crate::core::{Assignment, Core, Seat, Slot};
 use crate::envelope::{Envelope, Origin};
 use crate::failure::Failure;
 use crate::mailbox::{Counts, Effect, Pulling, Signal};
@@ -15,7 +15,7 @@ use crate::outbox::Outbox;
 use crate::owner::Owner;
 use crate::parcels::Parcels;
 use crate::processor::Pull;
-use crate::ready::{OwnerIdx, Work};
+use crate::ready::{Newly, OwnerIdx, Work};
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
 use crate::routes::RouteCache;
@@ -377,28 +377,29 @@ fn post(core: &Core, to: OwnerIdx, mail: &mut VecDeque<Envelope>, newly: &mut Ve
 fn give_up(core: &Core, slot: &Slot, event: Option<&Event>, failure: TurnFailure) {
     let TurnFailure { cause, panicked, usable } = failure;
     let (processor, event) = (slot.name.clone(), event.cloned());
+    // A source that fails has not brought in all there is: nothing to be skipped.
+    let Some(event) = event else {
+        return core.fail(Failure::Pull { processor, cause, panicked });
+    };
     let skip = slot.on_failure == FailurePolicy::Skip;
     if skip && usable {
-        let topic = event.as_ref().map_or_else(pull_topic, Event::topic);
-        let error = turn::describe(&cause);
-        core.keep(DeadLetter { processor, topic, event, error, panicked, attempts: 1 });
+        let (topic, error) = (event.topic(), turn::describe(&cause));
+        core.keep(DeadLetter {
+            processor,
+            topic,
+            event: Some(event),
+            error,
+            panicked,
+            attempts: 1,
+        });
         return;
     }
     let cause = if skip { cause.context(UNUSABLE) } else { cause };
-    core.fail(match event {
-        Some(event) => Failure::Turn { processor, event, cause, panicked },
-        None => Failure::Pull { processor, cause, panicked },
-    });
+    core.fail(Failure::Turn { processor, event, cause, panicked });
 }
 
 const UNUSABLE: &str = "panicked, and its state can't be trusted any more: register it \
     `.stateless()` or `.restored_by_clone()` to go on after a panic";
-
-/// What a failed pull is called among the dead letters.
-fn pull_topic() -> Topic {
-    let kind = Kind::literal("selvedge::Pull");
-    Topic { name: kind.clone().into(), kind, key: None }
-}
 
 /// Says when a batch has had its time. The clock is read after turns 1, 2, 4, 8, …: a batch of
 /// short turns pays for few readings, and a batch of long ones ends in time; it overruns by as

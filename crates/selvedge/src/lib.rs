@@ -46,8 +46,10 @@ pub use selvedge_event as event;
 pub use selvedge_io as io;
 pub use selvedge_runtime as runtime;
 
+mod error;
+pub mod prelude;
+
 pub use anyhow;
+pub use error::Error;
 pub use selvedge_event::{Digest, digest};
 pub use serde_json::{Value, json};
-
-pub mod prelude;

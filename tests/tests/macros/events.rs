@@ -152,7 +152,7 @@ fn sets_that_are_marked_have_a_digest() {
         let groups = vec![Set(HashSet::from(tags))];
         let tagged = Tagged { hashes: HashSet::from(tags), tags: HashSet::from(tags), groups };
         assert!(tagged.hashes.contains(&1));
-        Event::new(tagged).digest().ok()
+        Event::new(tagged).payload_digest().ok()
     };
     assert!(digest([1, 2, 3]).is_some());
     assert_eq!(digest([1, 2, 3]), digest([3, 2, 1]));

@@ -89,7 +89,14 @@ fn a_match_becomes_one_over_a_tuple_of_downcasts() {
             ])
         }
         fn signature(&self) -> ::core::option::Option<selvedge::event::Signature> {
-            ::core::option::Option::Some(selvedge::event::Signature::version("1"))
+            ::core::option::Option::Some(
+                selvedge::event::Signature::of_version(
+                    ::core::concat!(
+                        ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(X)
+                    ),
+                    "1",
+                ),
+            )
         }
     }
     "#);
@@ -139,7 +146,14 @@ fn the_envelope_has_columns_of_its_own() {
                 })
         }
         fn signature(&self) -> ::core::option::Option<selvedge::event::Signature> {
-            ::core::option::Option::Some(selvedge::event::Signature::version("1"))
+            ::core::option::Option::Some(
+                selvedge::event::Signature::of_version(
+                    ::core::concat!(
+                        ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(X)
+                    ),
+                    "1",
+                ),
+            )
         }
     }
     "#);

@@ -38,7 +38,7 @@ fn pull_all<T>(source: &mut Source<T>, room: usize) -> (Vec<Event>, Result<(), R
         assert!(events.len() - before <= room, "a pull keeps to the room there is");
         match pull {
             Ok(Pull::More) => {}
-            Ok(Pull::Done) => return (events, Ok(())),
+            Ok(_) => return (events, Ok(())),
             Err(error) => return (events, Err(error)),
         }
     }

@@ -1,0 +1,40 @@
+//! Owns `Error`: whatever can go wrong with a pipeline, in one type.
+
+use selvedge_event::DigestError;
+#[cfg(feature = "io")]
+use selvedge_io::jsonl::{ReadError, WriteError};
+use selvedge_runtime::{AskError, BuildError, RunError, SubmitError};
+use thiserror::Error as ThisError;
+
+/// Any error of the layers, for those who pass all of them on in one type. Every one of them
+/// converts into it by `?`.
+///
+/// ```
+/// use selvedge::prelude::*;
+///
+/// fn run() -> Result<RunReport, selvedge::Error> {
+///     Ok(Pipeline::builder().build()?.run()?)
+/// }
+/// assert!(run().is_ok());
+/// ```
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+#[error(transparent)]
+pub enum Error {
+    /// A pipeline could not be built.
+    Build(#[from] BuildError),
+    /// An event was not accepted.
+    Submit(#[from] SubmitError),
+    /// A run did not come to a good end.
+    Run(#[from] RunError),
+    /// A question got no answer.
+    Ask(#[from] AskError),
+    /// A value has no digest.
+    Digest(#[from] DigestError),
+    /// A file could not be read.
+    #[cfg(feature = "io")]
+    Read(#[from] ReadError),
+    /// A file could not be written.
+    #[cfg(feature = "io")]
+    Write(#[from] WriteError),
+}
