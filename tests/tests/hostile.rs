@@ -187,7 +187,6 @@ fn limits_may_be_as_large_as_they_go() {
         phase_max: u32::MAX,
         dead_letters_max: usize::MAX,
         collected_max: usize::MAX,
-        ..Limits::default()
     };
     let mut pipeline = Pipeline::builder().limits(limits).build().expect("they are legal");
     let ticks = pipeline.collect::<Tick>();

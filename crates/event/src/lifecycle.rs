@@ -19,7 +19,7 @@ pub struct Phase {
     pub number: u32,
 }
 
-/// The last event a processor hears.
+/// The run comes to its end: after this come only events that this caused, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poison {
     /// How the run came to its end; a sink keeps its output only when it was

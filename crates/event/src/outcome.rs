@@ -84,7 +84,8 @@ pub enum Fact {
         /// Processors registered.
         processors: usize,
     },
-    /// A turn is about to begin.
+    /// A turn began. Told with the other facts of its batch, so a turn that never comes back is not
+    /// announced.
     TurnStarted {
         /// Whose turn.
         processor: Text,

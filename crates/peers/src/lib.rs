@@ -18,7 +18,6 @@
 //! ```
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "peers are driven on the standard library's threads, locks and clock"
 )]
 

@@ -57,7 +57,8 @@ impl<'a> Context<'a> {
         self.origin.question.is_some()
     }
 
-    /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded.
+    /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded. Has no effect
+    /// on poison: nothing comes in any more.
     pub fn start_pulling(&mut self) {
         self.wants_pull = true;
     }

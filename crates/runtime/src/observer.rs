@@ -8,6 +8,23 @@ use selvedge_sync::atomic::{AtomicBool, Ordering};
 
 /// Is told facts, in batches, by the worker that saw them happen.
 ///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+/// use selvedge_event::Fact;
+/// use selvedge_runtime::Pipeline;
+///
+/// let seen = Arc::new(AtomicUsize::new(0));
+/// let counter = Arc::clone(&seen);
+/// let observer = move |facts: &[Fact]| {
+///     counter.fetch_add(facts.len(), Ordering::Relaxed);
+/// };
+/// Pipeline::builder().observer(observer).build()?.run()?;
+/// assert_eq!(seen.load(Ordering::Relaxed), 2); // The run started, the run finished.
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
+/// An observer is for looking on: nothing may rest on its having been told everything. (Today it
+/// is; under pressure it may come to miss facts, counted.)
 /// Facts of one worker come in the order in which it saw them; those of several workers
 /// interleave by batch. An observer holds up the worker that tells it, so it should only note and
 /// return; one that panics is not told anything more.

@@ -26,10 +26,16 @@ impl Inputs {
         let find = |name: &str| {
             let candidates =
                 ["", ".gz", ".zst"].map(|end| folder.join(format!("{name}.jsonl{end}")));
-            candidates.into_iter().find(|path| path.exists()).ok_or_else(|| {
-                let folder = folder.display();
-                anyhow!("there is no {name}.jsonl in `{folder}`, nor one ending in .gz or .zst")
-            })
+            let found: Vec<PathBuf> =
+                candidates.into_iter().filter(|path| path.exists() && !path.is_dir()).collect();
+            let folder = folder.display();
+            match &found[..] {
+                [path] => Ok(path.clone()),
+                [] => bail!(
+                    "there is no file {name}.jsonl in `{folder}`, nor one ending in .gz or .zst"
+                ),
+                _ => bail!("`{folder}` holds {name}.jsonl more than once: keep one of the files"),
+            }
         };
         Ok(Inputs { packages: find("packages")?, sizes: find("sizes")? })
     }

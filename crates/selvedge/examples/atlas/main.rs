@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Parser;
 use selvedge::io::jsonl::{Sink, Source};
 use selvedge::prelude::*;
@@ -74,6 +74,11 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<u8> {
     let inputs = Inputs::find(&args.folder())?;
+    ensure!(
+        !args.out.is_file(),
+        "`{}` is a file: name a folder for the results",
+        args.out.display()
+    );
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder `{}`", args.out.display()))?;
     let workers = match args.workers {

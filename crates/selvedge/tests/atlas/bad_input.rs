@@ -42,9 +42,9 @@ fn refuse_size(line: impl AsRef<[u8]>) -> String {
 #[test]
 fn what_is_not_there() {
     let fixture = Fixture::new();
-    assert_snapshot!(refuse(&fixture), @"1: error: there is no packages.jsonl in `DIR/data`, nor one ending in .gz or .zst");
+    assert_snapshot!(refuse(&fixture), @"1: error: there is no file packages.jsonl in `DIR/data`, nor one ending in .gz or .zst");
     fixture.put("packages.jsonl.zst", b"");
-    assert_snapshot!(refuse(&fixture), @"1: error: there is no sizes.jsonl in `DIR/data`, nor one ending in .gz or .zst");
+    assert_snapshot!(refuse(&fixture), @"1: error: there is no file sizes.jsonl in `DIR/data`, nor one ending in .gz or .zst");
     fs::remove_dir_all(fixture.data()).expect("the folder was there");
     assert_snapshot!(refuse(&fixture), @"1: error: there is no folder `DIR/data`: name one that holds packages.jsonl and sizes.jsonl");
     fs::write(fixture.data(), "").expect("there is room for a file");
@@ -56,7 +56,7 @@ fn what_is_a_folder() {
     let fixture = Fixture::with(PACKAGES, SIZES);
     fs::remove_file(fixture.data().join("sizes.jsonl")).expect("the file was there");
     fs::create_dir(fixture.data().join("sizes.jsonl")).expect("there is room for a folder");
-    assert_snapshot!(refuse(&fixture), @"1: error: processor `read sizes` failed on selvedge::Init: can't read `DIR/data/sizes.jsonl`: it is a directory; name one file in it");
+    assert_snapshot!(refuse(&fixture), @"1: error: there is no file sizes.jsonl in `DIR/data`, nor one ending in .gz or .zst");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn results_that_cannot_be_put_where_they_should() {
         fixture.assert_earlier_results();
         refusal
     };
-    assert_snapshot!(into("closure.jsonl"), @"1: error: cannot make the folder `DIR/out/closure.jsonl`: File exists (os error 17)");
+    assert_snapshot!(into("closure.jsonl"), @"1: error: `DIR/out/closure.jsonl` is a file: name a folder for the results");
     assert_snapshot!(into("closure.jsonl/folder"), @"1: error: cannot make the folder `DIR/out/closure.jsonl/folder`: Not a directory (os error 20)");
     let fixture = Fixture::with(PACKAGES, SIZES);
     fs::create_dir(fixture.out().join("sections.jsonl")).expect("there is room for a folder");

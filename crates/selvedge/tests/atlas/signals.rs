@@ -5,10 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use insta::assert_snapshot;
+use rustix::fs::OFlags;
 use rustix::process::Signal;
 
 use crate::program::{Fixture, Ran, await_some, signal};
@@ -29,9 +31,16 @@ impl Piped {
         let path = fixture.data().join("packages.jsonl");
         let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo can be started");
         assert!(made.success());
-        let child = spawn(&fixture, workers);
-        // Opening a pipe waits for the other end.
+        let mut child = spawn(&fixture, workers);
+        // Opening a pipe would wait for the other end, for ever if the atlas has ended instead.
+        let flag = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one bit");
+        let reader = await_some("the atlas at the pipe", || {
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(ended.is_none(), "the atlas ended instead of reading: {ended:?}");
+            File::options().write(true).custom_flags(flag).open(&path).ok()
+        });
         let pipe = File::options().write(true).open(path).expect("the atlas reads its packages");
+        drop(reader);
         await_some("both temporary files", || (temporary(&fixture).len() == 2).then_some(()));
         Piped { fixture, child, pipe }
     }
