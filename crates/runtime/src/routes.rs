@@ -273,8 +273,9 @@ impl RouteCache {
     }
 }
 
-/// How many types are remembered besides the table of all; a power of two.
-const N_RECENT: usize = 16;
+/// How many types are remembered besides the table of all; a power of two, and so many that the
+/// few types of a busy loop seldom share a place.
+const N_RECENT: usize = 64;
 
 #[inline]
 fn recent_place(payload: TypeId) -> usize {

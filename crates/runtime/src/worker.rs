@@ -166,7 +166,7 @@ impl Hands {
         }
 
         let mut mailbox = slot.mailbox.lock();
-        for envelope in self.batch.drain(..).rev() {
+        while let Some(envelope) = self.batch.pop_back() {
             mailbox.mail.push_front(envelope);
         }
         mailbox.counts.add(&counts);
