@@ -16,6 +16,24 @@ use crate::lanes::{Capacity, WhenFull};
 ///
 /// While one is alive the run is not done: phases begin when all of them are dropped. What one
 /// submitter submits arrives in that order; every clone is a submitter of its own.
+///
+/// ```
+/// use selvedge_runtime::{Context, Pipeline, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # struct Ping(u32);
+/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+/// let pipeline = Pipeline::builder()
+///     .processor(on("ping", |_cx: &mut Context, _: &Ping| Ok(())))
+///     .build()?;
+/// let submitter = pipeline.submitter();
+/// let thread = std::thread::spawn(move || (0..100).try_for_each(|n| {
+///     submitter.submit(Ping(n)).map(|_recipients| ())
+/// }));
+/// let report = pipeline.run()?; // Returns when the submitter is gone and all is handled.
+/// thread.join().expect("it does not panic")?;
+/// assert_eq!(report.submitted, 100);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub struct Submitter {
     core: Arc<Core>,
     lane: u32,
@@ -106,6 +124,15 @@ impl fmt::Debug for Submitter {
 }
 
 /// Ends a run early, from any thread. Keeps nothing alive.
+///
+/// ```
+/// use selvedge_event::Ending;
+/// use selvedge_runtime::Pipeline;
+/// let pipeline = Pipeline::builder().build()?;
+/// pipeline.stop_handle().stop();
+/// assert_eq!(pipeline.run()?.ending, Some(Ending::Stopped));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct StopHandle {
     pub(crate) core: Arc<Core>,
@@ -132,6 +159,21 @@ impl fmt::Debug for StopHandle {
 }
 
 /// Looks at a run while it goes on. Keeps nothing alive.
+///
+/// ```
+/// use selvedge_runtime::{Context, Pipeline, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # struct Ping(u32);
+/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+/// let pipeline = Pipeline::builder()
+///     .processor(on("ping", |_cx: &mut Context, _: &Ping| Ok(())))
+///     .build()?;
+/// let monitor = pipeline.monitor();
+/// pipeline.submit(Ping(1))?;
+/// pipeline.run()?;
+/// assert_eq!(monitor.progress()[0].turns, 1);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Monitor {
     pub(crate) core: Arc<Core>,

@@ -24,6 +24,22 @@ use crate::routes::{KindTypes, RouteTable};
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
 
 /// Wires processors into a [`Pipeline`].
+///
+/// ```
+/// use selvedge_runtime::{Context, Limits, Pipeline, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # struct Ping(u32);
+/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+/// let pipeline = Pipeline::builder()
+///     .processor(on("first", |_cx: &mut Context, _: &Ping| Ok(())).priority(-1))
+///     .processor(on("second", |_cx: &mut Context, _: &Ping| Ok(())))
+///     .strict()
+///     .workers(2)
+///     .limits(Limits { phase_max: 10, ..Limits::default() })
+///     .build()?;
+/// assert_eq!(pipeline.submit(Ping(1))?, 2);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[must_use = "a builder does nothing until it is built"]
 pub struct PipelineBuilder {
     processors: Vec<Registered>,

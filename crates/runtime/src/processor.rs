@@ -43,6 +43,33 @@ pub trait Processor: Send + 'static {
     /// the pipeline has room for more, until it answers [`Pull::Done`]. It should return soon: it
     /// holds a worker, and the processor's mailbox waits.
     ///
+    /// ```
+    /// use selvedge_event::{Dynamic, Event, Init, Interest, Interests};
+    /// use selvedge_runtime::{Context, Pipeline, Processor, Pull, Result};
+    ///
+    /// struct Countdown(u32);
+    /// impl Processor for Countdown {
+    ///     fn interests(&self) -> Interests {
+    ///         Interests::listed([Interest::of::<Init>()])
+    ///     }
+    ///     fn process(&mut self, cx: &mut Context, _init: &Event) -> Result {
+    ///         cx.start_pulling();
+    ///         Ok(())
+    ///     }
+    ///     fn pull(&mut self, cx: &mut Context) -> Result<Pull> {
+    ///         while cx.room() > 0 && self.0 > 0 {
+    ///             cx.emit(Dynamic::new("count", self.0));
+    ///             self.0 -= 1;
+    ///         }
+    ///         Ok(if self.0 == 0 { Pull::Done } else { Pull::More })
+    ///     }
+    /// }
+    ///
+    /// let report = Pipeline::builder().processor(Countdown(5_000)).build()?.run()?;
+    /// assert_eq!(report.unrouted, 5_000); // Nobody hears them.
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`process`](Self::process); pulling ends.

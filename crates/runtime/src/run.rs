@@ -303,6 +303,23 @@ impl Drop for HaltOnPanic {
 
 /// A pipeline that lives on in threads of its own until it is told to finish.
 ///
+/// ```
+/// use selvedge_runtime::{Context, Pipeline, on};
+/// # use selvedge_event::{Kind, Payload};
+/// # struct Ping(u32);
+/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+/// let pipeline = Pipeline::builder()
+///     .processor(on("double", |cx: &mut Context, ping: &Ping| {
+///         cx.reply(Ping(ping.0 * 2));
+///         Ok(())
+///     }))
+///     .build()?;
+/// let running = pipeline.start()?;
+/// assert_eq!(running.ask::<Ping>(Ping(4))?.wait()?.0, 8);
+/// assert_eq!(running.finish()?.handled, 1);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
 /// Dropped without [`finish`](Self::finish) it starts no further turn, waits for those under way
 /// and leaves no thread behind.
 pub struct Running {
