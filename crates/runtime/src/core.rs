@@ -121,10 +121,12 @@ impl Core {
             idle_times: Vec::new(),
             over: false,
         };
+        let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
+        let lanes = (0..N_LANES).map(lane).collect();
         Core {
             limits,
             clock: Clock::real(),
-            lanes: (0..N_LANES).map(|_| Lane::new(Arc::clone(routes))).collect(),
+            lanes,
             observers: Observers::new(observers),
             timed,
             n_submitters: AtomicUsize::new(0),

@@ -16,6 +16,8 @@ use crate::routes::{RouteCache, RouteTable};
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// With so many events left, there is room enough to wake somebody for.
+    low_mark: usize,
     /// Guards what waits here. Taken before the scheduler's lock, never after it.
     state: Mutex<LaneState>,
     /// There is room again, or never will be.
@@ -62,7 +64,8 @@ impl LaneCounts {
 }
 
 impl Lane {
-    pub(crate) fn new(routes: Arc<RouteTable>) -> Lane {
+    /// A lane that takes `lane_max` events during the run.
+    pub(crate) fn new(routes: Arc<RouteTable>, lane_max: usize) -> Lane {
         let state = LaneState {
             waiting: VecDeque::new(),
             routes: RouteCache::new(routes),
@@ -71,7 +74,7 @@ impl Lane {
             n_waiters: 0,
             counts: LaneCounts::default(),
         };
-        Lane { state: Mutex::new(state), room: Condvar::new() }
+        Lane { low_mark: lane_max / 2, state: Mutex::new(state), room: Condvar::new() }
     }
 
     /// Routes by another table from now on.
@@ -125,11 +128,15 @@ impl Lane {
     }
 
     /// Takes out at most `n_max` events, oldest first.
+    ///
+    /// Submitters that wait are woken when the lane is half empty, not for every bit of room: a
+    /// wake costs as much as a hundred events. It can't be missed, because a lane with something
+    /// in it goes on being emptied.
     pub(crate) fn take(&self, n_max: usize, into: &mut VecDeque<Envelope>) {
         let mut state = self.state.lock();
         let n = state.waiting.len().min(n_max);
         into.extend(state.waiting.drain(..n));
-        if state.n_waiters > 0 {
+        if state.n_waiters > 0 && state.waiting.len() <= self.low_mark {
             self.room.notify_all();
         }
     }
