@@ -5,6 +5,6 @@ pub use selvedge_event::{
     Payload, Phase, Poison, Signature, Topic, Typed,
 };
 pub use selvedge_runtime::{
-    Collected, Configure, Context, FailurePolicy, Limits, Pipeline, Processor, Pull, Result,
-    RunError, RunReport, Submitter, on, processor,
+    Collected, Configure, Context, FailurePolicy, Limits, Pipeline, PipelineBuilder, Processor,
+    Pull, Result, RunError, RunReport, Running, Submitter, on, processor,
 };
