@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use selvedge::prelude::*;
-use selvedge::runtime::{AskError, StopHandle, SubmitError};
+use selvedge::runtime::{Answer, AskError, StopHandle, SubmitError};
 
 use crate::failure::in_time;
 
@@ -39,23 +39,37 @@ fn on_question(_: &mut Context<'_>, _: &Question) -> Result {
     Ok(())
 }
 
-#[test]
-fn who_asks_a_run_that_fails_is_told_before_it_is_finished() {
-    let (turn, entered, let_go) = gate();
-    let pipeline = Pipeline::builder()
-        .processor(on("gate", turn))
-        .processor(on("asked", on_question))
-        .workers(1)
-        .build()
-        .expect("the wiring is sound");
-    pipeline.submit(Tick(0)).expect("there is room");
-    let in_mailbox = pipeline.ask::<Tick>(Question).expect("there is room");
-    in_time(move || {
+/// A run of one worker in the middle of a turn, with a question in a mailbox and one in a lane.
+struct Stuck {
+    running: Running,
+    let_go: mpsc::Sender<()>,
+    answers: [Answer<Tick>; 2],
+}
+
+impl Stuck {
+    fn new() -> Stuck {
+        let (turn, entered, let_go) = gate();
+        let pipeline = Pipeline::builder()
+            .processor(on("gate", turn))
+            .processor(on("asked", on_question))
+            .workers(1)
+            .build()
+            .expect("the wiring is sound");
+        pipeline.submit(Tick(0)).expect("there is room");
+        let in_mailbox = pipeline.ask(Question).expect("there is room");
         let running = pipeline.start().expect("there is room for a thread");
         entered.recv().expect("the turn begins");
-        let in_lane = running.ask::<Tick>(Question).expect("the run is open");
+        let in_lane = running.ask(Question).expect("the run is open");
+        Stuck { running, let_go, answers: [in_mailbox, in_lane] }
+    }
+}
+
+#[test]
+fn who_asks_a_run_that_fails_is_told_before_it_is_finished() {
+    in_time(|| {
+        let Stuck { running, let_go, answers } = Stuck::new();
         let_go.send(()).expect("the turn waits");
-        for answer in [in_mailbox, in_lane] {
+        for answer in answers {
             assert!(matches!(answer.wait(), Err(AskError::NoReply { .. })));
         }
         let error = running.finish().expect_err("a turn failed");
@@ -66,21 +80,10 @@ fn who_asks_a_run_that_fails_is_told_before_it_is_finished() {
 
 #[test]
 fn who_asks_a_run_that_is_aborted_is_told() {
-    let (turn, entered, let_go) = gate();
-    let pipeline = Pipeline::builder()
-        .processor(on("gate", turn))
-        .processor(on("asked", on_question))
-        .workers(1)
-        .build()
-        .expect("the wiring is sound");
-    pipeline.submit(Tick(0)).expect("there is room");
-    let in_mailbox = pipeline.ask::<Tick>(Question).expect("there is room");
-    in_time(move || {
-        let running = pipeline.start().expect("there is room for a thread");
-        entered.recv().expect("the turn begins");
-        let in_lane = running.ask::<Tick>(Question).expect("the run is open");
+    in_time(|| {
+        let Stuck { running, let_go, answers } = Stuck::new();
         running.stop_handle().abort();
-        for answer in [in_mailbox, in_lane] {
+        for answer in answers {
             assert!(matches!(answer.wait(), Err(AskError::NoReply { .. })));
         }
         assert!(matches!(running.finish(), Err(RunError::Aborted { signal: None })));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier};
 use selvedge::prelude::*;
 use selvedge::runtime::BuildError;
 
+use crate::failure::in_time;
 use crate::routing::{Listener, Log};
 
 #[derive(Debug, Event)]
@@ -95,10 +96,13 @@ fn a_submitter_never_waits_before_the_run() {
         .build()
         .expect("the wiring is sound");
     let submitter = pipeline.submitter();
-    for n in 0..5_000 {
-        submitter.submit(Tick(n)).expect("the backlog has room");
-    }
-    let error = submitter.submit(Tick(5_000)).expect_err("the backlog is full");
+    let (submitter, error) = in_time(move || {
+        for n in 0..5_000 {
+            submitter.submit(Tick(n)).expect("the backlog has room");
+        }
+        let error = submitter.submit(Tick(5_000)).expect_err("the backlog is full");
+        (submitter, error)
+    });
     assert!(error.to_string().contains("backlog_max"), "{error}");
     assert!(error.into_event().is::<Tick>());
     submitter.close();
@@ -381,6 +385,31 @@ fn a_reply_may_come_from_further_down() {
     assert_eq!(answer.wait().expect("it replied").0, 42);
     let error = wrong.wait().expect_err("the reply is a tick");
     assert!(error.to_string().contains("Tick"), "{error}");
+}
+
+#[test]
+fn a_reply_does_not_wait_for_the_next_turn_of_its_batch() {
+    let (answered, answer_seen) = mpsc::channel();
+    let pipeline = Pipeline::builder()
+        .processor(on("one at a time", move |cx: &mut Context<'_>, tick: &Tick| {
+            match tick.0 {
+                0 => cx.reply(Other),
+                _ => answer_seen.recv()?,
+            }
+            Ok(())
+        }))
+        .workers(1)
+        .build()
+        .expect("the wiring is sound");
+    // Both are there before the run, so one batch holds both turns.
+    let answer = pipeline.ask::<Other>(Tick(0)).expect("there is room");
+    pipeline.submit(Tick(1)).expect("there is room");
+    in_time(move || {
+        let running = pipeline.start().expect("there is room for a thread");
+        answer.wait().expect("it replies");
+        answered.send(()).expect("the second turn waits");
+        running.finish().expect("nothing fails");
+    });
 }
 
 #[test]

@@ -227,6 +227,7 @@ fn two_types_of_one_kind_are_refused_at_build_or_when_they_meet() {
     let pipeline = pipeline.build().expect("one type, one kind");
     let error = pipeline.submit(Second).expect_err("the kind is taken");
     assert!(error.to_string().contains("`clash`"), "{error}");
+    assert!(error.into_event().is::<Second>(), "what is refused comes back");
 }
 
 #[test]
