@@ -180,7 +180,9 @@ fn an_abort_ends_the_wait_for_turns_under_way_after_a_failure() {
 fn limits_may_be_as_large_as_they_go() {
     let limits = Limits {
         in_flight_max: usize::MAX,
+        in_flight_bytes_max: usize::MAX,
         lane_max: usize::MAX,
+        lane_bytes_max: usize::MAX,
         backlog_max: usize::MAX,
         pull_max: usize::MAX,
         emissions_per_turn_max: usize::MAX,

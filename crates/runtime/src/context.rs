@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use selvedge_event::{IntoEvent, Text};
 
-use crate::envelope::Origin;
 use crate::outbox::Outbox;
 
 /// What a turn may do. Lives for one turn, on the thread that takes it.
@@ -14,7 +13,6 @@ use crate::outbox::Outbox;
 pub struct Context<'a> {
     outbox: &'a mut Outbox,
     processor: &'a Text,
-    origin: &'a Origin,
     room: usize,
     wants_pull: bool,
     /// Not `Send`: a turn emits on its own thread.
@@ -22,14 +20,8 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(
-        outbox: &'a mut Outbox,
-        processor: &'a Text,
-        origin: &'a Origin,
-        room: usize,
-    ) -> Context<'a> {
-        outbox.mark();
-        Context { outbox, processor, origin, room, wants_pull: false, thread: PhantomData }
+    pub(crate) fn new(outbox: &'a mut Outbox, processor: &'a Text, room: usize) -> Context<'a> {
+        Context { outbox, processor, room, wants_pull: false, thread: PhantomData }
     }
 
     /// Emits an event to all who hear it.
@@ -38,7 +30,7 @@ impl<'a> Context<'a> {
     /// is not kept and the turn fails.
     #[inline]
     pub fn emit<E: IntoEvent>(&mut self, event: E) {
-        self.outbox.emit_by(E::default_route(), event.into_event(), self.origin);
+        self.outbox.emit_by(E::default_route(), event.into_event());
     }
 
     /// Answers the question that this event, or one it descends from, [asked].
@@ -46,15 +38,15 @@ impl<'a> Context<'a> {
     ///
     /// [asked]: crate::Pipeline::ask
     pub fn reply(&mut self, event: impl IntoEvent) {
-        if let Some(question) = &self.origin.question {
-            self.outbox.reply(question.clone(), event.into_event());
+        if self.outbox.is_asked() {
+            self.outbox.reply(event.into_event());
         }
     }
 
     /// Whether somebody awaits a reply.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.origin.question.is_some()
+        self.outbox.is_asked()
     }
 
     /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded. Has no effect

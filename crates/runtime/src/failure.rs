@@ -36,7 +36,7 @@ impl Failure {
                 let mut fullest: Vec<_> = core
                     .slots()
                     .iter()
-                    .map(|slot| (slot.name.clone(), slot.mailbox.lock().counts.abandoned))
+                    .map(|slot| (slot.info.name.clone(), slot.n_abandoned()))
                     .map(|(name, n)| (name, usize::try_from(n).unwrap_or(usize::MAX)))
                     .filter(|(_, n)| *n > 0)
                     .collect();

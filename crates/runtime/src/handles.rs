@@ -8,9 +8,9 @@ use selvedge_sync::atomic::Ordering;
 
 use crate::ask::{Answer, Question};
 use crate::core::{Core, N_LANES};
-use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::SubmitError;
-use crate::lanes::{Capacity, WhenFull};
+use crate::lanes::{Capacity, Submission, WhenFull};
+use crate::origin::{Descent, Origin};
 
 /// Submits events to a run from any thread.
 ///
@@ -86,8 +86,8 @@ impl Submitter {
             // Nobody may ever make room.
             false => (limits.backlog_max, "backlog_max", WhenFull::Refuse),
         };
-        let capacity = Capacity { limit, name };
-        self.core.submit(self.lane, Envelope { event, origin }, capacity, when_full)
+        let capacity = Capacity { limit, bytes: limits.lane_bytes_max, name };
+        self.core.submit(self.lane, Submission { event, origin }, capacity, when_full)
     }
 
     /// The same as dropping it, said aloud: nothing more comes from this submitter.
@@ -199,9 +199,10 @@ impl Monitor {
     #[must_use]
     pub fn progress(&self) -> Vec<Progress> {
         let look = |slot: &crate::core::Slot| {
-            let mailbox = slot.mailbox.lock();
-            let (turns, emitted) = (mailbox.counts.turns, mailbox.counts.emitted);
-            Progress { processor: slot.name.clone(), turns, emitted, waiting: mailbox.mail.len() }
+            let waiting = usize::try_from(slot.n_waiting()).unwrap_or(usize::MAX);
+            let counts = slot.counts();
+            let (turns, emitted) = (counts.turns, counts.emitted);
+            Progress { processor: slot.info.name.clone(), turns, emitted, waiting }
         };
         self.core.slots().iter().map(look).collect()
     }

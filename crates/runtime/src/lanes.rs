@@ -3,14 +3,14 @@
 //! A submitter keeps to one lane, and a lane is emptied by one worker at a time, which opens it
 //! again only after posting: what one thread submits arrives in that order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use selvedge_event::Event;
 use selvedge_sync::{Condvar, Mutex};
 
-use crate::envelope::Envelope;
 use crate::error::SubmitError;
+use crate::log::Log;
+use crate::origin::Origin;
 use crate::routes::{RouteCache, RouteTable};
 
 /// One lane.
@@ -26,8 +26,8 @@ pub(crate) struct Lane {
 
 #[derive(Debug)]
 struct LaneState {
-    waiting: VecDeque<Envelope>,
-    routes: RouteCache,
+    /// What waits, in stretches that are posted as they are.
+    waiting: Log,
     /// An entry in the ready set, or a worker, has this lane.
     scheduled: bool,
     closed: bool,
@@ -43,6 +43,13 @@ pub(crate) struct LaneCounts {
     pub(crate) unrouted: u64,
     /// Deliveries of events that were never posted.
     pub(crate) abandoned: u64,
+}
+
+/// An event that somebody submits.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) event: Event,
+    pub(crate) origin: Origin,
 }
 
 /// What to do when a lane is full.
@@ -67,8 +74,7 @@ impl Lane {
     /// A lane that takes `lane_max` events during the run.
     pub(crate) fn new(routes: Arc<RouteTable>, lane_max: usize) -> Lane {
         let state = LaneState {
-            waiting: VecDeque::new(),
-            routes: RouteCache::new(routes),
+            waiting: Log::new(RouteCache::new(routes)),
             scheduled: false,
             closed: false,
             n_waiters: 0,
@@ -79,7 +85,7 @@ impl Lane {
 
     /// Routes by another table from now on.
     pub(crate) fn rewire(&self, routes: Arc<RouteTable>) {
-        self.state.lock().routes = RouteCache::new(routes);
+        self.state.lock().waiting.routes = RouteCache::new(routes);
     }
 
     /// Puts an event in and says how many processors hear it.
@@ -88,7 +94,7 @@ impl Lane {
     /// were it called later, the pipeline could be taken for quiet in between.
     pub(crate) fn submit(
         &self,
-        envelope: Envelope,
+        submission: Submission,
         capacity: Capacity,
         when_full: WhenFull,
         schedule: impl FnOnce(),
@@ -96,30 +102,36 @@ impl Lane {
         let mut state = self.state.lock();
         loop {
             if state.closed {
-                return Err(SubmitError::Closed { event: envelope.event });
+                return Err(SubmitError::Closed { event: submission.event });
             }
-            if state.waiting.len() < capacity.limit {
+            if state.waiting.len() < capacity.limit && state.waiting.bytes() < capacity.bytes {
                 break;
             }
             if when_full == WhenFull::Refuse {
-                let Capacity { limit, name } = capacity;
-                return Err(SubmitError::Full { event: envelope.event, limit, name });
+                let Capacity { limit, name, .. } = capacity;
+                return Err(SubmitError::Full { event: submission.event, limit, name });
             }
             state.n_waiters += 1;
             state = self.room.wait(state);
             state.n_waiters -= 1;
         }
-        let route = match state.routes.find(&envelope.event) {
+        let Submission { event, origin } = submission;
+        let route = match state.waiting.routes.find(&event) {
             Ok(route) => route,
-            Err(clash) => return Err(SubmitError::KindClash { event: envelope.event, clash }),
+            Err(clash) => return Err(SubmitError::KindClash { event, clash }),
         };
-        let n_recipients = state.routes.route(route).recipients(&envelope.event).len();
+        let n_recipients = state.waiting.routes.route(route).recipients(&event).len();
         state.counts.submitted += 1;
         if n_recipients == 0 {
             state.counts.unrouted += 1;
+            drop(state);
+            // The user's event: what it does when dropped is not done under the lock.
+            drop(event);
             return Ok(0);
         }
-        state.waiting.push_back(envelope);
+        state.waiting.descend_from(&origin);
+        state.waiting.add(route, event);
+        state.waiting.forget_question();
         if !state.scheduled {
             state.scheduled = true;
             schedule();
@@ -127,15 +139,14 @@ impl Lane {
         Ok(n_recipients)
     }
 
-    /// Takes out at most `n_max` events, oldest first.
+    /// Moves the oldest events, so many or a few more, to a log.
     ///
     /// Submitters that wait are woken when the lane is half empty, not for every bit of room: a
     /// wake costs as much as a hundred events. It can't be missed, because a lane with something
     /// in it goes on being emptied.
-    pub(crate) fn take(&self, n_max: usize, into: &mut VecDeque<Envelope>) {
+    pub(crate) fn take(&self, n_min: usize, into: &mut Log) {
         let mut state = self.state.lock();
-        let n = state.waiting.len().min(n_max);
-        into.extend(state.waiting.drain(..n));
+        state.waiting.move_to(into, n_min);
         if state.n_waiters > 0 && state.waiting.len() <= self.low_mark {
             self.room.notify_all();
         }
@@ -161,12 +172,13 @@ impl Lane {
     /// Gives up what was never posted.
     pub(crate) fn abandon(&self) {
         let mut state = self.state.lock();
-        let waiting = std::mem::take(&mut state.waiting);
-        let mut deliveries = |event: &Event| match state.routes.find(event) {
-            Ok(route) => state.routes.route(route).recipients(event).len() as u64,
-            Err(_) => unreachable!("the event was routed when it was accepted"),
-        };
-        let abandoned: u64 = waiting.iter().map(|envelope| deliveries(&envelope.event)).sum();
+        let waiting = state.waiting.take_all();
+        let mut abandoned = 0;
+        for stretch in &waiting {
+            let route = state.waiting.routes.route(stretch.route);
+            let n_recipients = |event| route.recipients(event).len() as u64;
+            abandoned += stretch.mail.as_slice().iter().map(n_recipients).sum::<u64>();
+        }
         state.counts.abandoned += abandoned;
         drop(state);
         // The user's events: what they do when dropped is not done under the lock.
@@ -178,5 +190,7 @@ impl Lane {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacity {
     pub(crate) limit: usize,
+    /// What may wait altogether, to within an event.
+    pub(crate) bytes: usize,
     pub(crate) name: &'static str,
 }

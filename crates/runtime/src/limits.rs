@@ -9,7 +9,9 @@ use crate::error::BuildError;
 /// | limit | default | at the limit |
 /// |---|---|---|
 /// | `in_flight_max` | 8 192 | sources are not pulled and outside submissions wait in their lane |
+/// | `in_flight_bytes_max` | 1 GiB | the same |
 /// | `lane_max` | 4 096 | `Submitter::submit` waits, `try_submit` errs |
+/// | `lane_bytes_max` | 64 MiB | the same |
 /// | `backlog_max` | 1 048 576 | `Pipeline::submit` before the run errs |
 /// | `pull_max` | 1 024 | a pull is told so; what it emits above counts all the same |
 /// | `emissions_per_turn_max` | 1 048 576 | the turn fails |
@@ -34,8 +36,14 @@ pub struct Limits {
     /// Deliveries under way before the pipeline takes in more from outside. Kept to within a
     /// batch per worker and pull.
     pub in_flight_max: usize,
+    /// What deliveries under way may weigh before the pipeline takes in more from outside, in
+    /// bytes: see [`Event::bytes`](selvedge_event::Event::bytes). Kept to within a batch per worker
+    /// and pull.
+    pub in_flight_bytes_max: usize,
     /// Submitted events waiting, per lane; outside threads share a pipeline's 16 lanes.
     pub lane_max: usize,
+    /// What the submitted events waiting in a lane may weigh, in bytes, to within an event.
+    pub lane_bytes_max: usize,
     /// Events submitted before the run.
     pub backlog_max: usize,
     /// Events that one pull is asked to bring in at most.
@@ -60,7 +68,9 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             in_flight_max: 8_192,
+            in_flight_bytes_max: 1 << 30,
             lane_max: 4_096,
+            lane_bytes_max: 1 << 26,
             backlog_max: 1 << 20,
             pull_max: 1_024,
             emissions_per_turn_max: 1 << 20,
@@ -80,7 +90,9 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let positive = [
             ("in_flight_max", self.in_flight_max),
+            ("in_flight_bytes_max", self.in_flight_bytes_max),
             ("lane_max", self.lane_max),
+            ("lane_bytes_max", self.lane_bytes_max),
             ("pull_max", self.pull_max),
             ("emissions_per_turn_max", self.emissions_per_turn_max),
             ("pipeline_events_max", self.pipeline_events_max),

@@ -1,13 +1,17 @@
 //! Owns a processor's mailbox and the protocol that keeps its turns one at a time.
 //!
-//! The protocol, [`Status::on`], is pure: signal in, effect out. Locks and queues are wrapped
-//! around it; they never decide. `mailbox/README.md` has the table and the races it prevents.
+//! The protocol, [`Status::on`], is pure: signal in, effect out. [`cell`] runs it on one atomic
+//! word; it never decides. `mailbox/README.md` has the table and the races it prevents.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+pub(crate) mod cell;
+pub(crate) mod chain;
+pub(crate) mod parcel;
 
-use crate::envelope::{Descent, Envelope};
+use crate::origin::Descent;
 use crate::owner::Owner;
+use cell::{Cell, Claim};
+use chain::Chain;
+use parcel::Parcel;
 
 /// Where a mailbox stands with the scheduler. At most one turn is in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub(crate) enum Status {
     /// Nothing pending.
     #[default]
     Idle,
-    /// Mail waits, and one entry in the ready set says so.
+    /// Its turn comes: one entry in the ready set says so, or someone has undertaken to make one.
     Queued,
     /// No mail, but more can be pulled; an entry in the set of pulls says so.
     AwaitingRoom,
@@ -32,8 +36,16 @@ pub(crate) enum Signal {
     Claimed,
     /// A worker found it in the set of pulls.
     ClaimedToPull,
+    /// A worker that posts to it would go on with it if it were idle.
+    ClaimedIfIdle,
+    /// Turns have ceased: what waits is given up.
+    GivenUp,
+    /// The run is over, or has failed: the processor is taken out.
+    Seized,
     /// The worker is done with it for now.
-    Released { n_pending: usize, pulling: bool },
+    Released { has_mail: bool, pulling: bool },
+    /// The worker has left it to someone who will put it into the ready set later.
+    Held,
 }
 
 /// What whoever gave the signal must do, and nobody else will.
@@ -47,16 +59,19 @@ pub(crate) enum Effect {
     EnqueuePull,
     /// Move it from the set of pulls to the ready set: mail doesn't wait for room.
     Promote,
-    /// Forget the entry: it was overtaken by a promotion.
+    /// Leave it: it is not to be had.
     Discard,
 }
 
 impl Status {
-    /// Advances the protocol by one signal. Pure: locks and queues belong to the caller.
+    /// Advances the protocol by one signal. Pure: words and queues belong to the caller.
+    #[inline]
     #[must_use]
     pub(crate) fn on(self, signal: Signal) -> (Status, Effect) {
         use Effect::{Discard, Enqueue, EnqueuePull, Nothing, Promote};
-        use Signal::{Claimed, ClaimedToPull, Posted, Released};
+        use Signal::{
+            Claimed, ClaimedIfIdle, ClaimedToPull, GivenUp, Held, Posted, Released, Seized,
+        };
         use Status::{AwaitingRoom, Idle, Queued, Running};
         match (self, signal) {
             (Idle, Posted) => (Queued, Enqueue),
@@ -64,102 +79,67 @@ impl Status {
             // Already queued, or the worker that has it will find the mail on release.
             (Queued | Running, Posted) => (self, Nothing),
             (Queued, Claimed) | (AwaitingRoom, ClaimedToPull) => (Running, Nothing),
+            (Idle, ClaimedIfIdle) | (Queued, GivenUp) | (Idle | Queued | AwaitingRoom, Seized) => {
+                (Running, Nothing)
+            }
             // The entry was popped just before mail came and the mailbox was promoted.
             (Idle | Queued | Running, ClaimedToPull) => (self, Discard),
-            (Running, Released { n_pending: 0, pulling: false }) => (Idle, Nothing),
-            (Running, Released { n_pending: 0, pulling: true }) => (AwaitingRoom, EnqueuePull),
+            (Queued | AwaitingRoom | Running, ClaimedIfIdle)
+            | (Idle | AwaitingRoom | Running, GivenUp)
+            | (Running, Seized) => (self, Discard),
+            (Running, Released { has_mail: false, pulling: false }) => (Idle, Nothing),
+            (Running, Released { has_mail: false, pulling: true }) => (AwaitingRoom, EnqueuePull),
             (Running, Released { .. }) => (Queued, Enqueue),
-            (Idle | AwaitingRoom | Running, Claimed)
-            | (Idle | Queued | AwaitingRoom, Released { .. }) => {
-                unreachable!("{signal:?} while {self:?}: two workers own one mailbox")
+            (Running, Held) => (Queued, Nothing),
+            // Its mail was given up meanwhile; were turns not to have ceased, it would be our bug.
+            (Idle | AwaitingRoom | Running, Claimed) => (self, Discard),
+            (Idle | Queued | AwaitingRoom, Released { .. } | Held) => {
+                unreachable!("{signal:?} while {self:?}: nobody has claimed it")
             }
         }
     }
 }
 
-/// What has become of a processor's deliveries, for the report.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) turns: u64,
-    pub(crate) pulls: u64,
-    pub(crate) failures: u64,
-    pub(crate) emitted: u64,
-    pub(crate) abandoned: u64,
-    pub(crate) busy: Duration,
-}
+/// A processor's mailbox.
+pub(crate) type Mailbox = Cell<Desk, Parcel>;
 
-impl Counts {
-    pub(crate) fn add(&mut self, other: &Counts) {
-        self.turns += other.turns;
-        self.pulls += other.pulls;
-        self.failures += other.failures;
-        self.emitted += other.emitted;
-        self.abandoned += other.abandoned;
-        self.busy += other.busy;
-    }
-}
+/// What belongs to whoever has claimed a mailbox.
+pub(crate) type DeskClaim<'c> = Claim<'c, Desk, Parcel>;
 
-/// A processor's mail, and the processor itself while nobody has it.
-pub(crate) struct Mailbox {
-    status: Status,
-    /// Oldest first.
-    pub(crate) mail: VecDeque<Envelope>,
-    /// Here unless [`Status::Running`].
+/// The processor, and what its owner has taken out of the mailbox and not handled yet.
+pub(crate) struct Desk {
+    /// Gone once it is closed or dropped.
     pub(crate) owner: Option<Box<dyn Owner>>,
-    /// Set while the processor wants to be pulled from.
-    pub(crate) pulling: Option<Pulling>,
-    pub(crate) counts: Counts,
+    /// Oldest first.
+    pub(crate) rest: Chain<Parcel>,
+    /// How many events of the first parcel have had their turn.
+    pub(crate) cursor: u32,
+    /// Failed attempts at the event that the cursor points to.
+    pub(crate) n_attempts: u32,
+    /// Set while the processor wants to be pulled from: what a pull inherits from the turn that
+    /// asked for it.
+    pub(crate) pulling: Option<Descent>,
 }
 
-/// What a pull inherits from the turn that asked for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pulling {
-    pub(crate) descent: Descent,
-}
-
-impl Mailbox {
-    pub(crate) fn new(owner: Box<dyn Owner>) -> Mailbox {
-        Mailbox {
-            status: Status::Idle,
-            mail: VecDeque::new(),
-            owner: Some(owner),
-            pulling: None,
-            counts: Counts::default(),
-        }
+impl Desk {
+    pub(crate) fn new(owner: Box<dyn Owner>) -> Desk {
+        Desk { owner: Some(owner), rest: Chain::default(), cursor: 0, n_attempts: 0, pulling: None }
     }
 
-    pub(crate) fn signal(&mut self, signal: Signal) -> Effect {
-        let (status, effect) = self.status.on(signal);
-        self.status = status;
-        effect
-    }
-
-    /// Takes out the mail, which will have no turn, to be dropped when the lock is given back.
-    #[must_use]
-    pub(crate) fn abandon(&mut self) -> VecDeque<Envelope> {
-        self.counts.abandoned += self.mail.len() as u64;
-        std::mem::take(&mut self.mail)
-    }
-
-    /// Gives the mailbox back to the scheduler.
-    pub(crate) fn release(&mut self, owner: Box<dyn Owner>) -> Effect {
-        self.owner = Some(owner);
-        if self.mail.is_empty() && self.mail.capacity() > RETAINED_MAX {
-            self.mail.shrink_to(RETAINED_MAX);
-        }
-        let (n_pending, pulling) = (self.mail.len(), self.pulling.is_some());
-        self.signal(Signal::Released { n_pending, pulling })
+    /// Takes out the mail that had no turn, and says how many events there are in it.
+    pub(crate) fn give_up(&mut self) -> (Chain<Parcel>, u64) {
+        let (rest, n) = parcel::counted(std::mem::take(&mut self.rest));
+        let n_handled = u64::from(std::mem::take(&mut self.cursor));
+        self.n_attempts = 0;
+        (rest, n - n_handled)
     }
 }
-
-/// Room that an empty mailbox keeps; a burst must not pin memory for ever.
-const RETAINED_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
 
-    use super::Signal::{Claimed, ClaimedToPull, Posted, Released};
+    use super::Signal::{Claimed, ClaimedToPull, Held, Posted, Released};
     use super::*;
 
     /// The one place that touches the protocol; each test below is data.
@@ -175,40 +155,53 @@ mod tests {
 
     #[test]
     fn posts_during_a_turn_requeue_once() {
-        let released = Released { n_pending: 2, pulling: false };
+        let released = Released { has_mail: true, pulling: false };
         assert_snapshot!(trace(&[Posted, Claimed, Posted, Posted, released]), @r"
         Posted -> Queued, Enqueue
         Claimed -> Running, Nothing
         Posted -> Running, Nothing
         Posted -> Running, Nothing
-        Released { n_pending: 2, pulling: false } -> Queued, Enqueue
+        Released { has_mail: true, pulling: false } -> Queued, Enqueue
         ");
     }
 
     #[test]
     fn mail_does_not_wait_for_room() {
-        let waits = Released { n_pending: 0, pulling: true };
+        let waits = Released { has_mail: false, pulling: true };
         assert_snapshot!(trace(&[Posted, Claimed, waits, Posted, ClaimedToPull, Claimed, waits]), @r"
         Posted -> Queued, Enqueue
         Claimed -> Running, Nothing
-        Released { n_pending: 0, pulling: true } -> AwaitingRoom, EnqueuePull
+        Released { has_mail: false, pulling: true } -> AwaitingRoom, EnqueuePull
         Posted -> Queued, Promote
         ClaimedToPull -> Queued, Discard
         Claimed -> Running, Nothing
-        Released { n_pending: 0, pulling: true } -> AwaitingRoom, EnqueuePull
+        Released { has_mail: false, pulling: true } -> AwaitingRoom, EnqueuePull
         ");
     }
 
     #[test]
     fn a_source_is_pulled_until_it_is_done() {
-        let more = Released { n_pending: 0, pulling: true };
-        let done = Released { n_pending: 0, pulling: false };
+        let more = Released { has_mail: false, pulling: true };
+        let done = Released { has_mail: false, pulling: false };
         assert_snapshot!(trace(&[Posted, Claimed, more, ClaimedToPull, done]), @r"
         Posted -> Queued, Enqueue
         Claimed -> Running, Nothing
-        Released { n_pending: 0, pulling: true } -> AwaitingRoom, EnqueuePull
+        Released { has_mail: false, pulling: true } -> AwaitingRoom, EnqueuePull
         ClaimedToPull -> Running, Nothing
-        Released { n_pending: 0, pulling: false } -> Idle, Nothing
+        Released { has_mail: false, pulling: false } -> Idle, Nothing
+        ");
+    }
+
+    #[test]
+    fn a_held_mailbox_is_queued_without_an_entry() {
+        let released = Released { has_mail: false, pulling: false };
+        assert_snapshot!(trace(&[Posted, Claimed, Held, Posted, Claimed, released]), @r"
+        Posted -> Queued, Enqueue
+        Claimed -> Running, Nothing
+        Held -> Queued, Nothing
+        Posted -> Queued, Nothing
+        Claimed -> Running, Nothing
+        Released { has_mail: false, pulling: false } -> Idle, Nothing
         ");
     }
 }

@@ -3,25 +3,18 @@
 //! It is a log with a mark: a turn that fails is cut off at the mark, and so was never heard.
 
 use std::any::TypeId;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use selvedge_event::Event;
 
 use crate::ask::Question;
-use crate::envelope::{Descent, Envelope, Origin};
 use crate::error::KindClash;
+use crate::log::{Log, Mark, Stretch};
+use crate::mailbox::parcel::{Mail, Parcel, Stock};
+use crate::origin::Origin;
 use crate::parcels::Parcels;
 use crate::ready::OwnerIdx;
-use crate::routes::{RouteCache, RouteIdx};
-
-/// A stretch of the log whose events take the same route.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    route: RouteIdx,
-    /// Where in the log it ends; it begins where the one before it ends.
-    end: usize,
-}
+use crate::routes::{Route, RouteCache};
 
 /// Why a turn may not emit what it wants to.
 #[derive(Debug)]
@@ -33,120 +26,91 @@ pub(crate) enum Refusal {
 /// What the turns of one batch emitted.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    pub(crate) routes: RouteCache,
-    log: VecDeque<Envelope>,
-    stretches: Vec<Stretch>,
+    pub(crate) log: Log,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
+    n_replies_before: usize,
     /// The first thing that went wrong in this turn.
     refusal: Option<Refusal>,
     per_turn_max: usize,
 }
 
-/// Where the current turn began.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    log: usize,
-    stretches: usize,
-    replies: usize,
-}
-
 impl Outbox {
     pub(crate) fn new(routes: RouteCache, per_turn_max: usize) -> Outbox {
         Outbox {
-            routes,
-            log: VecDeque::new(),
-            stretches: Vec::new(),
+            log: Log::new(routes),
             replies: Vec::new(),
             mark: Mark::default(),
+            n_replies_before: 0,
             refusal: None,
             per_turn_max,
         }
     }
 
-    /// Begins a turn.
-    pub(crate) fn mark(&mut self) {
-        self.mark = Mark {
-            log: self.log.len(),
-            stretches: self.stretches.len(),
-            replies: self.replies.len(),
-        };
+    /// Begins a turn on an event of this origin.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, origin: &Origin) {
+        self.log.descend_from(origin);
+        self.mark = self.log.mark();
+        self.n_replies_before = self.replies.len();
         self.refusal = None;
     }
 
-    /// Adds an emission of the current turn whose payload's type is known, if it decides the route.
+    /// Adds an emission of the current turn; `payload` is its type, if that decides the route.
     ///
-    /// The usual case is kept apart because nothing in it can fail or unwind: the event goes from
-    /// registers into the log. By way of the stack it would be read in other pieces than it was
-    /// written in, and wait for that.
+    /// The usual case is kept apart because nothing in it can fail or unwind.
     #[inline]
-    pub(crate) fn emit_by(&mut self, payload: Option<TypeId>, event: Event, origin: &Origin) {
-        let has_room =
-            self.log.len() != self.log.capacity() && self.n_emitted() < self.per_turn_max;
-        let route = payload.and_then(|payload| self.routes.recent(payload));
-        match (route, &origin.question) {
-            (Some(route), None) if has_room => {
-                let origin = Origin { descent: origin.descent, question: None };
-                self.log.push_back(Envelope { event, origin });
-                self.extend_stretch(route);
+    pub(crate) fn emit_by(&mut self, payload: Option<TypeId>, event: Event) {
+        let event = match payload {
+            Some(payload) if self.n_emitted() < self.per_turn_max => {
+                match self.log.add_alike(payload, event) {
+                    Ok(()) => return,
+                    Err(event) => event,
+                }
             }
-            _ => self.emit(event, origin),
-        }
+            _ => event,
+        };
+        self.emit(event);
     }
 
     /// Adds an emission of the current turn.
     #[inline(never)]
-    pub(crate) fn emit(&mut self, event: Event, origin: &Origin) {
+    pub(crate) fn emit(&mut self, event: Event) {
         if self.n_emitted() >= self.per_turn_max {
             self.refusal.get_or_insert(Refusal::TooMany);
             return;
         }
-        match self.routes.find(&event) {
-            Ok(route) => {
-                self.log.push_back(Envelope { event, origin: origin.clone() });
-                self.extend_stretch(route);
-            }
+        match self.log.routes.find(&event) {
+            Ok(route) => self.log.add(route, event),
             Err(clash) => {
                 self.refusal.get_or_insert(Refusal::KindClash(clash));
             }
         }
     }
 
-    /// Notes which way the last event of the log goes.
-    #[inline]
-    fn extend_stretch(&mut self, route: RouteIdx) {
-        let end = self.log.len();
-        match self.stretches.last_mut() {
-            Some(last) if last.route == route => last.end = end,
-            _ => self.stretches.push(Stretch { route, end }),
-        }
-    }
-
-    /// Adds what outside threads submitted, in order.
-    pub(crate) fn forward(&mut self, submitted: &mut VecDeque<Envelope>) {
-        for envelope in submitted.drain(..) {
-            let Ok(route) = self.routes.find(&envelope.event) else {
-                unreachable!("an event is routed before its lane accepts it");
-            };
-            self.log.push_back(envelope);
-            self.extend_stretch(route);
-        }
-    }
-
     /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
     /// the first reply counts.
-    pub(crate) fn reply(&mut self, question: Arc<Question>, event: Event) {
-        if self.replies.len() == self.mark.replies {
-            self.replies.push((question, event));
+    pub(crate) fn reply(&mut self, event: Event) {
+        if self.replies.len() == self.n_replies_before
+            && let Some(question) = &self.log.origin().question
+        {
+            self.replies.push((Arc::clone(question), event));
         }
+    }
+
+    /// Whether somebody awaits a reply of the current turn.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.log.origin().question.is_some()
     }
 
     /// How many events the current turn has emitted.
+    #[inline]
     pub(crate) fn n_emitted(&self) -> usize {
-        self.log.len() - self.mark.log
+        self.log.n_since(self.mark)
     }
 
     /// How many events wait to be published.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.log.len()
     }
@@ -179,61 +143,60 @@ impl Outbox {
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
         self.forget_emissions();
-        self.replies.truncate(self.mark.replies);
+        self.replies.truncate(self.n_replies_before);
     }
 
     /// Forgets the emissions of the current turn, but not its replies.
     pub(crate) fn forget_emissions(&mut self) {
-        self.log.truncate(self.mark.log);
-        self.stretches.truncate(self.mark.stretches);
-        // The turn may have gone on where the one before it ended.
-        if let Some(last) = self.stretches.last_mut() {
-            last.end = self.mark.log;
-        }
+        self.log.cut_off(self.mark);
     }
 
     /// The emissions of the current turn, for those who are told of them.
-    pub(crate) fn current_turn(&self) -> Vec<(Event, usize)> {
-        let look = |idx: usize| {
-            let at = self.stretches.partition_point(|stretch| stretch.end <= idx);
-            let event = self.log[idx].event.clone();
-            let route = self.routes.route(self.stretches[at].route);
-            let n_recipients = route.recipients(&event).len();
+    pub(crate) fn current_turn(&mut self) -> Vec<(Event, usize)> {
+        let sent: Vec<_> =
+            self.log.since(self.mark).map(|(event, route)| (event.clone(), route)).collect();
+        let recipients = |(event, route): (Event, usize)| {
+            let n_recipients = self.log.routes.route(route).recipients(&event).len();
             (event, n_recipients)
         };
-        (self.mark.log..self.log.len()).map(look).collect()
+        sent.into_iter().map(recipients).collect()
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets
-    /// its events in order, in as few parcels as possible; `send` empties them.
-    pub(crate) fn drain(
-        &mut self,
-        parcels: &mut Parcels,
-        mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
-    ) -> Drained {
-        let inside = |envelope: &&Envelope| envelope.origin.descent == Descent::Inside;
-        let mut drained =
-            Drained { inside: self.log.iter().filter(inside).count() as u64, ..Drained::default() };
-        match self.only_recipient() {
-            Some(owner) => {
-                drained.count(self.log.len(), 1);
-                send(owner, &mut self.log);
-            }
+    /// its events in order, in as few parcels as possible.
+    #[inline]
+    pub(crate) fn drain(&mut self, parcels: &mut Parcels, send: &mut impl Deliver) -> Drained {
+        let mut drained = Drained::default();
+        match self.log.take_only() {
+            Some(stretch) => self.send_only(stretch, parcels, &mut drained, send),
             None => self.drain_sorted(parcels, &mut drained, send),
         }
-        self.stretches.clear();
-        self.give_replies();
         self.mark = Mark::default();
+        if self.has_replies() {
+            self.give_replies();
+        }
         drained
     }
 
-    /// Who gets the log as it is, if there is nobody else to get any of it.
-    fn only_recipient(&self) -> Option<OwnerIdx> {
-        let [Stretch { route, .. }] = self.stretches[..] else { return None };
-        let route = self.routes.route(route);
-        match *route.plain() {
-            [only] if !route.is_keyed() => Some(only),
-            _ => None,
+    /// Sends all there is: one stretch. If it goes to one recipient, it goes as it is.
+    fn send_only(
+        &mut self,
+        stretch: Stretch,
+        parcels: &mut Parcels,
+        drained: &mut Drained,
+        send: &mut impl Deliver,
+    ) {
+        let Log { routes, stock, .. } = &mut self.log;
+        let route = routes.route(stretch.route);
+        if let [only] = *route.plain()
+            && !route.is_keyed()
+        {
+            drained.count(&stretch, 1);
+            let Stretch { origin, mail, bytes, .. } = stretch;
+            send.deliver_only(only, Parcel { origin, mail, heap_bytes: bytes }, stock);
+        } else {
+            share_out(stretch, route, parcels, stock, drained, send);
+            parcels.send_all(stock, send);
         }
     }
 
@@ -241,32 +204,19 @@ impl Outbox {
         &mut self,
         parcels: &mut Parcels,
         drained: &mut Drained,
-        mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
+        send: &mut impl Deliver,
     ) {
-        let mut begin = 0;
-        for &Stretch { route, end } in &self.stretches {
-            let route = self.routes.route(route);
-            let n = end - std::mem::replace(&mut begin, end);
-            if route.is_keyed() {
-                for envelope in self.log.drain(..n) {
-                    let recipients = route.recipients(&envelope.event);
-                    drained.count(1, recipients.len());
-                    let Some((&last, others)) = recipients.split_last() else { continue };
-                    for &owner in others {
-                        parcels.add(owner, [envelope.clone()], &mut send);
-                    }
-                    parcels.add(last, [envelope], &mut send);
-                }
-            } else {
-                drained.count(n, route.plain().len());
-                share_out(&mut self.log, n, route.plain(), parcels, &mut send);
-            }
+        let mut stretches = self.log.take_all();
+        let Log { routes, stock, .. } = &mut self.log;
+        for stretch in stretches.drain(..) {
+            let route = routes.route(stretch.route);
+            share_out(stretch, route, parcels, stock, drained, send);
         }
-        parcels.send_all(send);
+        parcels.send_all(stock, send);
+        self.log.reuse(stretches);
     }
 
     /// Gives the askers their answers.
-    #[inline]
     pub(crate) fn give_replies(&mut self) {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
@@ -274,29 +224,83 @@ impl Outbox {
     }
 }
 
-/// Gives the first `n` events to all recipients.
-///
-/// A few events at a time for all, and not all events for one recipient after the other: what is
-/// shared out is in the cache, and not yet in another worker's hands.
+/// Where parcels go.
+pub(crate) trait Deliver {
+    /// Takes a parcel.
+    fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock);
+
+    /// Takes a parcel, told that there will be no other this time.
+    fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
+        self.deliver(to, parcel, stock);
+    }
+}
+
+/// From how many events on a stretch is shared by its recipients instead of copied for each.
+const SHARED_MIN: usize = 2;
+
+/// Gives the events of a stretch to all who hear them.
 fn share_out(
-    log: &mut VecDeque<Envelope>,
-    mut n: usize,
-    recipients: &[OwnerIdx],
+    stretch: Stretch,
+    route: &Route,
     parcels: &mut Parcels,
-    mut send: impl FnMut(OwnerIdx, &mut VecDeque<Envelope>),
+    stock: &mut Stock,
+    drained: &mut Drained,
+    send: &mut impl Deliver,
 ) {
-    const AT_A_TIME: usize = 32;
-    let Some((&last, others)) = recipients.split_last() else {
-        log.drain(..n);
-        return;
-    };
-    while n > 0 {
-        let n_now = n.min(AT_A_TIME);
-        for &owner in others {
-            parcels.add(owner, log.range(..n_now).cloned(), &mut send);
+    if route.is_keyed() {
+        return share_out_by_key(stretch, route, parcels, stock, drained, send);
+    }
+    let recipients = route.plain();
+    drained.count(&stretch, recipients.len());
+    let Stretch { origin, mail, bytes, .. } = stretch;
+    match (recipients, mail) {
+        ([], Mail::Many(events)) => stock.put_back_vector(events),
+        ([], _) => {}
+        (&[only], mail) => parcels.add(only, &origin, mail, bytes, stock, send),
+        (all, Mail::Many(events)) if events.len() >= SHARED_MIN => {
+            let events = Arc::new(events);
+            for &to in all {
+                let mail = Mail::Shared(Arc::clone(&events));
+                parcels.add(to, &origin, mail, bytes, stock, send);
+            }
         }
-        parcels.add(last, log.drain(..n_now), &mut send);
-        n -= n_now;
+        (all, mail) => {
+            for event in mail.as_slice() {
+                for &to in all {
+                    let mail = Mail::One(event.clone());
+                    parcels.add(to, &origin, mail, event.bytes(), stock, send);
+                }
+            }
+        }
+    }
+}
+
+fn share_out_by_key(
+    stretch: Stretch,
+    route: &Route,
+    parcels: &mut Parcels,
+    stock: &mut Stock,
+    drained: &mut Drained,
+    send: &mut impl Deliver,
+) {
+    let is_inside = stretch.is_inside();
+    let Stretch { origin, mut mail, .. } = stretch;
+    let mut share = |event: Event| {
+        let recipients = route.recipients(&event);
+        let bytes = event.bytes();
+        drained.count_events(1, bytes, is_inside, recipients.len());
+        let Some((&last, others)) = recipients.split_last() else { return };
+        for &to in others {
+            parcels.add(to, &origin, Mail::One(event.clone()), bytes, stock, send);
+        }
+        parcels.add(last, &origin, Mail::One(event), bytes, stock, send);
+    };
+    match &mut mail {
+        Mail::Many(events) => events.drain(..).for_each(&mut share),
+        mail => mail.as_slice().iter().cloned().for_each(&mut share),
+    }
+    if let Mail::Many(events) = mail {
+        stock.put_back_vector(events);
     }
 }
 
@@ -307,15 +311,28 @@ pub(crate) struct Drained {
     pub(crate) inside: u64,
     /// One per emission and recipient.
     pub(crate) deliveries: u64,
+    /// What those weigh.
+    pub(crate) bytes: u64,
     /// Emissions that nobody hears.
     pub(crate) unrouted: u64,
 }
 
 impl Drained {
-    fn count(&mut self, n_events: usize, n_recipients: usize) {
-        self.deliveries += (n_events * n_recipients) as u64;
+    #[inline]
+    fn count(&mut self, stretch: &Stretch, n_recipients: usize) {
+        let is_inside = stretch.is_inside();
+        self.count_events(stretch.mail.len(), stretch.bytes, is_inside, n_recipients);
+    }
+
+    #[inline]
+    fn count_events(&mut self, n: usize, bytes: usize, is_inside: bool, n_recipients: usize) {
+        self.deliveries += (n * n_recipients) as u64;
+        self.bytes += (bytes * n_recipients) as u64;
+        if is_inside {
+            self.inside += n as u64;
+        }
         if n_recipients == 0 {
-            self.unrouted += n_events as u64;
+            self.unrouted += n as u64;
         }
     }
 }
@@ -327,6 +344,28 @@ mod tests {
 
     use super::*;
     use crate::routes::{KindTypes, RouteTable};
+
+    /// What was sent to whom, in the order in which parcels were sent.
+    struct Shown(Vec<(OwnerIdx, Vec<String>)>);
+
+    impl Deliver for Shown {
+        fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, _: &mut Stock) {
+            let events = parcel.mail.as_slice();
+            let bytes: usize = events.iter().map(Event::bytes).sum();
+            assert_eq!(parcel.heap_bytes, bytes);
+            let places = events.iter().filter_map(Event::value).map(ToString::to_string);
+            match self.0.iter_mut().find(|(known, _)| *known == to) {
+                Some((_, sent)) => sent.extend(places),
+                None => self.0.push((to, places.collect())),
+            }
+        }
+    }
+
+    impl Shown {
+        fn text(&self) -> String {
+            self.0.iter().map(|(to, places)| format!("{to}: {}\n", places.join(" "))).collect()
+        }
+    }
 
     /// Processor 0 hears `a`, 1 and 2 hear `b`, 3 hears `k` of key 7. Each word is a turn: its
     /// letters are what it emits, and a `!` makes it fail. Shows what everyone is sent, with the
@@ -341,26 +380,22 @@ mod tests {
         let mut outbox = Outbox::new(RouteCache::new(table), 100);
         let mut place = 0;
         for turn in turns.split(' ') {
-            outbox.mark();
+            outbox.begin_turn(&Origin::inside());
             for kind in turn.chars().filter(char::is_ascii_alphabetic) {
                 let event = Dynamic::new(kind.to_lowercase().to_string().as_str(), place);
                 let key = if kind.is_lowercase() { 7_u64 } else { 8 };
-                outbox.emit(Event::new(event.keyed(key)), &Origin::inside());
+                outbox.emit(Event::new(event.keyed(key)));
                 place += 1;
             }
             if turn.ends_with('!') {
                 outbox.roll_back();
             }
         }
-        let mut text = String::new();
-        let drained = outbox.drain(&mut Parcels::default(), |to, mail| {
-            let places = mail.drain(..).filter_map(|envelope| envelope.event.value().cloned());
-            let places: Vec<String> = places.map(|place| place.to_string()).collect();
-            text += &format!("{to}: {}\n", places.join(" "));
-        });
-        let Drained { inside, deliveries, unrouted } = drained;
+        let mut shown = Shown(Vec::new());
+        let drained = outbox.drain(&mut Parcels::default(), &mut shown);
+        let Drained { inside, deliveries, unrouted, .. } = drained;
         assert!(outbox.is_empty() && outbox.n_emitted() == 0);
-        text + &format!("{inside} inside, {deliveries} deliveries, {unrouted} unrouted")
+        shown.text() + &format!("{inside} inside, {deliveries} deliveries, {unrouted} unrouted")
     }
 
     #[test]

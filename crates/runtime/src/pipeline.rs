@@ -6,18 +6,16 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
-use selvedge_sync::Mutex;
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
-use crate::core::{Core, Slot};
-use crate::envelope::{Envelope, Origin};
+use crate::core::{Core, Info, Slot};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::handles::{Monitor, StopHandle, Submitter};
-use crate::lanes::{Capacity, WhenFull};
+use crate::lanes::{Capacity, Submission, WhenFull};
 use crate::limits::Limits;
-use crate::mailbox::Mailbox;
 use crate::observer::Observer;
+use crate::origin::Origin;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
@@ -352,8 +350,10 @@ impl Pipeline {
     }
 
     fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
-        let capacity = Capacity { limit: self.core.limits.backlog_max, name: "backlog_max" };
-        self.core.submit(0, Envelope { event, origin }, capacity, WhenFull::Refuse)
+        // What waits before the run is limited in number only: nobody could make room.
+        let limit = self.core.limits.backlog_max;
+        let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
+        self.core.submit(0, Submission { event, origin }, capacity, WhenFull::Refuse)
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is
@@ -399,13 +399,12 @@ impl Pipeline {
         let priorities: BTreeSet<i32> =
             self.processors.iter().map(|wired| wired.registered.priority).collect();
         let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
-        let slots = self.processors.into_iter().map(|wired| Slot {
-            name: wired.name,
-            band: band(wired.registered.priority),
-            on_failure: wired.registered.on_failure,
-            mailbox: Mutex::new(Mailbox::new(wired.registered.owner)),
+        let slots = self.processors.into_iter().map(|wired| {
+            let Registered { priority, on_failure, owner, .. } = wired.registered;
+            Slot::new(owner, band(priority), Info { name: wired.name, on_failure })
         });
-        self.core.install(slots.collect(), self.n_workers);
+        // The thread that leads without helping posts too.
+        self.core.install(slots.collect(), self.n_workers, self.n_workers + 1);
         Plan {
             core: self.core,
             routes: self.routes,

@@ -128,8 +128,26 @@ pub(crate) struct RouteTable {
 struct Resolved {
     found: FxHashMap<RouteKey, RouteIdx>,
     routes: Vec<Arc<Route>>,
+    /// Routes without a key, by where they lead.
+    by_recipients: FxHashMap<Box<[OwnerIdx]>, RouteIdx>,
     /// Which Rust type has a kind; the first to turn up keeps it.
     kind_types: FxHashMap<Kind, TypeId>,
+}
+
+impl Resolved {
+    /// Gives a route its number: that of another one, if they lead to the same processors whatever
+    /// the key. Events that alternate between the two then travel together.
+    fn number(&mut self, route: Route) -> (RouteIdx, Arc<Route>) {
+        if !route.is_keyed() {
+            if let Some(&known) = self.by_recipients.get(&route.plain) {
+                return (known, Arc::clone(&self.routes[known]));
+            }
+            self.by_recipients.insert(route.plain.clone(), self.routes.len());
+        }
+        let route = Arc::new(route);
+        self.routes.push(Arc::clone(&route));
+        (self.routes.len() - 1, route)
+    }
 }
 
 /// What decides a route: known kinds and names by number, so that data can't make more of them.
@@ -191,11 +209,14 @@ impl RouteTable {
                 return Err(KindClash { kind: event.kind(), topic: Box::new(event.topic()) });
             }
         }
-        let route = Arc::new(self.index.route(&event.kind(), &event.ancestors(), &event.name()));
-        let idx = resolved.routes.len();
-        resolved.routes.push(Arc::clone(&route));
+        let route = self.index.route(&event.kind(), &event.ancestors(), &event.name());
+        let (idx, route) = resolved.number(route);
         resolved.found.insert(key, idx);
         Ok((idx, route))
+    }
+
+    fn route(&self, idx: RouteIdx) -> Arc<Route> {
+        Arc::clone(&self.resolved.lock().routes[idx])
     }
 }
 
@@ -264,6 +285,14 @@ impl RouteCache {
             self.routes.resize(idx + 1, None);
         }
         self.routes[idx] = Some(route);
+    }
+
+    /// Makes a route that another cache found known to this one.
+    pub(crate) fn learn(&mut self, idx: RouteIdx) {
+        if self.routes.get(idx).is_none_or(Option::is_none) {
+            let route = self.table.route(idx);
+            self.remember(idx, route);
+        }
     }
 
     /// The route that [`find`](Self::find) found.

@@ -206,10 +206,10 @@ impl Run {
     fn close_processors(&self, ending: Ending) {
         let core = &self.plan.core;
         for slot in core.slots() {
-            let owner = slot.mailbox.lock().owner.take();
+            let owner = core.take_processor(slot);
             let mut owner = owner.expect("nobody has a processor when the workers are gone");
             if let Err(cause) = turn::close(&mut *owner, ending) {
-                let processor = slot.name.clone();
+                let processor = slot.info.name.clone();
                 core.fail(Failure::Close { processor, cause });
                 // The run has failed: what is not closed by now is not finished.
                 break;
@@ -239,11 +239,10 @@ impl Run {
         let lanes = lanes.fold(LaneCounts::default(), LaneCounts::plus);
         let mut in_mailboxes = 0;
         let look = |slot: &crate::core::Slot| {
-            let mailbox = slot.mailbox.lock();
-            let counts = mailbox.counts;
-            in_mailboxes += counts.abandoned;
+            let counts = slot.counts();
+            in_mailboxes += slot.n_abandoned();
             ProcessorReport {
-                name: slot.name.clone(),
+                name: slot.info.name.clone(),
                 turns: counts.turns,
                 pulls: counts.pulls,
                 failures: counts.failures,

@@ -7,8 +7,8 @@ use anyhow::anyhow;
 use selvedge_event::{Event, IntoEvent, Payload, Text, Typed};
 
 use crate::ask::Question;
-use crate::envelope::{Descent, Origin};
 use crate::limits::Limits;
+use crate::origin::{Descent, Origin};
 use crate::outbox::Outbox;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};

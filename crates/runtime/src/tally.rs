@@ -9,6 +9,9 @@ pub(crate) struct Tally {
     pub(crate) unrouted: u64,
     /// Emissions that descend from no outside submission.
     pub(crate) inside: u64,
+    /// What accepted deliveries weigh, and what those weigh that have come to an end.
+    pub(crate) bytes_accepted: u64,
+    pub(crate) bytes_ended: u64,
 }
 
 impl Tally {
@@ -18,11 +21,19 @@ impl Tally {
         self.dead += other.dead;
         self.unrouted += other.unrouted;
         self.inside += other.inside;
+        self.bytes_accepted += other.bytes_accepted;
+        self.bytes_ended += other.bytes_ended;
     }
 
     /// Deliveries begun less deliveries ended. Negative for a worker that handled more than it
     /// sent; never for all of them together.
+    #[inline]
     pub(crate) fn in_flight(&self) -> i64 {
         self.accepted.cast_signed() - (self.handled + self.dead).cast_signed()
+    }
+
+    /// What the deliveries under way weigh, to within a parcel each.
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        usize::try_from(self.bytes_accepted.saturating_sub(self.bytes_ended)).unwrap_or(usize::MAX)
     }
 }

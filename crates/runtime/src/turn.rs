@@ -8,7 +8,7 @@ use selvedge_event::{Ending, Event, Text};
 use selvedge_sync::thread::Caught;
 
 use crate::context::Context;
-use crate::envelope::Origin;
+use crate::origin::Origin;
 use crate::outbox::{Outbox, Refusal};
 use crate::owner::Owner;
 use crate::processor::{Pull, Result};
@@ -44,7 +44,8 @@ impl Seated<'_> {
         event: &Event,
         origin: &Origin,
     ) -> Result<Wish, TurnFailure> {
-        let mut cx = Context::new(self.outbox, self.name, origin, 0);
+        self.outbox.begin_turn(origin);
+        let mut cx = Context::new(self.outbox, self.name, 0);
         let called = catch_unwind(AssertUnwindSafe(|| self.owner.process(&mut cx, event)));
         let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
         match called {
@@ -55,7 +56,8 @@ impl Seated<'_> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
-        let mut cx = Context::new(self.outbox, self.name, origin, room);
+        self.outbox.begin_turn(origin);
+        let mut cx = Context::new(self.outbox, self.name, room);
         match catch_unwind(AssertUnwindSafe(|| self.owner.pull(&mut cx))) {
             Ok(Ok(answer)) if !self.outbox.has_refused() => Ok(answer),
             called => Err(self.undo(called)),

@@ -1,44 +1,59 @@
 //! Owns what one thread does while it takes turns: claim a mailbox, take a batch of turns, publish
 //! what they emitted, give the mailbox back, find the next.
 
-use std::collections::VecDeque;
+mod batch;
+mod post;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use selvedge_event::{Event, Fact, IntoEvent, Outcome, Topic};
+use selvedge_event::{Event, Fact, IntoEvent};
 
-use crate::core::{Assignment, Core, Seat, Slot};
-use crate::envelope::{Envelope, Origin};
-use crate::failure::Failure;
-use crate::mailbox::{Counts, Effect, Pulling, Signal};
+use crate::core::{Assignment, Core, Counts, Seat};
+use crate::mailbox::cell::Release;
+use crate::mailbox::parcel::{Mail, Parcel};
+use crate::mailbox::{DeskClaim, Signal};
+use crate::origin::Origin;
 use crate::outbox::Outbox;
-use crate::owner::Owner;
 use crate::parcels::Parcels;
 use crate::processor::Pull;
-use crate::ready::{Newly, OwnerIdx, Work};
-use crate::registration::FailurePolicy;
-use crate::report::DeadLetter;
+use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
 use crate::tally::Tally;
-use crate::turn::{self, Seated, TurnFailure, Wish};
+use crate::turn::Seated;
+use post::{Gift, Posting};
 
-/// Hand-offs in a row before the shared set is looked at, or a pair that plays ping-pong would
-/// starve the rest.
+/// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
+/// plays ping-pong would starve the rest.
 const STREAK_MAX: u32 = 64;
 
 /// Emissions held back before they are published in the middle of a batch.
 const UNPUBLISHED_MAX: usize = 512;
 
 /// Deliveries that a worker may have added before it tells the others: limits count what was told.
-const UNTOLD_MAX: i64 = 512;
+const UNTOLD_MAX: u64 = 512;
 
-/// Events taken from a lane at a time.
+/// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
 
 /// A thread that takes turns.
 pub(crate) struct Worker {
     core: Arc<Core>,
     hands: Hands,
+}
+
+/// What a working thread has in hand between turns.
+struct Hands {
+    id: usize,
+    outbox: Outbox,
+    parcels: Parcels,
+    /// What this worker made ready and has not told the others yet.
+    newly: Vec<Newly>,
+    tally: Tally,
+    /// How often in a row the next thing to do was taken past the lock.
+    streak: u32,
+    /// Whether what is emitted waits in the outbox until further notice.
+    holding: bool,
+    facts: Vec<Fact>,
 }
 
 impl Worker {
@@ -48,7 +63,6 @@ impl Worker {
             id,
             outbox,
             parcels: Parcels::default(),
-            batch: VecDeque::new(),
             newly: Vec::new(),
             tally: Tally::default(),
             streak: 0,
@@ -58,41 +72,52 @@ impl Worker {
         Worker { core, hands }
     }
 
+    fn shift(&mut self) -> Shift<'_> {
+        Shift { core: &self.core, hands: &mut self.hands, gift: None }
+    }
+
     /// Works until the run is over or halted.
     pub(crate) fn serve(&mut self) {
-        self.hands.work(&self.core, false);
+        self.shift().work(false);
     }
 
     /// Works until the run is quiet or halted.
     pub(crate) fn drain(&mut self) {
-        self.hands.work(&self.core, true);
+        self.shift().work(true);
     }
 
     /// Lets each of these take its turn on an event, one after the other on this thread; what
     /// they emit is published when all are done.
     pub(crate) fn take_in_order(&mut self, owners: &[OwnerIdx], event: &Event) {
-        self.hands.holding = true;
+        let mut shift = self.shift();
+        shift.hands.holding = true;
         for &owner in owners {
-            let envelope = Envelope { event: event.clone(), origin: Origin::inside() };
-            let slot = &self.core.slots()[owner as usize];
-            let mut mailbox = slot.mailbox.lock();
-            mailbox.mail.push_back(envelope);
-            let effect = mailbox.signal(Signal::Posted);
-            assert_eq!(effect, Effect::Enqueue, "nobody has work before the run");
-            drop(mailbox);
-            self.hands.tally.accepted += 1;
-            self.hands.activate(&self.core, owner);
+            let slot = &shift.core.slots()[owner as usize];
+            let (mut claim, _) = slot
+                .mailbox
+                .try_claim(Signal::ClaimedIfIdle)
+                .expect("nobody has work before the run");
+            let heap_bytes = event.bytes();
+            let mail = Mail::One(event.clone());
+            let parcel = Parcel { origin: Origin::inside(), mail, heap_bytes };
+            let node = shift.hands.outbox.log.stock.node(parcel);
+            claim.rest.push_back(node);
+            slot.note_posted(1);
+            shift.hands.tally.accepted += 1;
+            shift.hands.tally.bytes_accepted += heap_bytes as u64;
+            shift.activate(owner, claim);
         }
-        self.hands.holding = false;
-        self.hands.publish(&self.core);
+        shift.hands.holding = false;
+        shift.publish(Posting::Midway);
     }
 
     /// Emits an event of the runtime's own; it counts for nothing in the phases.
     pub(crate) fn broadcast(&mut self, event: impl IntoEvent) {
-        self.hands.outbox.mark();
-        self.hands.outbox.emit(event.into_event(), &Origin::inside());
-        self.hands.publish(&self.core);
-        self.hands.tally.inside = 0;
+        let mut shift = self.shift();
+        shift.hands.outbox.begin_turn(&Origin::inside());
+        shift.hands.outbox.emit(event.into_event());
+        shift.publish(Posting::Midway);
+        shift.hands.tally.inside = 0;
     }
 
     /// Makes what this worker published known without taking any of it.
@@ -102,183 +127,154 @@ impl Worker {
     }
 }
 
-/// What a working thread has in hand.
-struct Hands {
-    id: usize,
-    outbox: Outbox,
-    parcels: Parcels,
-    /// The batch, oldest first.
-    batch: VecDeque<Envelope>,
-    /// What this worker made ready and has not told the others yet.
-    newly: Vec<Newly>,
-    tally: Tally,
-    /// How often in a row the next thing to do was taken past the shared set.
-    streak: u32,
-    /// Whether what is emitted waits in the outbox until further notice.
-    holding: bool,
-    facts: Vec<Fact>,
+/// A worker at work.
+struct Shift<'c> {
+    core: &'c Core,
+    hands: &'c mut Hands,
+    /// A mailbox that this worker has claimed in posting to it, to go on with.
+    gift: Option<Gift<'c>>,
 }
 
-impl Hands {
-    fn work(&mut self, core: &Core, drains: bool) {
-        core.enter();
-        let pull_max = core.limits.pull_max.min(core.limits.emissions_per_turn_max);
-        while let Some(Assignment { work, room, stopping }) = self.next(core, drains) {
+/// What a worker does next.
+enum Next<'c> {
+    /// Turns of a mailbox that is claimed already.
+    Gift(Gift<'c>),
+    Assigned(Assignment),
+}
+
+impl<'c> Shift<'c> {
+    fn work(&mut self, drains: bool) {
+        self.core.enter();
+        let limits = &self.core.limits;
+        let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
+        while let Some(next) = self.next(drains) {
+            let Assignment { work, room, stopping } = match next {
+                Next::Gift(Gift { to, claim }) => {
+                    self.activate(to, claim);
+                    continue;
+                }
+                Next::Assigned(assignment) => assignment,
+            };
             match work {
-                Work::Turns(owner) => self.activate(core, owner),
-                Work::Pull(owner) if stopping => self.pull(core, owner, 0),
-                Work::Pull(owner) => self.pull(core, owner, room.min(pull_max)),
-                Work::Lane(lane) => self.empty_lane(core, lane, room),
+                Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
+                Work::Pull(owner) if stopping => self.pull(owner, 0),
+                Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
+                Work::Lane(lane) => self.empty_lane(lane, room),
             }
+        }
+        self.hands.outbox.log.forget_question();
+    }
+
+    fn claim_and_activate(&mut self, owner: OwnerIdx) {
+        match self.core.slots()[owner as usize].mailbox.try_claim(Signal::Claimed) {
+            Some((mut claim, posted)) => {
+                claim.rest.append(posted);
+                self.activate(owner, claim);
+            }
+            None => assert!(self.core.is_halted(), "two workers own the mailbox of {owner}"),
         }
     }
 
-    /// The next thing to do. When this worker made exactly one thing ready and nothing waits
-    /// anywhere, putting it into the shared set would only give it back.
-    fn next(&mut self, core: &Core, drains: bool) -> Option<Assignment> {
-        if let [Newly::Ready(owner)] = self.newly[..] {
-            let alone = !core.has_takeable() && !core.is_halted();
-            if alone && self.streak < STREAK_MAX && self.tally.in_flight() < UNTOLD_MAX {
-                self.streak += 1;
-                self.newly.clear();
-                return Some(Assignment { work: Work::Turns(owner), room: 0, stopping: false });
+    /// The next thing to do: past the lock as long as nothing waits under it.
+    #[inline]
+    fn next(&mut self, drains: bool) -> Option<Next<'c>> {
+        if self.may_go_on() {
+            match (self.gift.take(), &self.hands.newly[..]) {
+                (Some(gift), []) => {
+                    self.hands.streak += 1;
+                    return Some(Next::Gift(gift));
+                }
+                (None, &[Newly::Ready(job)]) if self.is_alone(job) => {
+                    self.hands.newly.clear();
+                    return Some(self.past_the_lock(job));
+                }
+                (gift, _) => self.gift = gift,
+            }
+            self.give_gift_back();
+            if let Some(job) = self.pop_own() {
+                return Some(self.past_the_lock(job));
             }
         }
-        self.streak = 0;
-        let Hands { id, tally, newly, .. } = self;
-        core.next(&mut Seat { worker: *id, drains, tally, newly })
+        self.give_gift_back();
+        self.hands.streak = 0;
+        let Hands { id, tally, newly, .. } = &mut *self.hands;
+        let assignment = self.core.next(&mut Seat { worker: *id, drains, tally, newly });
+        assignment.map(Next::Assigned)
     }
 
-    // ------------------------------------------------------------------ turns
-
-    /// Takes a batch of turns for one processor.
-    fn activate(&mut self, core: &Core, owner_idx: OwnerIdx) {
-        let slot = &core.slots()[owner_idx as usize];
-        let mut owner = self.claim(core, slot);
-        let began = core.timed.then(|| core.clock.now());
-        let mut counts = Counts::default();
-        let pulling = self.take_batch(core, slot, &mut *owner, &mut counts);
-        // Before the release: were the next batch taken elsewhere by then, its emissions could
-        // overtake these.
-        self.publish(core);
-        if let Some(began) = began {
-            counts.busy = core.clock.now().saturating_sub(began);
-        }
-
-        let mut mailbox = slot.mailbox.lock();
-        while let Some(envelope) = self.batch.pop_back() {
-            mailbox.mail.push_front(envelope);
-        }
-        mailbox.counts.add(&counts);
-        mailbox.pulling = pulling.or(mailbox.pulling);
-        let effect = mailbox.release(owner);
-        drop(mailbox);
-        self.newly.extend(Newly::from_effect(effect, owner_idx));
+    fn past_the_lock(&mut self, job: Job) -> Next<'c> {
+        self.hands.streak += 1;
+        Next::Assigned(Assignment { work: Work::Job(job), room: 0, stopping: false })
     }
 
-    fn claim(&mut self, core: &Core, slot: &Slot) -> Box<dyn Owner> {
-        let mut mailbox = slot.mailbox.lock();
-        let effect = mailbox.signal(Signal::Claimed);
-        debug_assert_eq!(effect, Effect::Nothing, "a claim asks for nothing");
-        let n_max = core.limits.batch_turns_max;
-        if mailbox.mail.len() <= n_max {
-            std::mem::swap(&mut mailbox.mail, &mut self.batch);
-        } else {
-            self.batch.extend(mailbox.mail.drain(..n_max));
-        }
-        mailbox.owner.take().expect("a mailbox that is not running has its processor")
+    /// Whether nothing calls for a look under the lock.
+    #[inline]
+    fn may_go_on(&self) -> bool {
+        let Hands { streak, tally, .. } = &*self.hands;
+        let untold = tally.in_flight().unsigned_abs();
+        *streak < STREAK_MAX
+            && untold < UNTOLD_MAX
+            && !self.core.has_takeable()
+            && !self.core.is_halted()
     }
 
-    /// Takes turns until the batch is done, its time is up, or the run is halted; says what the
-    /// pulls inherit if a turn asked for them. What is left stays in the batch.
-    fn take_batch(
-        &mut self,
-        core: &Core,
-        slot: &Slot,
-        owner: &mut dyn Owner,
-        counts: &mut Counts,
-    ) -> Option<Pulling> {
-        let mut pulling = None;
-        let mut pace = Pace::new(core, self.batch.len());
-        while let Some(envelope) = self.batch.pop_front() {
-            if core.is_halted() {
-                self.batch.push_front(envelope);
-                break;
-            }
-            counts.turns += 1;
-            if self.turn(core, slot, owner, &envelope, counts) == Wish::Pulls {
-                pulling = Some(Pulling { descent: envelope.origin.descent });
-            }
-            // Who awaits a reply does nothing else: it is not kept for the batch's end.
-            if self.outbox.len() >= UNPUBLISHED_MAX || self.outbox.has_replies() {
-                self.publish(core);
-            }
-            if pace.is_over(core, self.batch.len()) {
-                break;
-            }
-        }
-        pulling
+    /// Whether a job would come back if it were put among this worker's own.
+    #[inline]
+    fn is_alone(&self, job: Job) -> bool {
+        let shards = self.core.shards();
+        shards.is_empty(self.hands.id) && !shards.any_before(self.core.band(job))
     }
 
-    fn turn(
-        &mut self,
-        core: &Core,
-        slot: &Slot,
-        owner: &mut dyn Owner,
-        envelope: &Envelope,
-        counts: &mut Counts,
-    ) -> Wish {
-        let Envelope { event, origin } = envelope;
-        if !core.observers.is_empty() {
-            let (processor, topic) = (slot.name.clone(), event.topic());
-            self.facts.push(Fact::TurnStarted { processor, topic });
+    /// Puts what this worker made ready among its own jobs and takes the next of them.
+    fn pop_own(&mut self) -> Option<Job> {
+        let Hands { id, newly, .. } = &mut *self.hands;
+        let is_job = |newly: &Newly| matches!(newly, Newly::Ready(_));
+        if !newly.iter().all(is_job) || (newly.is_empty() && self.core.shards().is_empty(*id)) {
+            return None;
         }
-        let mut seated = Seated { owner, name: &slot.name, outbox: &mut self.outbox };
-        let result = seated.take_turn(event, origin);
-        let emitted = self.outbox.n_emitted();
-        counts.emitted += emitted as u64;
-        if !core.observers.is_empty() {
-            self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()), emitted);
+        let jobs = newly.drain(..).filter_map(|newly| match newly {
+            Newly::Ready(job) => Some((job, self.core.band(job))),
+            Newly::Promoted(_) | Newly::Pull(_) | Newly::Lane(_) => None,
+        });
+        let (job, n_left) = self.core.shards().push_and_pop(*id, jobs);
+        if n_left > 0 {
+            self.core.wake_for_surplus();
         }
-        match result {
-            Ok(wish) => {
-                self.tally.handled += 1;
-                wish
-            }
-            Err(failure) => {
-                counts.failures += 1;
-                self.tally.dead += 1;
-                give_up(core, slot, Some(event), failure);
-                Wish::Nothing
-            }
+        job
+    }
+
+    /// Others became ready with it: first come, first served.
+    fn give_gift_back(&mut self) {
+        if let Some(Gift { to, claim }) = self.gift.take() {
+            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
+            let newly = Newly::from_effect(effect, to);
+            let newly = newly.expect("a mailbox with mail is put into the ready set");
+            self.hands.newly.insert(0, newly);
         }
     }
 
     // ------------------------------------------------------------------ sources and lanes
 
     /// Pulls from a processor; with no room, tells it to stop instead.
-    fn pull(&mut self, core: &Core, owner_idx: OwnerIdx, room: usize) {
+    fn pull(&mut self, owner_idx: OwnerIdx, room: usize) {
+        let core = self.core;
         let slot = &core.slots()[owner_idx as usize];
-        let mut mailbox = slot.mailbox.lock();
-        if mailbox.signal(Signal::ClaimedToPull) == Effect::Discard {
-            return;
-        }
-        let mut owner = mailbox.owner.take().expect("a mailbox that waits has its processor");
-        let pulling = mailbox.pulling.take().expect("a mailbox waits for room to be pulled from");
-        drop(mailbox);
+        // If it has got mail by now, it is in the ready set, and this entry is stale.
+        let Some((mut claim, _)) = slot.mailbox.try_claim(Signal::ClaimedToPull) else { return };
+        let pulling = claim.pulling.take().expect("a mailbox waits for room to be pulled from");
 
         let mut counts = Counts::default();
         let began = core.timed.then(|| core.clock.now());
-        let origin = Origin { descent: pulling.descent, question: None };
+        let origin = Origin { descent: pulling, question: None };
         let answer = if room == 0 {
             Ok(Pull::Done)
         } else {
             counts.pulls += 1;
-            let mut seated =
-                Seated { owner: &mut *owner, name: &slot.name, outbox: &mut self.outbox };
-            seated.pull(&origin, room)
+            let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
+            let outbox = &mut self.hands.outbox;
+            Seated { owner, name: &slot.info.name, outbox }.pull(&origin, room)
         };
-        counts.emitted += self.outbox.n_emitted() as u64;
+        counts.emitted += self.hands.outbox.n_emitted() as u64;
         if !core.observers.is_empty() {
             self.note_emissions(slot);
         }
@@ -286,144 +282,36 @@ impl Hands {
             Ok(answer) => answer == Pull::More,
             Err(failure) => {
                 counts.failures += 1;
-                give_up(core, slot, None, failure);
+                batch::give_up(core, slot, None, failure);
                 false
             }
         };
-        self.publish(core);
+        self.publish(Posting::Midway);
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
-
-        let mut mailbox = slot.mailbox.lock();
-        mailbox.counts.add(&counts);
-        mailbox.pulling = more.then_some(pulling);
-        let effect = mailbox.release(owner);
-        drop(mailbox);
-        self.newly.extend(Newly::from_effect(effect, owner_idx));
+        slot.add(&counts);
+        claim.pulling = more.then_some(pulling);
+        self.release(owner_idx, claim);
     }
 
     /// Posts what waits in a lane, then opens it to the next worker.
-    fn empty_lane(&mut self, core: &Core, lane: u32, room: usize) {
-        let Hands { outbox, batch, .. } = self;
-        core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), batch);
-        outbox.forward(batch);
-        self.publish(core);
+    fn empty_lane(&mut self, lane: u32, room: usize) {
+        let core = self.core;
+        core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), &mut self.hands.outbox.log);
+        self.publish(Posting::Midway);
         if core.lanes[lane as usize].release() {
-            self.newly.push(Newly::Lane(lane));
+            self.hands.newly.push(Newly::Lane(lane));
         }
     }
 
-    // ------------------------------------------------------------------ publishing
-
-    /// Makes heard what the turns so far emitted.
-    fn publish(&mut self, core: &Core) {
-        if self.holding {
-            return;
-        }
-        if !self.outbox.is_empty() {
-            let Hands { outbox, parcels, newly, .. } = self;
-            let drained = outbox.drain(parcels, |to, mail| post(core, to, mail, newly));
-            self.tally.accepted += drained.deliveries;
-            self.tally.unrouted += drained.unrouted;
-            self.tally.inside += drained.inside;
-        }
-        if !self.facts.is_empty() {
-            core.observers.tell(&mut self.facts);
-        }
-    }
-
-    fn note_turn(
-        &mut self,
-        slot: &Slot,
-        topic: Topic,
-        result: Result<(), &TurnFailure>,
-        emitted: usize,
-    ) {
-        let outcome = match result {
-            Ok(()) => Outcome::Succeeded,
-            Err(failure) => Outcome::Failed {
-                error: turn::describe(&failure.cause),
-                panicked: failure.panicked,
-            },
-        };
-        self.note_emissions(slot);
-        let processor = slot.name.clone();
-        self.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted });
-    }
-
-    fn note_emissions(&mut self, slot: &Slot) {
-        for (event, recipients) in self.outbox.current_turn() {
-            let (processor, topic) = (slot.name.clone(), event.topic());
-            self.facts.push(Fact::Emitted { processor, topic, recipients });
-        }
+    /// Gives a mailbox back to whoever finds it ready.
+    fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
+        let has_mail = !claim.rest.is_empty();
+        let pulling = claim.pulling.is_some();
+        let effect = claim.release(Release::Free { has_mail, pulling });
+        self.hands.newly.extend(Newly::from_effect(effect, owner));
     }
 }
 
-/// Puts events into a mailbox; whoever finds it idle makes it ready.
-fn post(core: &Core, to: OwnerIdx, mail: &mut VecDeque<Envelope>, newly: &mut Vec<Newly>) {
-    let mut mailbox = core.slots()[to as usize].mailbox.lock();
-    if mailbox.mail.is_empty() {
-        std::mem::swap(&mut mailbox.mail, mail);
-    } else {
-        mailbox.mail.append(mail);
-    }
-    let effect = mailbox.signal(Signal::Posted);
-    drop(mailbox);
-    newly.extend(Newly::from_effect(effect, to));
-}
-
-/// Does what the processor's policy says about a turn, or a pull, that failed.
-fn give_up(core: &Core, slot: &Slot, event: Option<&Event>, failure: TurnFailure) {
-    let TurnFailure { cause, panicked, usable } = failure;
-    let (processor, event) = (slot.name.clone(), event.cloned());
-    // A source that fails has not brought in all there is: nothing to be skipped.
-    let Some(event) = event else {
-        return core.fail(Failure::Pull { processor, cause, panicked });
-    };
-    let skip = slot.on_failure == FailurePolicy::Skip;
-    if skip && usable {
-        let (topic, error) = (event.topic(), turn::describe(&cause));
-        core.keep(DeadLetter {
-            processor,
-            topic,
-            event: Some(event),
-            error,
-            panicked,
-            attempts: 1,
-        });
-        return;
-    }
-    let cause = if skip { cause.context(UNUSABLE) } else { cause };
-    core.fail(Failure::Turn { processor, event, cause, panicked });
-}
-
-const UNUSABLE: &str = "panicked, and its state can't be trusted any more: register it \
-    `.stateless()` or `.restored_by_clone()` to go on after a panic";
-
-/// Says when a batch has had its time. The clock is read after turns 1, 2, 4, 8, …: a batch of
-/// short turns pays for few readings, and a batch of long ones ends in time; it overruns by as
-/// much again and a turn at most.
-struct Pace {
-    deadline: Option<Duration>,
-    n_turns: u32,
-}
-
-impl Pace {
-    /// For a batch of `n_batch`; one of a single turn needs no clock.
-    fn new(core: &Core, n_batch: usize) -> Pace {
-        let deadline =
-            (n_batch > 1).then(|| core.clock.now().saturating_add(core.limits.batch_time_max));
-        Pace { deadline, n_turns: 0 }
-    }
-
-    fn is_over(&mut self, core: &Core, n_left: usize) -> bool {
-        self.n_turns += 1;
-        match self.deadline {
-            Some(deadline) if n_left > 0 && self.n_turns.is_power_of_two() => {
-                core.clock.now() >= deadline
-            }
-            _ => false,
-        }
-    }
-}
+const HAS_PROCESSOR: &str = "a mailbox has its processor until the run is over";

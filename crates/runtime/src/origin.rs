@@ -1,17 +1,8 @@
-//! Owns `Envelope`: an event on its way, with what its descendants inherit.
+//! Owns `Origin`: what an event's descendants inherit from it.
 
 use std::sync::Arc;
 
-use selvedge_event::Event;
-
 use crate::ask::Question;
-
-/// An event on its way to one recipient.
-#[derive(Clone, Debug)]
-pub(crate) struct Envelope {
-    pub(crate) event: Event,
-    pub(crate) origin: Origin,
-}
 
 /// What an emission inherits from the turn that made it.
 #[derive(Clone, Debug, Default)]
@@ -22,12 +13,7 @@ pub(crate) struct Origin {
 }
 
 /// Where an event comes from in the end.
-///
-/// A word wide, because envelopes are moved about: a flag of a byte is moved together with its
-/// padding in pieces that straddle the store just before, and each such load stalls the processor
-/// for as long as ten others take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u64)]
 pub(crate) enum Descent {
     /// From the lifecycle, or from nothing else.
     #[default]
@@ -44,5 +30,16 @@ impl Origin {
 
     pub(crate) fn outside() -> Origin {
         Origin { descent: Descent::Outside, question: None }
+    }
+
+    /// Whether events of the two may travel together.
+    #[inline]
+    pub(crate) fn is(&self, other: &Origin) -> bool {
+        let same_question = match (&self.question, &other.question) {
+            (None, None) => true,
+            (Some(this), Some(that)) => Arc::ptr_eq(this, that),
+            _ => false,
+        };
+        self.descent == other.descent && same_question
     }
 }

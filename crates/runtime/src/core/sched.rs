@@ -1,0 +1,316 @@
+//! Owns the scheduler's state under its lock, and how workers find work, wait for it, and leave.
+
+use std::time::Duration;
+
+use selvedge_event::Ending;
+use selvedge_sync::MutexGuard;
+use selvedge_sync::atomic::Ordering;
+
+use super::Core;
+use crate::failure::Failure;
+use crate::limits::Limits;
+use crate::ready::{Admit, Job, Newly, ReadySet, Work};
+use crate::report::DeadLetter;
+use crate::shards::dekker_fence;
+use crate::tally::Tally;
+
+/// The scheduler's state.
+#[derive(Debug)]
+pub(crate) struct Sched {
+    pub(crate) ready: ReadySet,
+    /// Threads that have something in hand, or are about to look for it.
+    n_running: usize,
+    n_idle: usize,
+    /// At most one idle worker spins for a while before it waits.
+    spinning: bool,
+    /// Handles that may still submit; while there is one, the run is not quiet.
+    pub(super) n_open: usize,
+    pub(crate) tally: Tally,
+    pub(crate) stopping: Option<Ending>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) aborted: bool,
+    /// A worker was lost to a panic outside of any turn.
+    pub(crate) worker_panicked: bool,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) idle_times: Vec<Duration>,
+    /// The run is over: workers leave.
+    pub(super) over: bool,
+}
+
+impl Default for Sched {
+    fn default() -> Sched {
+        Sched {
+            ready: ReadySet::new(0),
+            n_running: 0,
+            n_idle: 0,
+            spinning: false,
+            n_open: 0,
+            tally: Tally::default(),
+            stopping: None,
+            failure: None,
+            aborted: false,
+            worker_panicked: false,
+            dead_letters: Vec::new(),
+            idle_times: Vec::new(),
+            over: false,
+        }
+    }
+}
+
+/// Something to do, with the room there is for what it brings in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) work: Work,
+    pub(crate) room: usize,
+    /// Whether sources are to end.
+    pub(crate) stopping: bool,
+}
+
+impl Core {
+    /// A thread begins to look for work.
+    pub(crate) fn enter(&self) {
+        self.lock().n_running += 1;
+    }
+
+    /// Waits for the next thing to do. `None` when the run is over or halted, or, for who
+    /// `drains`, when it is quiet; the thread no longer counts as running then.
+    pub(crate) fn next(&self, seat: &mut Seat<'_>) -> Option<Assignment> {
+        let mut sched = self.lock();
+        self.settle(&mut sched, seat);
+        loop {
+            if self.is_halted() {
+                self.leave(&mut sched);
+                drop(sched);
+                // Nobody may wait for room, or for a reply, that will never be.
+                self.close_lanes();
+                self.abandon();
+                return None;
+            }
+            if let Some(work) = self.take(&mut sched, seat.worker) {
+                self.publish_takeable(&mut sched);
+                let (room, stopping) = (sched.room(&self.limits), sched.stopping.is_some());
+                return Some(Assignment { work, room, stopping });
+            }
+            self.leave(&mut sched);
+            if sched.over || (seat.drains && self.is_quiet(&sched)) {
+                return None;
+            }
+            sched = self.wait(sched, seat);
+            sched.n_running += 1;
+        }
+    }
+
+    /// The first thing to do.
+    ///
+    /// Lanes go before every band: what is in them may be for the first one, and taking it out is
+    /// short. Then whatever is in the lowest band: jobs that nobody has made his own, those in the
+    /// shards, and pulls last, which make more of both.
+    fn take(&self, sched: &mut Sched, own: usize) -> Option<Work> {
+        let admit = sched.admit(&self.limits);
+        let ready = &mut sched.ready;
+        if let Some(lane) = ready.pop_lane(admit) {
+            return Some(Work::Lane(lane));
+        }
+        loop {
+            let (job, pull) = (ready.first_job_band(), ready.first_pull_band(admit));
+            let sharded = self.shards().first_band();
+            let lowest = job.into_iter().chain(sharded).chain(pull).min()?;
+            if job == Some(lowest) {
+                return ready.pop_job().map(Work::Job);
+            }
+            if sharded == Some(lowest) {
+                // It may be gone by now.
+                match self.shards().take(own) {
+                    Some(job) => return Some(Work::Job(job)),
+                    None => continue,
+                }
+            }
+            return ready.pop_pull(lowest).map(Work::Pull);
+        }
+    }
+
+    /// Makes what a thread published known, without taking any of it.
+    pub(crate) fn hand_over(&self, seat: &mut Seat<'_>) {
+        let mut sched = self.lock();
+        self.settle(&mut sched, seat);
+        self.publish_takeable(&mut sched);
+    }
+
+    /// Adds what a worker has counted and made ready to what all share.
+    fn settle(&self, sched: &mut Sched, seat: &mut Seat<'_>) {
+        sched.tally.add(std::mem::take(seat.tally));
+        let ready = &mut sched.ready;
+        let jobs = seat.newly.drain(..).filter_map(|newly| match newly {
+            Newly::Ready(job) => Some((job, self.band(job))),
+            Newly::Promoted(owner) => {
+                let band = self.slots()[owner as usize].band;
+                ready.forget_pull(owner, band);
+                Some((Job::Turns(owner), band))
+            }
+            Newly::Pull(owner) => {
+                ready.push_pull(owner, self.slots()[owner as usize].band);
+                None
+            }
+            Newly::Lane(lane) => {
+                ready.push_lane(lane);
+                None
+            }
+        });
+        self.shards().push(seat.worker, jobs);
+        let waiting = usize::try_from(sched.tally.in_flight()).unwrap_or(0);
+        if waiting > self.limits.pipeline_events_max {
+            sched.failure.get_or_insert(Failure::TooManyEvents);
+            self.halt();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn band(&self, job: Job) -> usize {
+        match job {
+            Job::Turns(owner) => self.slots()[owner as usize].band,
+        }
+    }
+
+    /// Tells others how much there is, and wakes one if some of it is more than the caller's.
+    pub(super) fn publish_takeable(&self, sched: &mut Sched) {
+        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        self.n_takeable.store(n, Ordering::Relaxed);
+        let any = n > 0 || (self.has_begun() && self.shards().any());
+        if any && sched.n_idle > 0 && !sched.spinning {
+            self.idle.notify_one();
+        }
+    }
+
+    /// Wakes a worker for what the caller has put into its shard and does not take itself.
+    #[inline]
+    pub(crate) fn wake_for_surplus(&self) {
+        dekker_fence();
+        if self.n_sleepers.load(Ordering::Relaxed) > 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        let sched = self.lock();
+        if sched.n_idle > 0 && !sched.spinning {
+            self.idle.notify_one();
+        }
+    }
+
+    /// The caller has nothing in hand any more.
+    fn leave(&self, sched: &mut Sched) {
+        sched.n_running -= 1;
+        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        self.n_takeable.store(n, Ordering::Relaxed);
+        if self.is_quiet(sched) {
+            let tally = &sched.tally;
+            let balances = tally.in_flight() == 0 || self.is_halted();
+            assert!(balances, "deliveries don't balance when quiet: {tally:?}");
+            self.wake_all();
+        } else if self.is_halted() && sched.n_running == 0 {
+            self.wake_all();
+        }
+    }
+
+    /// Spins for a while if nobody else does, then waits to be woken.
+    fn wait<'a>(
+        &'a self,
+        mut sched: MutexGuard<'a, Sched>,
+        seat: &Seat<'_>,
+    ) -> MutexGuard<'a, Sched> {
+        let began = self.clock.now();
+        if !sched.spinning {
+            sched.spinning = true;
+            self.publish_sleepers(&sched);
+            drop(sched);
+            for _ in 0..SPINS {
+                if self.has_takeable() || self.shards().any() || self.is_halted() {
+                    break;
+                }
+                selvedge_sync::thread::spin_hint();
+            }
+            sched = self.lock();
+            sched.spinning = false;
+            self.publish_sleepers(&sched);
+        }
+        // Whoever is woken for nothing stays idle: were it to count as running for a moment, it
+        // would find the run quiet on leaving, wake the others, and be woken by them in turn.
+        let blocked = |sched: &Sched| {
+            let done = sched.over || self.is_halted() || (seat.drains && self.is_quiet(sched));
+            let takeable = sched.ready.n_takeable(sched.admit(&self.limits)) > 0;
+            !done && !takeable && !self.shards().any()
+        };
+        while blocked(&sched) {
+            sched.n_idle += 1;
+            self.publish_sleepers(&sched);
+            dekker_fence();
+            if !self.shards().any() {
+                sched = self.idle.wait(sched);
+            }
+            sched.n_idle -= 1;
+            self.publish_sleepers(&sched);
+        }
+        if let Some(total) = sched.idle_times.get_mut(seat.worker) {
+            *total += self.clock.now().saturating_sub(began);
+        }
+        sched
+    }
+
+    /// How many wait in earnest: while someone spins, it will find what there is.
+    fn publish_sleepers(&self, sched: &Sched) {
+        let n = if sched.spinning { 0 } else { sched.n_idle };
+        self.n_sleepers.store(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.idle.notify_all();
+        self.quiet.notify_all();
+    }
+
+    /// Whether nothing is outstanding and nothing can come.
+    pub(crate) fn is_quiet(&self, sched: &Sched) -> bool {
+        let open = sched.n_open > 0 && sched.stopping.is_none();
+        let sharded = self.has_begun() && self.shards().any();
+        sched.n_running == 0 && sched.ready.is_empty() && !open && !sharded
+    }
+
+    /// Waits, without helping, until the run is quiet, or halted and nobody has anything in hand,
+    /// or not worth waiting for.
+    pub(crate) fn await_quiet(&self) {
+        let sched = self.lock();
+        drop(self.quiet.wait_while(sched, |sched| {
+            let at_rest = self.is_quiet(sched) || (self.is_halted() && sched.n_running == 0);
+            !at_rest && !sched.aborted && !sched.worker_panicked
+        }));
+    }
+}
+
+/// What a worker brings along when it asks for something to do.
+pub(crate) struct Seat<'a> {
+    pub(crate) worker: usize,
+    /// Whether to come back as soon as the run is quiet.
+    pub(crate) drains: bool,
+    pub(crate) tally: &'a mut Tally,
+    pub(crate) newly: &'a mut Vec<Newly>,
+}
+
+/// About as long as it takes to wake a thread: spinning longer can't pay.
+/// (A. Karlin et al., "Competitive randomized algorithms for nonuniform problems", 1994.)
+/// A model checker needs a single one, which yields, to see what others do meanwhile.
+const SPINS: u32 = if cfg!(shuttle) { 1 } else { 400 };
+
+impl Sched {
+    fn admit(&self, limits: &Limits) -> Admit {
+        if self.room(limits) > 0 { Admit::Open } else { Admit::Full }
+    }
+
+    /// How many deliveries may come in; none while those under way weigh too much.
+    fn room(&self, limits: &Limits) -> usize {
+        if self.tally.bytes_in_flight() >= limits.in_flight_bytes_max {
+            return 0;
+        }
+        let in_flight = usize::try_from(self.tally.in_flight()).unwrap_or(0);
+        limits.in_flight_max.saturating_sub(in_flight)
+    }
+}

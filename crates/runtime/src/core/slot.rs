@@ -1,0 +1,137 @@
+//! Owns a processor's place in a run: its mailbox, what is known of it, what it has done.
+
+use std::time::Duration;
+
+use selvedge_event::Text;
+use selvedge_sync::atomic::{AtomicU64, Ordering};
+
+use crate::mailbox::cell::Release;
+use crate::mailbox::chain::Chain;
+use crate::mailbox::parcel::{self, Parcel};
+use crate::mailbox::{Desk, Mailbox, Signal};
+use crate::owner::Owner;
+use crate::ready::Band;
+use crate::registration::FailurePolicy;
+
+/// One processor's place.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) band: Band,
+    pub(crate) info: Info,
+    done: Done,
+}
+
+/// What is known of a processor.
+#[derive(Debug)]
+pub(crate) struct Info {
+    pub(crate) name: Text,
+    pub(crate) on_failure: FailurePolicy,
+}
+
+/// What a processor has done so far. Written by who has claimed it, but for what is posted and
+/// abandoned; read by anyone. Relaxed: each count is a count and says nothing about the others.
+#[derive(Debug, Default)]
+struct Done {
+    posted: AtomicU64,
+    turns: AtomicU64,
+    pulls: AtomicU64,
+    failures: AtomicU64,
+    emitted: AtomicU64,
+    abandoned: AtomicU64,
+    busy_nanos: AtomicU64,
+}
+
+/// What a processor did in a batch, or altogether.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) turns: u64,
+    pub(crate) pulls: u64,
+    pub(crate) failures: u64,
+    pub(crate) emitted: u64,
+    pub(crate) busy: Duration,
+}
+
+/// Adds to what only one thread writes at a time.
+#[inline]
+fn add(total: &AtomicU64, n: u64) {
+    if n > 0 {
+        total.store(total.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+}
+
+impl Slot {
+    pub(crate) fn new(owner: Box<dyn Owner>, band: Band, info: Info) -> Slot {
+        Slot { mailbox: Mailbox::new(Desk::new(owner)), band, info, done: Done::default() }
+    }
+
+    /// Notes events that were put into the mailbox.
+    #[inline]
+    pub(crate) fn note_posted(&self, n: usize) {
+        self.done.posted.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Adds what a batch did. Called by who has claimed the mailbox.
+    #[inline]
+    pub(crate) fn add(&self, counts: &Counts) {
+        add(&self.done.turns, counts.turns);
+        add(&self.done.emitted, counts.emitted);
+        add(&self.done.pulls, counts.pulls);
+        add(&self.done.failures, counts.failures);
+        if !counts.busy.is_zero() {
+            let nanos = u64::try_from(counts.busy.as_nanos()).unwrap_or(u64::MAX);
+            add(&self.done.busy_nanos, nanos);
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let count = |total: &AtomicU64| total.load(Ordering::Relaxed);
+        Counts {
+            turns: count(&self.done.turns),
+            pulls: count(&self.done.pulls),
+            failures: count(&self.done.failures),
+            emitted: count(&self.done.emitted),
+            busy: Duration::from_nanos(count(&self.done.busy_nanos)),
+        }
+    }
+
+    pub(crate) fn n_abandoned(&self) -> u64 {
+        self.done.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Events that have not had their turn; a batch under way counts as a whole until its end.
+    pub(crate) fn n_waiting(&self) -> u64 {
+        // Turns first: what is posted later may only add to the result.
+        let turns = self.done.turns.load(Ordering::Relaxed);
+        self.done.posted.load(Ordering::Relaxed).saturating_sub(turns + self.n_abandoned())
+    }
+
+    /// Gives up the mail, which will have no turn, to be dropped when no lock is held. What a
+    /// worker has in hand it keeps.
+    #[must_use]
+    pub(crate) fn abandon(&self) -> Chain<Parcel> {
+        let (mut mail, posted) = match self.mailbox.try_claim(Signal::GivenUp) {
+            Some((mut claim, posted)) => {
+                let (rest, n) = claim.give_up();
+                self.done.abandoned.fetch_add(n, Ordering::Relaxed);
+                claim.release(Release::Free { has_mail: false, pulling: false });
+                (rest, posted)
+            }
+            None => (Chain::default(), self.mailbox.take_posted()),
+        };
+        let (posted, n) = parcel::counted(posted);
+        self.done.abandoned.fetch_add(n, Ordering::Relaxed);
+        mail.append(posted);
+        mail
+    }
+
+    /// Takes the processor out, unless a worker has it in hand.
+    pub(crate) fn take_processor(&self) -> Option<Box<dyn Owner>> {
+        let (mut claim, posted) = self.mailbox.try_claim(Signal::Seized)?;
+        claim.rest.append(posted);
+        let owner = claim.owner.take();
+        let has_mail = !claim.rest.is_empty();
+        claim.release(Release::Free { has_mail, pulling: false });
+        owner
+    }
+}

@@ -1,0 +1,164 @@
+//! Owns `Chain`, a queue of boxed nodes that is appended to and taken apart in constant time and
+//! needs no memory of its own: a hundred thousand mailboxes have one each.
+//!
+//! This is one of the runtime's raw modules: the links are pointers. What is unsafe about them
+//! stays inside; the interface is safe.
+#![expect(unsafe_code, reason = "a linked queue whose idle form is two words")]
+
+use std::fmt;
+use std::ptr;
+
+/// One item and the link to what comes after it.
+pub(crate) struct Node<T> {
+    pub(super) next: *mut Node<T>,
+    pub(crate) item: T,
+}
+
+// SAFETY: whoever has a node has what it links to, by the invariant of `Chain`, or ignores the
+// link; the pointer adds nothing to what the items say about threads.
+unsafe impl<T: Send> Send for Node<T> {}
+
+impl<T> Node<T> {
+    pub(crate) fn new(item: T) -> Box<Node<T>> {
+        Box::new(Node { next: ptr::null_mut(), item })
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Node<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.item.fmt(f)
+    }
+}
+
+/// Nodes in a row, first come, first out.
+///
+/// Invariant: `first` is null and `last` anything, or `first` leads over `next` links to `last`,
+/// whose link is null; every node on the way came out of a `Box` and is owned by this chain alone.
+pub(crate) struct Chain<T> {
+    first: *mut Node<T>,
+    last: *mut Node<T>,
+}
+
+// SAFETY: a chain owns its nodes; nothing is shared.
+unsafe impl<T: Send> Send for Chain<T> {}
+
+impl<T> Default for Chain<T> {
+    fn default() -> Chain<T> {
+        Chain { first: ptr::null_mut(), last: ptr::null_mut() }
+    }
+}
+
+impl<T> Chain<T> {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// The oldest item.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<&T> {
+        // SAFETY: by the invariant `first` is null or an owned node; the borrow of the chain
+        // keeps it so.
+        unsafe { self.first.as_ref() }.map(|node| &node.item)
+    }
+
+    #[inline]
+    pub(crate) fn push_back(&mut self, mut node: Box<Node<T>>) {
+        node.next = ptr::null_mut();
+        let node = Box::into_raw(node);
+        if self.first.is_null() {
+            self.first = node;
+        } else {
+            // SAFETY: the chain is not empty, so `last` is a node that it owns.
+            unsafe { (*self.last).next = node };
+        }
+        self.last = node;
+    }
+
+    #[inline]
+    pub(crate) fn pop_front(&mut self) -> Option<Box<Node<T>>> {
+        if self.first.is_null() {
+            return None;
+        }
+        // SAFETY: by the invariant `first` came out of a `Box` and is owned by this chain alone;
+        // it is unlinked before anyone else sees it.
+        let node = unsafe { Box::from_raw(self.first) };
+        self.first = node.next;
+        Some(node)
+    }
+
+    /// Adds all of another chain behind this one.
+    #[inline]
+    pub(crate) fn append(&mut self, mut other: Chain<T>) {
+        if self.first.is_null() {
+            std::mem::swap(self, &mut other);
+        } else if !other.first.is_null() {
+            // SAFETY: this chain is not empty, so `last` is a node that it owns.
+            unsafe { (*self.last).next = other.first };
+            self.last = other.last;
+            other.first = ptr::null_mut();
+        }
+    }
+
+    /// Takes over a list that was pushed newest first, as the oldest-first chain it stands for.
+    ///
+    /// # Safety
+    ///
+    /// `newest` is null or leads over `next` links to null; every node on the way came out of a
+    /// `Box` and is given up by the caller.
+    pub(super) unsafe fn from_newest(newest: *mut Node<T>) -> Chain<T> {
+        let mut chain = Chain { first: ptr::null_mut(), last: newest };
+        let mut node = newest;
+        while !node.is_null() {
+            // SAFETY: the caller gives up every node on the way to null.
+            let next = unsafe { std::mem::replace(&mut (*node).next, chain.first) };
+            chain.first = node;
+            node = next;
+        }
+        chain
+    }
+}
+
+impl<T> Drop for Chain<T> {
+    fn drop(&mut self) {
+        while self.pop_front().is_some() {}
+    }
+}
+
+impl<T> fmt::Debug for Chain<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_empty() { "Chain(empty)" } else { "Chain(..)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    fn drained(mut chain: Chain<Rc<u32>>) -> Vec<u32> {
+        std::iter::from_fn(|| chain.pop_front().map(|node| *node.item)).collect()
+    }
+
+    #[test]
+    fn chains_keep_order_and_own_what_is_in_them() {
+        let counted = Rc::new(7);
+        let chain_of = |n: usize| {
+            let mut chain = Chain::default();
+            (0..n).for_each(|_| chain.push_back(Node::new(Rc::clone(&counted))));
+            chain
+        };
+        for (a, b) in [(0, 0), (0, 2), (2, 0), (1, 1), (3, 2)] {
+            let mut chain = chain_of(a);
+            chain.append(chain_of(b));
+            assert_eq!(chain.front().is_some(), a + b > 0);
+            chain.push_back(Node::new(Rc::new(9)));
+            let mut expected = vec![7; a + b];
+            expected.push(9);
+            assert_eq!(drained(chain), expected);
+        }
+        drop(chain_of(3));
+        assert_eq!(Rc::strong_count(&counted), 1);
+    }
+}

@@ -1,0 +1,124 @@
+//! Owns parcels: events on their way to one recipient together, all of one origin.
+
+use std::sync::Arc;
+
+use selvedge_event::Event;
+
+use super::chain::{Chain, Node};
+use crate::origin::Origin;
+
+/// Events on their way to one recipient.
+#[derive(Debug, Default)]
+pub(crate) struct Parcel {
+    pub(crate) origin: Origin,
+    pub(crate) mail: Mail,
+    /// What the events own outside of themselves, counted while they are under way.
+    pub(crate) heap_bytes: usize,
+}
+
+/// The events of a parcel, oldest first.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    One(Event),
+    Many(Vec<Event>),
+    /// Sent to several recipients.
+    Shared(Arc<Vec<Event>>),
+    /// One whose turn failed that often before it was put off.
+    Again(Box<(Event, u32)>),
+}
+
+impl Default for Mail {
+    /// No events.
+    fn default() -> Mail {
+        Mail::Many(Vec::new())
+    }
+}
+
+impl Mail {
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[Event] {
+        match self {
+            Mail::One(event) => std::slice::from_ref(event),
+            Mail::Many(events) => events,
+            Mail::Shared(events) => events,
+            Mail::Again(again) => std::slice::from_ref(&again.0),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Failed attempts that its first event has behind it.
+    pub(crate) fn n_attempts(&self) -> u32 {
+        match self {
+            Mail::Again(again) => again.1,
+            Mail::One(_) | Mail::Many(_) | Mail::Shared(_) => 0,
+        }
+    }
+}
+
+/// A chain of parcels and how many events are in it; linear in the parcels.
+pub(crate) fn counted(mut chain: Chain<Parcel>) -> (Chain<Parcel>, u64) {
+    let mut counted = Chain::default();
+    let mut n = 0;
+    while let Some(node) = chain.pop_front() {
+        n += node.item.mail.len() as u64;
+        counted.push_back(node);
+    }
+    (counted, n)
+}
+
+/// Memory that a worker keeps for the next parcels: blank nodes and empty vectors.
+///
+/// What was used last is taken first, while it is in the cache.
+#[derive(Debug, Default)]
+pub(crate) struct Stock {
+    nodes: Vec<Box<Node<Parcel>>>,
+    vectors: Vec<Vec<Event>>,
+}
+
+/// How much a worker keeps; above, memory goes back to where it came from.
+const NODES_MAX: usize = 256;
+const VECTORS_MAX: usize = 32;
+/// A burst must not pin memory for ever.
+const VECTOR_CAPACITY_MAX: usize = 1_024;
+
+impl Stock {
+    #[inline]
+    pub(crate) fn node(&mut self, parcel: Parcel) -> Box<Node<Parcel>> {
+        match self.nodes.pop() {
+            Some(mut node) => {
+                node.item = parcel;
+                node
+            }
+            None => Node::new(parcel),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn vector(&mut self) -> Vec<Event> {
+        self.vectors.pop().unwrap_or_default()
+    }
+
+    /// Takes a used node back. Events that nobody else has are dropped here.
+    #[inline]
+    pub(crate) fn put_back(&mut self, mut node: Box<Node<Parcel>>) {
+        let Parcel { mail, .. } = std::mem::take(&mut node.item);
+        if let Mail::Many(events) = mail {
+            self.put_back_vector(events);
+        }
+        if self.nodes.len() < NODES_MAX {
+            self.nodes.push(node);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn put_back_vector(&mut self, mut events: Vec<Event>) {
+        events.clear();
+        let fits = (1..=VECTOR_CAPACITY_MAX).contains(&events.capacity());
+        if fits && self.vectors.len() < VECTORS_MAX {
+            self.vectors.push(events);
+        }
+    }
+}

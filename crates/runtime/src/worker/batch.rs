@@ -1,0 +1,170 @@
+//! Owns a batch of turns: one processor's, on one thread, until its mail, its number or its time
+//! is up.
+
+use std::time::Duration;
+
+use selvedge_event::{Event, Fact};
+
+use super::post::Posting;
+use super::{HAS_PROCESSOR, Shift, UNPUBLISHED_MAX};
+use crate::core::{Core, Counts, Slot};
+use crate::failure::Failure;
+use crate::mailbox::{Desk, DeskClaim};
+use crate::origin::Origin;
+use crate::owner::Owner;
+use crate::ready::OwnerIdx;
+use crate::registration::FailurePolicy;
+use crate::report::DeadLetter;
+use crate::turn::{self, Seated, TurnFailure, Wish};
+
+impl<'c> Shift<'c> {
+    /// Takes a batch of turns for one processor.
+    pub(super) fn activate(&mut self, owner_idx: OwnerIdx, mut claim: DeskClaim<'c>) {
+        let core = self.core;
+        let slot = &core.slots()[owner_idx as usize];
+        let began = core.timed.then(|| core.clock.now());
+        let mut counts = Counts::default();
+        self.take_batch(slot, &mut claim, &mut counts);
+        // Before the release: were the next batch taken elsewhere by then, its emissions could
+        // overtake these.
+        let is_done = claim.rest.is_empty() && claim.pulling.is_none();
+        self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        if let Some(began) = began {
+            counts.busy = core.clock.now().saturating_sub(began);
+        }
+        slot.add(&counts);
+        self.release(owner_idx, claim);
+    }
+
+    /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
+    /// stays on the desk.
+    fn take_batch(&mut self, slot: &Slot, desk: &mut Desk, counts: &mut Counts) {
+        let core = self.core;
+        let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
+        let mut pace = Pace::new(core.limits.batch_turns_max);
+        while let Some(parcel) = desk.rest.front() {
+            let events = parcel.mail.as_slice();
+            for event in events.get(desk.cursor as usize..).unwrap_or_default() {
+                if core.is_halted() || pace.is_over(core) {
+                    return;
+                }
+                desk.cursor += 1;
+                counts.turns += 1;
+                if self.turn(slot, owner, event, &parcel.origin, counts) == Wish::Pulls {
+                    desk.pulling = Some(parcel.origin.descent);
+                }
+                // Who awaits a reply does nothing else: it is not kept for the batch's end.
+                let outbox = &self.hands.outbox;
+                if outbox.len() >= UNPUBLISHED_MAX || outbox.has_replies() {
+                    self.publish(Posting::Midway);
+                }
+            }
+            desk.cursor = 0;
+            self.hands.outbox.log.forget_question();
+            self.hands.tally.bytes_ended += parcel.heap_bytes as u64;
+            if let Some(done) = desk.rest.pop_front() {
+                self.hands.outbox.log.stock.put_back(done);
+            }
+        }
+    }
+
+    #[inline]
+    fn turn(
+        &mut self,
+        slot: &Slot,
+        owner: &mut dyn Owner,
+        event: &Event,
+        origin: &Origin,
+        counts: &mut Counts,
+    ) -> Wish {
+        let core = self.core;
+        let observed = !core.observers.is_empty();
+        if observed {
+            let (processor, topic) = (slot.info.name.clone(), event.topic());
+            self.hands.facts.push(Fact::TurnStarted { processor, topic });
+        }
+        let outbox = &mut self.hands.outbox;
+        let result = Seated { owner, name: &slot.info.name, outbox }.take_turn(event, origin);
+        let emitted = outbox.n_emitted();
+        counts.emitted += emitted as u64;
+        if observed {
+            self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()), emitted);
+        }
+        match result {
+            Ok(wish) => {
+                self.hands.tally.handled += 1;
+                wish
+            }
+            Err(failure) => {
+                counts.failures += 1;
+                self.hands.tally.dead += 1;
+                give_up(core, slot, Some(event), failure);
+                Wish::Nothing
+            }
+        }
+    }
+}
+
+/// Does what the processor's policy says about a turn, or a pull, that failed.
+#[cold]
+pub(super) fn give_up(core: &Core, slot: &Slot, event: Option<&Event>, failure: TurnFailure) {
+    let TurnFailure { cause, panicked, usable } = failure;
+    let (processor, event) = (slot.info.name.clone(), event.cloned());
+    // A source that fails has not brought in all there is: nothing to be skipped.
+    let Some(event) = event else {
+        return core.fail(Failure::Pull { processor, cause, panicked });
+    };
+    let skip = slot.info.on_failure == FailurePolicy::Skip;
+    if skip && usable {
+        let (topic, error) = (event.topic(), turn::describe(&cause));
+        core.keep(DeadLetter {
+            processor,
+            topic,
+            event: Some(event),
+            error,
+            panicked,
+            attempts: 1,
+        });
+        return;
+    }
+    let cause = if skip { cause.context(UNUSABLE) } else { cause };
+    core.fail(Failure::Turn { processor, event, cause, panicked });
+}
+
+const UNUSABLE: &str = "panicked, and its state can't be trusted any more: register it \
+    `.stateless()` or `.restored_by_clone()` to go on after a panic";
+
+/// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
+/// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
+/// long ones ends in time; it overruns by as much again and a turn at most.
+struct Pace {
+    n_turns: usize,
+    n_turns_max: usize,
+    deadline: Option<Duration>,
+}
+
+impl Pace {
+    fn new(n_turns_max: usize) -> Pace {
+        Pace { n_turns: 0, n_turns_max, deadline: None }
+    }
+
+    /// Asked before every turn.
+    #[inline]
+    fn is_over(&mut self, core: &Core) -> bool {
+        let n_turns = self.n_turns;
+        self.n_turns += 1;
+        n_turns >= self.n_turns_max || (n_turns.is_power_of_two() && self.is_late(core))
+    }
+
+    #[inline(never)]
+    fn is_late(&mut self, core: &Core) -> bool {
+        let now = core.clock.now();
+        match self.deadline {
+            Some(deadline) => now >= deadline,
+            None => {
+                self.deadline = Some(now.saturating_add(core.limits.batch_time_max));
+                false
+            }
+        }
+    }
+}

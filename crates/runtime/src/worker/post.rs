@@ -1,0 +1,121 @@
+//! Owns publishing: what was emitted is put into mailboxes, and who finds one idle makes it ready
+//! or, if there is nothing else to do, goes on with it.
+
+use selvedge_event::{Fact, Outcome, Topic};
+
+use super::{STREAK_MAX, Shift};
+use crate::core::{Core, Slot};
+use crate::mailbox::parcel::{Parcel, Stock};
+use crate::mailbox::{DeskClaim, Signal};
+use crate::outbox::Deliver;
+use crate::ready::{Newly, OwnerIdx};
+use crate::turn::{self, TurnFailure};
+
+/// A mailbox claimed in posting to it.
+pub(super) struct Gift<'c> {
+    pub(super) to: OwnerIdx,
+    pub(super) claim: DeskClaim<'c>,
+}
+
+/// When something is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Posting {
+    /// Before this worker looks for something else to do.
+    Midway,
+    /// When nothing is left to do but what this makes ready.
+    Last,
+}
+
+/// Puts parcels into mailboxes.
+struct Poster<'c, 'h> {
+    core: &'c Core,
+    newly: &'h mut Vec<Newly>,
+    /// Where a claimed mailbox may go; `None` when others wait.
+    gift: Option<&'h mut Option<Gift<'c>>>,
+}
+
+impl Deliver for Poster<'_, '_> {
+    fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
+        let slot = &self.core.slots()[to as usize];
+        slot.note_posted(parcel.mail.len());
+        let effect = slot.mailbox.post(stock.node(parcel));
+        self.newly.extend(Newly::from_effect(effect, to));
+    }
+
+    #[inline]
+    fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
+        let slot = &self.core.slots()[to as usize];
+        if let Some(gift) = self.gift.take()
+            && let Some((mut claim, _)) = slot.mailbox.try_claim(Signal::ClaimedIfIdle)
+        {
+            slot.note_posted(parcel.mail.len());
+            claim.rest.push_back(stock.node(parcel));
+            *gift = Some(Gift { to, claim });
+            return;
+        }
+        self.deliver(to, parcel, stock);
+    }
+}
+
+impl Shift<'_> {
+    /// Makes heard what the turns so far emitted.
+    #[inline]
+    pub(super) fn publish(&mut self, posting: Posting) {
+        if self.hands.holding {
+            return;
+        }
+        if !self.hands.outbox.is_empty() {
+            let alone = posting == Posting::Last && self.has_nothing_else();
+            let hands = &mut *self.hands;
+            let gift = if alone { Some(&mut self.gift) } else { None };
+            let mut poster = Poster { core: self.core, newly: &mut hands.newly, gift };
+            let drained = hands.outbox.drain(&mut hands.parcels, &mut poster);
+            hands.tally.accepted += drained.deliveries;
+            hands.tally.bytes_accepted += drained.bytes;
+            hands.tally.unrouted += drained.unrouted;
+            hands.tally.inside += drained.inside;
+        }
+        if !self.hands.facts.is_empty() {
+            self.core.observers.tell(&mut self.hands.facts);
+        }
+    }
+
+    /// Whether this worker would go on with whatever it makes ready now.
+    #[inline]
+    fn has_nothing_else(&self) -> bool {
+        let shards = self.core.shards();
+        // In the first band nobody goes before; in others somebody might.
+        self.hands.newly.is_empty()
+            && self.gift.is_none()
+            && self.hands.streak < STREAK_MAX
+            && !self.core.has_takeable()
+            && shards.has_one_band()
+            && shards.is_empty(self.hands.id)
+    }
+
+    pub(super) fn note_turn(
+        &mut self,
+        slot: &Slot,
+        topic: Topic,
+        result: Result<(), &TurnFailure>,
+        emitted: usize,
+    ) {
+        let outcome = match result {
+            Ok(()) => Outcome::Succeeded,
+            Err(failure) => Outcome::Failed {
+                error: turn::describe(&failure.cause),
+                panicked: failure.panicked,
+            },
+        };
+        self.note_emissions(slot);
+        let processor = slot.info.name.clone();
+        self.hands.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted });
+    }
+
+    pub(super) fn note_emissions(&mut self, slot: &Slot) {
+        for (event, recipients) in self.hands.outbox.current_turn() {
+            let (processor, topic) = (slot.info.name.clone(), event.topic());
+            self.hands.facts.push(Fact::Emitted { processor, topic, recipients });
+        }
+    }
+}
