@@ -1,6 +1,8 @@
 //! Nothing to use: whole-system tests are in `tests/`, and here the README and the book are
 //! compiled and run, page by page.
 
+#![forbid(unsafe_code)]
+
 macro_rules! pages {
     ($($page:ident => $path:literal),* $(,)?) => {
         $(

@@ -2,6 +2,7 @@
 //!
 //! A rule of the house that a machine can check is checked here, and the message says what to do
 //! instead. Nothing here is part of what users build, so nothing in `crates/` may depend on it.
+#![forbid(unsafe_code)]
 #![expect(
     clippy::disallowed_methods,
     reason = "xtask drives processes and times them; it is never simulated"

@@ -1,7 +1,10 @@
 //! Owns `Event`, the immutable envelope every pipeline moves, and the ways to make one.
 //! Refuses to show its layout: how an event is stored is free to change under this interface.
 
-use std::any::TypeId;
+mod inline;
+mod packet;
+
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,8 +16,14 @@ use crate::digest::{Digest, DigestError, DigestProblem};
 use crate::dynamic::Dynamic;
 use crate::payload::Payload;
 use crate::topic::{Key, Kind, Name, Topic};
+use inline::Inline;
+use packet::{Kept, Loose, Packet, Renamed};
 
 /// One thing that happened: immutable, cheap to clone, routed by its topic.
+///
+/// A payload of at most 16 bytes that is `Copy` lies in the event itself: making such an event
+/// allocates nothing, cloning copies a few words, dropping does nothing. Every other payload is
+/// shared by the event's clones.
 ///
 /// ```
 /// use selvedge_event::{Dynamic, Event, Kind, Payload};
@@ -35,8 +44,17 @@ use crate::topic::{Key, Kind, Name, Topic};
 /// ```
 #[derive(Clone)]
 pub struct Event {
-    packet: Arc<dyn Packet>,
+    stored: Stored,
 }
+
+/// Where the payload is. The pointer in `Inline` is never null, so that null can say `Shared`.
+#[derive(Clone)]
+enum Stored {
+    Inline(Inline),
+    Shared(Arc<dyn Packet>),
+}
+
+const _: () = assert!(size_of::<Event>() == 24, "an event is three words");
 
 /// What an event is made from: a payload, a [`Named`] one, a [`Dynamic`] one, or an event received.
 pub trait IntoEvent {
@@ -55,16 +73,22 @@ pub trait IntoEvent {
 }
 
 impl<T: Payload> IntoEvent for T {
+    #[inline]
     fn into_event(self) -> Event {
-        Event::from_packet(TypedPacket { digest: OnceLock::new(), payload: self })
+        match Inline::new(self) {
+            Ok(inline) => Event { stored: Stored::Inline(inline) },
+            Err(payload) => Event::shared(Kept::new(payload)),
+        }
     }
 
+    #[inline]
     fn default_route() -> Option<TypeId> {
         Some(TypeId::of::<T>())
     }
 }
 
 impl IntoEvent for Event {
+    #[inline]
     fn into_event(self) -> Event {
         self
     }
@@ -86,45 +110,57 @@ pub struct Named<N, T>(pub N, pub T);
 
 impl<N: Into<Name>, T: Payload> IntoEvent for Named<N, T> {
     fn into_event(self) -> Event {
-        Event::from_packet(NamedPacket {
-            name: self.0.into(),
-            inner: TypedPacket { digest: OnceLock::new(), payload: self.1 },
-        })
+        Event::shared(Renamed::new(self.0.into(), self.1))
     }
 }
 
 impl IntoEvent for Dynamic {
     fn into_event(self) -> Event {
-        Event::from_packet(DynamicPacket { digest: OnceLock::new(), dynamic: self })
+        Event::shared(Loose::new(self))
     }
 }
 
 impl Event {
     /// Makes an event from anything that can be one.
+    #[inline]
     pub fn new(source: impl IntoEvent) -> Event {
         source.into_event()
     }
 
-    fn from_packet(packet: impl Packet) -> Event {
-        Event { packet: Arc::new(packet) }
+    fn shared(packet: impl Packet) -> Event {
+        Event { stored: Stored::Shared(Arc::new(packet)) }
+    }
+
+    /// Whether the payload lies in the event itself: then looking at it costs a comparison.
+    #[inline]
+    pub(crate) fn is_inline(&self) -> bool {
+        matches!(self.stored, Stored::Inline(_))
+    }
+
+    /// What it holds, for the questions that are not worth a way of their own.
+    fn packet(&self) -> &dyn Packet {
+        match &self.stored {
+            Stored::Inline(inline) => inline.packet(),
+            Stored::Shared(packet) => &**packet,
+        }
     }
 
     /// What the event is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.packet.kind()
+        self.packet().kind()
     }
 
     /// What it is called: its kind, unless it was given another name.
     #[must_use]
     pub fn name(&self) -> Name {
-        self.packet.name().cloned().unwrap_or_else(|| self.kind().into())
+        self.packet().name().cloned().unwrap_or_else(|| self.kind().into())
     }
 
     /// Whom it concerns.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
-        self.packet.key()
+        self.packet().key()
     }
 
     /// Kind, name and key together.
@@ -136,16 +172,41 @@ impl Event {
     /// The kinds that its own extends, nearest first.
     #[must_use]
     pub fn ancestors(&self) -> Vec<Kind> {
-        self.packet.ancestors()
+        self.packet().ancestors()
+    }
+
+    /// Whether its kind extends any other: what [`ancestors`](Self::ancestors) would say, without
+    /// making a list.
+    #[inline]
+    #[must_use]
+    pub fn extends_others(&self) -> bool {
+        match &self.stored {
+            Stored::Inline(inline) => inline.extends_others(),
+            Stored::Shared(packet) => packet.extends_others(),
+        }
     }
 
     /// The payload, if it is a `T` or extends it.
+    #[inline]
     #[must_use]
     pub fn payload<T: Payload>(&self) -> Option<&T> {
-        self.packet.view(TypeId::of::<T>())?.downcast_ref()
+        match &self.stored {
+            Stored::Inline(inline) => match inline.payload() {
+                None if inline.extends_others() => seen_as(inline.packet()),
+                payload => payload,
+            },
+            Stored::Shared(packet) => {
+                let form: &dyn Any = &**packet;
+                match form.downcast_ref::<Kept<T>>() {
+                    Some(kept) => Some(kept.payload()),
+                    None => seen_as(&**packet),
+                }
+            }
+        }
     }
 
     /// Whether [`payload`](Self::payload) would find a `T`.
+    #[inline]
     #[must_use]
     pub fn is<T: Payload>(&self) -> bool {
         self.payload::<T>().is_some()
@@ -154,43 +215,70 @@ impl Event {
     /// The value of a dynamic event.
     #[must_use]
     pub fn value(&self) -> Option<&Value> {
-        self.packet.value()
+        self.packet().value()
     }
 
     /// The payload's type, for a typed event under its default name.
     ///
     /// Such events, nearly all, are routed by this alone, without looking at strings.
+    #[inline]
     #[must_use]
     pub fn default_route(&self) -> Option<TypeId> {
-        self.packet.default_route()
+        match &self.stored {
+            Stored::Inline(inline) => Some(inline.payload_type()),
+            Stored::Shared(packet) => packet.default_route(),
+        }
     }
 
     /// The payload's type, for a typed event under whatever name.
+    #[inline]
     #[must_use]
     pub fn payload_type(&self) -> Option<TypeId> {
-        self.packet.payload_type()
+        match &self.stored {
+            Stored::Inline(inline) => Some(inline.payload_type()),
+            Stored::Shared(packet) => packet.payload_type(),
+        }
     }
 
-    /// The memory it holds: the value, and what its type says it owns elsewhere.
+    /// The memory it takes: itself, what it shares with its clones, and what its type says it owns
+    /// elsewhere. Limits in bytes count it.
+    ///
+    /// Costs as much as [`Payload::heap_bytes`]; nothing for a small payload, which has no
+    /// elsewhere.
+    ///
+    /// ```
+    /// use selvedge_event::{Dynamic, Event, Init};
+    /// assert_eq!(Event::new(Init).bytes(), size_of::<Event>());
+    /// assert!(Event::new(Dynamic::new("text", "x".repeat(1_000))).bytes() > 1_000);
+    /// ```
+    #[inline]
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.packet.bytes()
+        match &self.stored {
+            Stored::Inline(_) => size_of::<Event>(),
+            Stored::Shared(packet) => {
+                let counts = 2 * size_of::<usize>();
+                size_of::<Event>() + counts + packet.bytes()
+            }
+        }
     }
 
-    /// The content hash of the payload, and not of kind, name or key; computed once.
+    /// The content hash of the payload, and not of kind, name or key. A shared payload's is
+    /// computed once; a small one's each time, as it costs less than a place for it would.
     ///
     /// # Errors
     ///
     /// [`DigestError`] when the payload's type is not serializable or the value has no digest.
     pub fn payload_digest(&self) -> Result<Digest, DigestError> {
-        if let Some(digest) = self.packet.digest_cell().get() {
+        let cell = self.packet().digest_cell();
+        if let Some(digest) = cell.and_then(OnceLock::get) {
             return Ok(**digest);
         }
-        let digest = match self.packet.encodable() {
+        let digest = match self.packet().encodable() {
             Some(value) => Digest::of(value)?,
             None => return Err(DigestProblem::NotSerializable { kind: self.kind() }.into()),
         };
-        Ok(**self.packet.digest_cell().get_or_init(|| Box::new(digest)))
+        Ok(cell.map_or(digest, |cell| **cell.get_or_init(|| Box::new(digest))))
     }
 
     /// This event as one that is known to hold a `T`, or the event back.
@@ -203,6 +291,13 @@ impl Event {
     }
 }
 
+/// The payload as a `T`, by way of the form's own view: for what is not simply a `T`. Out of line,
+/// so that the short ways stay short where they are used.
+#[inline(never)]
+fn seen_as<T: Payload>(packet: &dyn Packet) -> Option<&T> {
+    packet.view(TypeId::of::<T>())?.downcast_ref()
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.topic().fmt(f)
@@ -212,7 +307,7 @@ impl fmt::Display for Event {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Event({self}")?;
-        match self.packet.encodable().map(serde_json::to_string) {
+        match self.packet().encodable().map(serde_json::to_string) {
             Some(Ok(json)) => write!(f, " {})", Shortened(&json)),
             _ => f.write_str(")"),
         }
@@ -260,140 +355,5 @@ impl<T: Payload + fmt::Debug> fmt::Debug for Typed<T> {
     }
 }
 
-/// What an event holds, whatever its payload. Private: the layout is free to change.
-trait Packet: Send + Sync + 'static {
-    fn kind(&self) -> Kind;
-    fn name(&self) -> Option<&Name>;
-    fn key(&self) -> Option<Key>;
-    fn ancestors(&self) -> Vec<Kind>;
-    fn view(&self, wanted: TypeId) -> Option<&dyn std::any::Any>;
-    fn value(&self) -> Option<&Value>;
-    fn default_route(&self) -> Option<TypeId>;
-    fn payload_type(&self) -> Option<TypeId>;
-    fn bytes(&self) -> usize;
-    fn encodable(&self) -> Option<&dyn erased_serde::Serialize>;
-    fn digest_cell(&self) -> &OnceLock<Box<Digest>>;
-}
-
-struct TypedPacket<T> {
-    digest: OnceLock<Box<Digest>>,
-    payload: T,
-}
-
-impl<T: Payload> Packet for TypedPacket<T> {
-    fn kind(&self) -> Kind {
-        T::kind()
-    }
-    fn name(&self) -> Option<&Name> {
-        None
-    }
-    fn key(&self) -> Option<Key> {
-        self.payload.key()
-    }
-    fn ancestors(&self) -> Vec<Kind> {
-        T::ancestors()
-    }
-    fn view(&self, wanted: TypeId) -> Option<&dyn std::any::Any> {
-        self.payload.view(wanted)
-    }
-    fn value(&self) -> Option<&Value> {
-        None
-    }
-    fn default_route(&self) -> Option<TypeId> {
-        Some(TypeId::of::<T>())
-    }
-    fn payload_type(&self) -> Option<TypeId> {
-        Some(TypeId::of::<T>())
-    }
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + self.payload.heap_bytes()
-    }
-    fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
-        self.payload.encodable()
-    }
-    fn digest_cell(&self) -> &OnceLock<Box<Digest>> {
-        &self.digest
-    }
-}
-
-struct NamedPacket<T> {
-    name: Name,
-    inner: TypedPacket<T>,
-}
-
-impl<T: Payload> Packet for NamedPacket<T> {
-    fn kind(&self) -> Kind {
-        self.inner.kind()
-    }
-    fn name(&self) -> Option<&Name> {
-        Some(&self.name)
-    }
-    fn key(&self) -> Option<Key> {
-        self.inner.key()
-    }
-    fn ancestors(&self) -> Vec<Kind> {
-        self.inner.ancestors()
-    }
-    fn view(&self, wanted: TypeId) -> Option<&dyn std::any::Any> {
-        self.inner.view(wanted)
-    }
-    fn value(&self) -> Option<&Value> {
-        None
-    }
-    fn default_route(&self) -> Option<TypeId> {
-        None
-    }
-    fn payload_type(&self) -> Option<TypeId> {
-        self.inner.payload_type()
-    }
-    fn bytes(&self) -> usize {
-        self.inner.bytes() + size_of::<Name>() + self.name.as_str().len()
-    }
-    fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
-        self.inner.encodable()
-    }
-    fn digest_cell(&self) -> &OnceLock<Box<Digest>> {
-        self.inner.digest_cell()
-    }
-}
-
-struct DynamicPacket {
-    digest: OnceLock<Box<Digest>>,
-    dynamic: Dynamic,
-}
-
-impl Packet for DynamicPacket {
-    fn kind(&self) -> Kind {
-        self.dynamic.kind.clone()
-    }
-    fn name(&self) -> Option<&Name> {
-        self.dynamic.name.as_ref()
-    }
-    fn key(&self) -> Option<Key> {
-        self.dynamic.key.clone()
-    }
-    fn ancestors(&self) -> Vec<Kind> {
-        Vec::new()
-    }
-    fn view(&self, _wanted: TypeId) -> Option<&dyn std::any::Any> {
-        None
-    }
-    fn value(&self) -> Option<&Value> {
-        Some(&self.dynamic.value)
-    }
-    fn default_route(&self) -> Option<TypeId> {
-        None
-    }
-    fn payload_type(&self) -> Option<TypeId> {
-        None
-    }
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + crate::dynamic::heap_bytes(&self.dynamic.value)
-    }
-    fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
-        Some(&self.dynamic.value)
-    }
-    fn digest_cell(&self) -> &OnceLock<Box<Digest>> {
-        &self.digest
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@
 //! Reading order: [`topic`], [`payload`], [`event`], then [`digest`].
 
 // `#[derive(Event)]` writes `::selvedge_event::…`, in this crate's own tests and examples too.
-#[expect(unused_extern_crates, reason = "used where the derive is, if anywhere")]
+#[cfg_attr(not(test), expect(unused_extern_crates, reason = "only tests and examples derive"))]
 extern crate self as selvedge_event;
 
 pub mod digest;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::payload::Payload;
+use crate::payload::{Copies, Payload};
 use crate::topic::Kind;
 
 /// Before any other event, once per processor that names it, in order of registration.
@@ -43,6 +43,8 @@ pub enum Ending {
 macro_rules! lifecycle_kind {
     ($($type:ident => $kind:literal),*) => {
         $(impl Payload for $type {
+            const COPIES: Option<Copies<Self>> = Some(Copies::new());
+
             fn kind() -> Kind {
                 Kind::literal($kind)
             }

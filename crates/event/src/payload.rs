@@ -1,8 +1,12 @@
 //! Owns `Payload`: what a Rust type must offer to travel as an event. `#[derive(Event)]` writes it.
 
+mod copies;
+
 use std::any::{Any, TypeId};
 
 use crate::topic::{Key, Kind};
+
+pub use copies::Copies;
 
 /// A Rust type that travels as an event. Implemented by `#[derive(Event)]`.
 ///
@@ -31,10 +35,33 @@ pub trait Payload: Send + Sync + Sized + 'static {
     /// Whether events of this type carry a [`key`](Self::key).
     const CARRIES_KEY: bool = false;
 
+    /// Whether events of this type extend others: only then are [`ancestors`](Self::ancestors) and
+    /// [`view`](Self::view) asked.
+    const EXTENDS: bool = false;
+
+    /// Permission to copy values of this type bit by bit, so that small ones lie in the event
+    /// itself instead of on the heap. The derive gives it for types that are `Copy`.
+    ///
+    /// ```
+    /// use selvedge_event::payload::Copies;
+    /// use selvedge_event::{Event, Kind, Payload};
+    ///
+    /// #[derive(Clone, Copy)]
+    /// struct Tick(u64);
+    /// impl Payload for Tick {
+    ///     const COPIES: Option<Copies<Self>> = Some(Copies::new());
+    ///     fn kind() -> Kind {
+    ///         Kind::literal("clock::Tick")
+    ///     }
+    /// }
+    /// assert_eq!(Event::new(Tick(7)).bytes(), size_of::<Event>());
+    /// ```
+    const COPIES: Option<Copies<Self>> = None;
+
     /// The stable name of the type: `<package>::<Ident>` unless declared otherwise.
     fn kind() -> Kind;
 
-    /// The kinds this one extends, nearest first.
+    /// The kinds this one extends, nearest first; asked if it [`EXTENDS`](Self::EXTENDS) any.
     #[must_use]
     fn ancestors() -> Vec<Kind> {
         Vec::new()
@@ -45,12 +72,14 @@ pub trait Payload: Send + Sync + Sized + 'static {
         None
     }
 
-    /// Bytes owned outside the value itself; limits in bytes count them.
+    /// Bytes owned outside the value itself; limits in bytes count them. A small value that is
+    /// `Copy` owns none, and is not asked.
     fn heap_bytes(&self) -> usize {
         0
     }
 
-    /// This value, or the part of it that a parent kind stands for, seen as the type `wanted`.
+    /// This value, or the part of it that a parent kind stands for, seen as the type `wanted`;
+    /// asked about other types than its own if it [`EXTENDS`](Self::EXTENDS) any.
     fn view(&self, wanted: TypeId) -> Option<&dyn Any> {
         (wanted == TypeId::of::<Self>()).then_some(self as &dyn Any)
     }
@@ -66,7 +95,7 @@ pub trait Payload: Send + Sync + Sized + 'static {
 pub mod generated {
     use std::any::TypeId;
 
-    use super::Payload;
+    use super::{Copies, Payload};
     use crate::event::Event;
     use crate::topic::Key;
 
@@ -107,8 +136,15 @@ pub mod generated {
     #[derive(Clone, Copy, Debug)]
     pub struct Payloads<'e> {
         event: &'e Event,
-        held: Option<TypeId>,
-        extends_others: bool,
+        sight: Sight,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Sight {
+        /// Looking is a comparison, or the only way to know.
+        Look,
+        /// It can be seen as this type only, if as any.
+        Only(Option<TypeId>),
     }
 
     impl<'e> Payloads<'e> {
@@ -116,18 +152,21 @@ pub mod generated {
         #[inline]
         #[must_use]
         pub fn of(event: &'e Event) -> Payloads<'e> {
-            let extends_others = !event.ancestors().is_empty();
-            Payloads { event, held: event.payload_type(), extends_others }
+            let sight = if event.is_inline() || event.extends_others() {
+                Sight::Look
+            } else {
+                Sight::Only(event.payload_type())
+            };
+            Payloads { event, sight }
         }
 
         /// The payload, if it is a `T` or extends it.
         #[inline]
         #[must_use]
         pub fn seen_as<T: Payload>(self) -> Option<&'e T> {
-            if self.extends_others || self.held == Some(TypeId::of::<T>()) {
-                self.event.payload()
-            } else {
-                None
+            match self.sight {
+                Sight::Only(held) if held != Some(TypeId::of::<T>()) => None,
+                _ => self.event.payload(),
             }
         }
     }
@@ -149,6 +188,24 @@ pub mod generated {
     }
 
     impl<T> NotSerializable for Serializable<T> {}
+
+    /// Answers at compile time whether a type is `Copy`, as [`Serializable`] does. Of a generic
+    /// type it knows what the bounds on the type say.
+    #[derive(Debug)]
+    pub struct Copyable<T>(std::marker::PhantomData<T>);
+
+    impl<T: Copy> Copyable<T> {
+        /// The permission.
+        pub const COPIES: Option<Copies<T>> = Some(Copies::new());
+    }
+
+    /// The answer for all the others.
+    pub trait NotCopyable<T> {
+        /// No permission.
+        const COPIES: Option<Copies<T>> = None;
+    }
+
+    impl<T> NotCopyable<T> for Copyable<T> {}
 
     /// Holds for equal types only, so that a field of another type is a readable error.
     #[diagnostic::on_unimplemented(
@@ -194,6 +251,7 @@ pub mod generated {
     /// Whether the event is of this kind or extends it: what an interest in the kind hears.
     #[must_use]
     pub fn is_kind(event: &Event, kind: &str) -> bool {
-        event.kind() == *kind || event.ancestors().iter().any(|ancestor| *ancestor == *kind)
+        event.kind() == *kind
+            || event.extends_others() && event.ancestors().iter().any(|ancestor| *ancestor == *kind)
     }
 }

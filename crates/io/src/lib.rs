@@ -6,4 +6,6 @@
 //!
 //! Refuses to know about graphs and targets: it speaks events only.
 
+#![forbid(unsafe_code)]
+
 pub mod jsonl;

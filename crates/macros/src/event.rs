@@ -31,7 +31,8 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     let options = Options::read(&input.attrs)?;
     let marked = fields::read(&input.data, &options, &input.ident)?;
     let event = crate_path::event_crate(options.krate.as_ref())?;
-    let methods = [
+    let items = [
+        copies(&event),
         kind(input, &options, &event)?,
         descent(&options, &marked, &event),
         key(&options, &marked, &event),
@@ -46,7 +47,7 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     Ok(quote! {
         #[automatically_derived]
         impl #impl_generics #event::Payload for #ident #type_generics #where_clause {
-            #(#methods)*
+            #(#items)*
         }
         #set_checks
     })
@@ -61,6 +62,16 @@ fn with_payload_bounds(generics: &Generics, event: &TokenStream) -> Generics {
         bounded.make_where_clause().predicates.push(bound);
     }
     bounded
+}
+
+/// Whether small values may lie in the event itself: decided where the type's traits are known.
+fn copies(event: &TokenStream) -> TokenStream {
+    quote! {
+        const COPIES: ::core::option::Option<#event::payload::Copies<Self>> = {
+            use #event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
+    }
 }
 
 fn kind(input: &DeriveInput, options: &Options, event: &TokenStream) -> Result<TokenStream> {
@@ -115,13 +126,15 @@ fn kind(input: &DeriveInput, options: &Options, event: &TokenStream) -> Result<T
     })
 }
 
-/// `ancestors` and `view`: the event seen as what it extends.
+/// `EXTENDS`, `ancestors` and `view`: the event seen as what it extends.
 fn descent(options: &Options, marked: &Marked<'_>, event: &TokenStream) -> TokenStream {
     let (Some(parent), Some(base)) = (&options.extends, &marked.base) else {
         return TokenStream::new();
     };
     let base = base_field(parent, base, event);
     quote! {
+        const EXTENDS: bool = true;
+
         fn ancestors() -> ::std::vec::Vec<#event::Kind> {
             let mut ancestors = ::std::vec![<#parent as #event::Payload>::kind()];
             ancestors.extend(<#parent as #event::Payload>::ancestors());

@@ -9,6 +9,8 @@
 //! Reading order: `event`, then `processor` with `processor/pattern` and `processor/body`,
 //! then `signature`.
 
+#![forbid(unsafe_code)]
+
 mod crate_path;
 mod event;
 mod processor;

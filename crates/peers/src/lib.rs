@@ -16,6 +16,7 @@
 //! assert!(report.to_string().starts_with(r#"{"peer":"crossbeam","workload":"W1","n":1000,"#));
 //! # Ok::<(), selvedge_peers::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 #![expect(
     clippy::disallowed_methods,
     reason = "peers are driven on the standard library's threads, locks and clock"

@@ -3,6 +3,8 @@
 //! It owns arguments and exit codes (2: not understood, 3: the peer cannot express the workload);
 //! what it measures is the library's.
 
+#![forbid(unsafe_code)]
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 

@@ -41,6 +41,8 @@
 //! [handles signals](runtime::PipelineBuilder::handle_signals), and about half a KiB per
 //! processor beside the processor's own state.
 
+#![forbid(unsafe_code)]
+
 pub use selvedge_event as event;
 #[cfg(feature = "io")]
 pub use selvedge_io as io;

@@ -4,6 +4,8 @@
 //! them: `--cfg shuttle` swaps in primitives whose scheduler explores interleavings, and a
 //! [`Clock`] can be driven by hand. Knows nothing about what is being synchronized.
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod lock;
 pub mod signal;

@@ -4,6 +4,8 @@
 //! - [`run`] runs a pipeline to its end under a deadline and keeps a trace of what happened, made
 //!   for snapshots.
 
+#![forbid(unsafe_code)]
+
 mod harness;
 
 pub use harness::{Ran, run};

@@ -16,6 +16,10 @@ fn a_plain_event_has_a_kind() {
     assert_snapshot!(check(code), @r#"
     #[automatically_derived]
     impl selvedge::event::Payload for Start {
+        const COPIES: ::core::option::Option<selvedge::event::payload::Copies<Self>> = {
+            use selvedge::event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
         fn kind() -> selvedge::event::Kind {
             selvedge::event::Kind::literal(
                 ::core::concat!(::core::env!("CARGO_PKG_NAME"), "::", "Start"),
@@ -40,9 +44,14 @@ fn a_child_delegates_to_its_base() {
     assert_snapshot!(check(code), @r#"
     #[automatically_derived]
     impl selvedge::event::Payload for B {
+        const COPIES: ::core::option::Option<selvedge::event::payload::Copies<Self>> = {
+            use selvedge::event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
         fn kind() -> selvedge::event::Kind {
             selvedge::event::Kind::literal("b")
         }
+        const EXTENDS: bool = true;
         fn ancestors() -> ::std::vec::Vec<selvedge::event::Kind> {
             let mut ancestors = ::std::vec![< A as selvedge::event::Payload > ::kind()];
             ancestors.extend(<A as selvedge::event::Payload>::ancestors());
@@ -90,6 +99,10 @@ fn an_enum_finds_the_key_in_each_variant() {
     assert_snapshot!(check(code), @r#"
     #[automatically_derived]
     impl selvedge::event::Payload for Order {
+        const COPIES: ::core::option::Option<selvedge::event::payload::Copies<Self>> = {
+            use selvedge::event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
         fn kind() -> selvedge::event::Kind {
             selvedge::event::Kind::literal(
                 ::core::concat!(::core::env!("CARGO_PKG_NAME"), "::", "Order"),
@@ -137,6 +150,10 @@ fn a_generic_event_asks_its_parameters_for_their_kinds() {
         T: Clone,
         T: selvedge::event::Payload,
     {
+        const COPIES: ::core::option::Option<selvedge::event::payload::Copies<Self>> = {
+            use selvedge::event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
         fn kind() -> selvedge::event::Kind {
             selvedge::event::Kind::from(
                 ::std::format!(
@@ -160,6 +177,10 @@ fn a_set_is_checked_where_the_compiler_knows_whether_it_is_serialized() {
     assert_snapshot!(check(code), @r#"
     #[automatically_derived]
     impl selvedge::event::Payload for Tags {
+        const COPIES: ::core::option::Option<selvedge::event::payload::Copies<Self>> = {
+            use selvedge::event::payload::generated::*;
+            Copyable::<Self>::COPIES
+        };
         fn kind() -> selvedge::event::Kind {
             selvedge::event::Kind::literal(
                 ::core::concat!(::core::env!("CARGO_PKG_NAME"), "::", "Tags"),
