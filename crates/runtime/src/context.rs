@@ -28,9 +28,9 @@ impl<'a> Context<'a> {
     ///
     /// Above [`Limits::emissions_per_turn_max`](crate::Limits::emissions_per_turn_max) the event
     /// is not kept and the turn fails.
-    #[inline]
+    #[inline(always)]
     pub fn emit<E: IntoEvent>(&mut self, event: E) {
-        self.outbox.emit_by(E::default_route(), event.into_event());
+        self.outbox.emit_from(event);
     }
 
     /// Answers the question that this event, or one it descends from, [asked].

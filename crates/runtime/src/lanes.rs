@@ -74,7 +74,7 @@ impl Lane {
     /// A lane that takes `lane_max` events during the run.
     pub(crate) fn new(routes: Arc<RouteTable>, lane_max: usize) -> Lane {
         let state = LaneState {
-            waiting: Log::new(RouteCache::new(routes)),
+            waiting: Log::new(RouteCache::new(routes), usize::MAX),
             scheduled: false,
             closed: false,
             n_waiters: 0,

@@ -29,51 +29,52 @@ pub(crate) struct Log {
     pub(crate) routes: RouteCache,
     pub(crate) stock: Stock,
     closed: Vec<Stretch>,
-    n_closed_events: usize,
-    n_closed_bytes: usize,
-    open: Open,
+    /// The stretch that is added to.
+    open: Vec<Event>,
+    open_bytes: usize,
+    open_route: RouteIdx,
+    open_origin: Origin,
+    /// Events that the open stretch may hold as things stand; zero when the next event must not be
+    /// added to it.
+    open_max: usize,
+    /// The type that was sent last: if the next event is of it as well, it goes the same way.
+    /// Never `None`, which is what events have whose type doesn't say where they go.
+    recent: Option<TypeId>,
+    stretch_max: usize,
+    /// Events in the log.
+    n_events: usize,
+    /// What the closed stretches weigh.
+    closed_bytes: usize,
     /// That of the turn, or of the submission, which sends now.
     origin: Origin,
 }
 
-/// The stretch that is added to.
-#[derive(Debug, Default)]
-struct Open {
-    events: Vec<Event>,
-    bytes: usize,
-    route: RouteIdx,
-    origin: Origin,
-    /// The type that was sent last: if the next event is of it as well, it goes the same way.
-    payload: Option<TypeId>,
-    /// Events it may hold as things stand; zero when the next event must not be added to it.
-    max: usize,
-}
+/// The type of no event.
+struct NoType;
 
 /// Where a log ended at some time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mark {
     n_closed: usize,
-    n_closed_events: usize,
-    n_closed_bytes: usize,
-    n_open: usize,
-    n_open_bytes: usize,
-}
-
-impl Mark {
-    fn n_events(self) -> usize {
-        self.n_closed_events + self.n_open
-    }
+    n_events: usize,
 }
 
 impl Log {
-    pub(crate) fn new(routes: RouteCache) -> Log {
+    /// An empty log, in stretches of so many events at most.
+    pub(crate) fn new(routes: RouteCache, stretch_max: usize) -> Log {
         Log {
             routes,
             stock: Stock::default(),
             closed: Vec::new(),
-            n_closed_events: 0,
-            n_closed_bytes: 0,
-            open: Open::default(),
+            open: Vec::new(),
+            open_bytes: 0,
+            open_route: 0,
+            open_origin: Origin::default(),
+            open_max: 0,
+            recent: Some(TypeId::of::<NoType>()),
+            stretch_max: stretch_max.min(STRETCH_MAX),
+            n_events: 0,
+            closed_bytes: 0,
             origin: Origin::default(),
         }
     }
@@ -83,16 +84,19 @@ impl Log {
     pub(crate) fn descend_from(&mut self, origin: &Origin) {
         if !self.origin.is(origin) {
             self.origin = origin.clone();
-            self.open.payload = None;
-            self.open.max = 0;
+            self.open_max = 0;
         }
     }
 
     /// Keeps nothing of a question that was dealt with: whoever asked waits until nobody has it.
+    #[inline]
     pub(crate) fn forget_question(&mut self) {
-        self.descend_from(&Origin { descent: self.origin.descent, question: None });
-        if self.open.events.is_empty() {
-            self.open.origin = Origin::default();
+        if self.origin.question.is_some() {
+            self.descend_from(&Origin { descent: self.origin.descent, question: None });
+        }
+        if self.open.is_empty() && self.open_origin.question.is_some() {
+            self.open_origin = Origin::default();
+            self.open_max = 0;
         }
     }
 
@@ -102,88 +106,111 @@ impl Log {
 
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            n_closed: self.closed.len(),
-            n_closed_events: self.n_closed_events,
-            n_closed_bytes: self.n_closed_bytes,
-            n_open: self.open.events.len(),
-            n_open_bytes: self.open.bytes,
-        }
+        Mark { n_closed: self.closed.len(), n_events: self.n_events }
     }
 
     /// Events sent since the mark.
     #[inline]
     pub(crate) fn n_since(&self, mark: Mark) -> usize {
-        self.len() - mark.n_events()
+        self.n_events - mark.n_events
     }
 
     /// Events in the log.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.n_closed_events + self.open.events.len()
+        self.n_events
     }
 
     /// What they weigh.
     pub(crate) fn bytes(&self) -> usize {
-        self.n_closed_bytes + self.open.bytes
+        self.closed_bytes + self.open_bytes
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.n_events == 0
     }
 
-    /// Adds an event if its type alone says that it goes the way of the one before; else hands it
-    /// back. Nothing in it can fail or unwind.
+    /// Whether an event of this type goes the way of the one before, and there is room for it.
+    #[inline(always)]
+    pub(crate) fn goes_on_with(&self, payload: Option<TypeId>) -> bool {
+        self.recent == payload && self.open.len() < self.open_max
+    }
+
+    /// Adds an event that goes the way of the one before.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, event: Event) {
+        self.open_bytes += event.bytes();
+        self.n_events += 1;
+        self.open.push(event);
+    }
+
+    /// The route of an event of this type, if it was found recently.
     #[inline]
-    pub(crate) fn add_alike(&mut self, payload: TypeId, event: Event) -> Result<(), Event> {
-        let open = &mut self.open;
-        let alike = open.payload == Some(payload)
-            || (open.max > 0 && self.routes.recent(payload) == Some(open.route));
-        if alike && open.events.len() < open.max {
-            open.payload = Some(payload);
-            open.bytes += event.bytes();
-            open.events.push(event);
-            return Ok(());
-        }
-        Err(event)
+    pub(crate) fn recent_route(&self, payload: Option<TypeId>) -> Option<RouteIdx> {
+        self.routes.recent(payload?)
     }
 
     /// Adds an event that takes this route.
     pub(crate) fn add(&mut self, route: RouteIdx, event: Event) {
-        let fits =
-            self.open.max > 0 && self.open.route == route && self.open.events.len() < self.open.max;
-        if !fits {
-            self.close();
-            self.open.route = route;
-            self.open.origin = self.origin.clone();
+        self.add_typed(route, event.default_route(), event);
+    }
+
+    #[inline]
+    pub(crate) fn add_typed(
+        &mut self,
+        route: RouteIdx,
+        payload: Option<TypeId>,
+        event: Event,
+    ) {
+        if self.open_route != route || self.open.len() >= self.open_max {
+            self.begin_stretch(route);
         }
-        self.open.max = STRETCH_MAX;
-        self.open.payload = event.default_route();
-        self.open.bytes += event.bytes();
-        self.open.events.push(event);
+        // Without a type, the next event has to be looked at as well.
+        if payload.is_some() {
+            self.recent = payload;
+        } else {
+            self.recent = Some(TypeId::of::<NoType>());
+        }
+        self.push(event);
+    }
+
+    #[inline]
+    fn begin_stretch(&mut self, route: RouteIdx) {
+        if self.open.is_empty() && self.open_max > 0 {
+            self.open_route = route;
+        } else {
+            self.begin_other_stretch(route);
+        }
+    }
+
+    #[inline(never)]
+    fn begin_other_stretch(&mut self, route: RouteIdx) {
+        self.close();
+        self.open_route = route;
+        self.open_origin.clone_from(&self.origin);
+        self.open_max = self.stretch_max;
     }
 
     /// Ends the open stretch.
     fn close(&mut self) {
-        let open = &mut self.open;
-        (open.payload, open.max) = (None, 0);
-        let n = open.events.len();
-        if n == 0 {
-            return;
+        if let Some(stretch) = self.take_open() {
+            self.closed_bytes += stretch.bytes;
+            self.closed.push(stretch);
         }
-        let mail = match (n, open.events.pop()) {
-            (1, Some(only)) => Mail::One(only),
-            (_, last) => {
-                open.events.extend(last);
-                Mail::Many(std::mem::replace(&mut open.events, self.stock.vector()))
-            }
+        self.open_max = 0;
+    }
+
+    /// Takes the open stretch out, unless it is empty; the next event may go the same way.
+    #[inline]
+    fn take_open(&mut self) -> Option<Stretch> {
+        let mail = match self.open.len() {
+            0 => return None,
+            1 => Mail::One(self.open.pop()?),
+            _ => Mail::Many(std::mem::replace(&mut self.open, self.stock.vector())),
         };
-        let bytes = std::mem::take(&mut open.bytes);
-        let origin = std::mem::take(&mut open.origin);
-        self.closed.push(Stretch { route: open.route, origin, mail, bytes });
-        self.n_closed_events += n;
-        self.n_closed_bytes += bytes;
+        let bytes = std::mem::take(&mut self.open_bytes);
+        Some(Stretch { route: self.open_route, origin: self.open_origin.clone(), mail, bytes })
     }
 
     /// Forgets what was sent since the mark.
@@ -191,68 +218,52 @@ impl Log {
     pub(crate) fn cut_off(&mut self, mark: Mark) {
         // The stretch that was open then may have been closed since.
         if self.closed.len() > mark.n_closed {
-            self.closed.truncate(mark.n_closed + 1);
-            let Some(Stretch { route, origin, mail, .. }) = self.closed.pop() else {
-                unreachable!("one more than the mark is left")
+            let later = self.closed.split_off(mark.n_closed);
+            let Some(Stretch { route, origin, mail, .. }) = later.into_iter().next() else {
+                unreachable!("there is one more than at the mark")
             };
-            self.open.events.clear();
+            self.open.clear();
             match mail {
-                Mail::Many(events) => self.open.events = events,
-                Mail::One(event) => self.open.events.push(event),
+                Mail::Many(events) => self.open = events,
+                Mail::One(event) => self.open.push(event),
                 Mail::Shared(_) | Mail::Again(_) => unreachable!("a log's mail is its own"),
             }
-            (self.open.route, self.open.origin) = (route, origin);
+            (self.open_route, self.open_origin) = (route, origin);
         }
-        self.open.events.truncate(mark.n_open);
-        self.open.bytes = mark.n_open_bytes;
-        (self.n_closed_events, self.n_closed_bytes) = (mark.n_closed_events, mark.n_closed_bytes);
-        // What comes next begins a stretch of its own unless it turns out to fit.
-        self.open.payload = None;
-        self.open.max = if self.open.events.is_empty() { 0 } else { self.open_max() };
-    }
-
-    /// What the open stretch may hold, if what is sent now may be added to it at all.
-    fn open_max(&self) -> usize {
-        if self.open.origin.is(&self.origin) { STRETCH_MAX } else { 0 }
+        let n_closed: usize = self.closed.iter().map(|stretch| stretch.mail.len()).sum();
+        self.open.truncate(mark.n_events - n_closed);
+        self.n_events = mark.n_events;
+        self.closed_bytes = self.closed.iter().map(|stretch| stretch.bytes).sum();
+        self.open_bytes = self.open.iter().map(Event::bytes).sum();
+        self.open_max = if self.open_origin.is(&self.origin) { self.stretch_max } else { 0 };
     }
 
     /// What was sent since the mark, with its routes.
     pub(crate) fn since(&self, mark: Mark) -> impl Iterator<Item = (&Event, RouteIdx)> {
+        let before = self.closed.iter().take(mark.n_closed);
+        let n_before: usize = before.map(|stretch| stretch.mail.len()).sum();
         let closed = self.closed.get(mark.n_closed..).unwrap_or_default();
-        let mut skip = mark.n_open;
-        let closed = closed.iter().flat_map(move |stretch| {
-            let events = &stretch.mail.as_slice()[std::mem::take(&mut skip)..];
-            events.iter().map(|event| (event, stretch.route))
-        });
-        let skip = if self.closed.len() > mark.n_closed { 0 } else { mark.n_open };
-        let open = self.open.events[skip..].iter().map(|event| (event, self.open.route));
-        closed.chain(open)
+        let closed = closed.iter().map(|stretch| (stretch.mail.as_slice(), stretch.route));
+        let stretches = closed.chain([(&self.open[..], self.open_route)]);
+        let events = stretches
+            .flat_map(|(events, route)| events.iter().map(move |event| (event, route)));
+        events.skip(mark.n_events - n_before)
     }
 
     /// The only stretch, taken out, if there is just one.
     #[inline]
     pub(crate) fn take_only(&mut self) -> Option<Stretch> {
-        if !self.closed.is_empty() || self.open.events.is_empty() {
+        if !self.closed.is_empty() {
             return None;
         }
-        let open = &mut self.open;
-        (open.payload, open.max) = (None, 0);
-        let mail = if open.events.len() == 1
-            && let Some(only) = open.events.pop()
-        {
-            Mail::One(only)
-        } else {
-            Mail::Many(std::mem::replace(&mut open.events, self.stock.vector()))
-        };
-        let bytes = std::mem::take(&mut open.bytes);
-        let origin = std::mem::take(&mut open.origin);
-        Some(Stretch { route: open.route, origin, mail, bytes })
+        self.n_events = 0;
+        self.take_open()
     }
 
     /// Takes out all stretches.
     pub(crate) fn take_all(&mut self) -> Vec<Stretch> {
         self.close();
-        (self.n_closed_events, self.n_closed_bytes) = (0, 0);
+        (self.n_events, self.closed_bytes) = (0, 0);
         std::mem::take(&mut self.closed)
     }
 
@@ -276,10 +287,10 @@ impl Log {
         let n_stretches = self.closed.iter().map(enough).take_while(|&more| more).count();
         for stretch in self.closed.drain(..n_stretches) {
             let n = stretch.mail.len();
-            self.n_closed_events -= n;
-            self.n_closed_bytes -= stretch.bytes;
-            other.n_closed_events += n;
-            other.n_closed_bytes += stretch.bytes;
+            self.n_events -= n;
+            self.closed_bytes -= stretch.bytes;
+            other.n_events += n;
+            other.closed_bytes += stretch.bytes;
             other.routes.learn(stretch.route);
             other.closed.push(stretch);
         }

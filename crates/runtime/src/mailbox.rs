@@ -65,7 +65,8 @@ pub(crate) enum Effect {
 
 impl Status {
     /// Advances the protocol by one signal. Pure: words and queues belong to the caller.
-    #[inline]
+    // Callers know the signal: most of the table falls away where it is inlined.
+    #[inline(always)]
     #[must_use]
     pub(crate) fn on(self, signal: Signal) -> (Status, Effect) {
         use Effect::{Discard, Enqueue, EnqueuePull, Nothing, Promote};

@@ -5,7 +5,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use selvedge_event::Event;
+use selvedge_event::{Event, IntoEvent};
 
 use crate::ask::Question;
 use crate::error::KindClash;
@@ -38,7 +38,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn new(routes: RouteCache, per_turn_max: usize) -> Outbox {
         Outbox {
-            log: Log::new(routes),
+            log: Log::new(routes, per_turn_max),
             replies: Vec::new(),
             mark: Mark::default(),
             n_replies_before: 0,
@@ -53,28 +53,35 @@ impl Outbox {
         self.log.descend_from(origin);
         self.mark = self.log.mark();
         self.n_replies_before = self.replies.len();
-        self.refusal = None;
+        debug_assert!(self.refusal.is_none(), "a refusal is dealt with in its turn");
     }
 
-    /// Adds an emission of the current turn; `payload` is its type, if that decides the route.
-    ///
-    /// The usual case is kept apart because nothing in it can fail or unwind.
-    #[inline]
-    pub(crate) fn emit_by(&mut self, payload: Option<TypeId>, event: Event) {
-        let event = match payload {
-            Some(payload) if self.n_emitted() < self.per_turn_max => {
-                match self.log.add_alike(payload, event) {
-                    Ok(()) => return,
-                    Err(event) => event,
-                }
-            }
-            _ => event,
-        };
-        self.emit(event);
+    /// Adds an emission of the current turn. The usual case is short enough to be part of the
+    /// user's code, where the event is written to its place at once.
+    #[inline(always)]
+    pub(crate) fn emit_from(&mut self, source: impl IntoEvent) {
+        fn payload<E: IntoEvent>(_: &E) -> Option<TypeId> {
+            E::default_route()
+        }
+        let payload = payload(&source);
+        if self.log.goes_on_with(payload) {
+            self.log.push(source.into_event());
+        } else {
+            self.emit_elsewhere(payload, source.into_event());
+        }
     }
 
-    /// Adds an emission of the current turn.
     #[inline(never)]
+    fn emit_elsewhere(&mut self, payload: Option<TypeId>, event: Event) {
+        match self.log.recent_route(payload) {
+            Some(route) if self.n_emitted() < self.per_turn_max => {
+                self.log.add_typed(route, payload, event);
+            }
+            _ => self.emit(event),
+        }
+    }
+
+    /// Adds an emission of the current turn, if it has any left.
     pub(crate) fn emit(&mut self, event: Event) {
         if self.n_emitted() >= self.per_turn_max {
             self.refusal.get_or_insert(Refusal::TooMany);
@@ -130,14 +137,16 @@ impl Outbox {
         self.per_turn_max
     }
 
-    /// Whether the current turn was not allowed to emit all it wanted to.
+    /// Whether the current turn was not allowed to emit all it wanted to. (Within a stretch its
+    /// emissions are not counted one by one, so that it may have emitted a few too many by now.)
     #[inline]
     pub(crate) fn has_refused(&self) -> bool {
-        self.refusal.is_some()
+        self.refusal.is_some() || self.n_emitted() > self.per_turn_max
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
-        self.refusal.take()
+        let too_many = (self.n_emitted() > self.per_turn_max).then_some(Refusal::TooMany);
+        self.refusal.take().or(too_many)
     }
 
     /// Forgets what the current turn emitted.

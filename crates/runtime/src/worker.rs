@@ -102,7 +102,7 @@ impl Worker {
             let parcel = Parcel { origin: Origin::inside(), mail, heap_bytes };
             let node = shift.hands.outbox.log.stock.node(parcel);
             claim.rest.push_back(node);
-            slot.note_posted(1);
+            slot.note_handed(1);
             shift.hands.tally.accepted += 1;
             shift.hands.tally.bytes_accepted += heap_bytes as u64;
             shift.activate(owner, claim);

@@ -34,6 +34,8 @@ pub(crate) struct Info {
 #[derive(Debug, Default)]
 struct Done {
     posted: AtomicU64,
+    /// What was handed over at once to who had claimed the mailbox.
+    handed: AtomicU64,
     turns: AtomicU64,
     pulls: AtomicU64,
     failures: AtomicU64,
@@ -71,13 +73,21 @@ impl Slot {
         self.done.posted.fetch_add(n as u64, Ordering::Relaxed);
     }
 
+    /// Notes events that were handed to the caller, who has claimed the mailbox.
+    #[inline]
+    pub(crate) fn note_handed(&self, n: usize) {
+        add(&self.done.handed, n as u64);
+    }
+
     /// Adds what a batch did. Called by who has claimed the mailbox.
     #[inline]
     pub(crate) fn add(&self, counts: &Counts) {
         add(&self.done.turns, counts.turns);
         add(&self.done.emitted, counts.emitted);
-        add(&self.done.pulls, counts.pulls);
-        add(&self.done.failures, counts.failures);
+        if counts.pulls + counts.failures > 0 {
+            add(&self.done.pulls, counts.pulls);
+            add(&self.done.failures, counts.failures);
+        }
         if !counts.busy.is_zero() {
             let nanos = u64::try_from(counts.busy.as_nanos()).unwrap_or(u64::MAX);
             add(&self.done.busy_nanos, nanos);
@@ -103,7 +113,9 @@ impl Slot {
     pub(crate) fn n_waiting(&self) -> u64 {
         // Turns first: what is posted later may only add to the result.
         let turns = self.done.turns.load(Ordering::Relaxed);
-        self.done.posted.load(Ordering::Relaxed).saturating_sub(turns + self.n_abandoned())
+        let posted = self.done.posted.load(Ordering::Relaxed);
+        let handed = self.done.handed.load(Ordering::Relaxed);
+        (posted + handed).saturating_sub(turns + self.n_abandoned())
     }
 
     /// Gives up the mail, which will have no turn, to be dropped when no lock is held. What a

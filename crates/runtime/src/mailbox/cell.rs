@@ -57,6 +57,7 @@ struct Word {
 }
 
 impl Word {
+    #[inline(always)]
     fn of(bits: usize) -> Word {
         let status = match bits & STATUS_BITS {
             0 => Status::Idle,
@@ -67,6 +68,7 @@ impl Word {
         Word { status, newest: bits & !STATUS_BITS }
     }
 
+    #[inline(always)]
     fn bits(self) -> usize {
         let status = match self.status {
             Status::Idle => 0,
@@ -113,7 +115,7 @@ impl<S, T> Cell<S, T> {
 
     /// Takes the mailbox over by this signal, with all mail posted so far, if it is to be had.
     /// If it is not, all that was written before it was taken is seen.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_claim(&self, signal: Signal) -> Option<(Claim<'_, S, T>, Chain<T>)> {
         let mut seen = self.word.load(Ordering::Acquire);
         loop {
@@ -137,6 +139,18 @@ impl<S, T> Cell<S, T> {
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Takes the mailbox over if it is idle, and so without mail.
+    #[inline(always)]
+    pub(crate) fn try_claim_idle(&self) -> Option<Claim<'_, S, T>> {
+        let (running, effect) = Status::Idle.on(Signal::ClaimedIfIdle);
+        debug_assert_eq!(effect, Effect::Nothing);
+        let idle = Word { status: Status::Idle, newest: 0 }.bits();
+        let running = Word { status: running, newest: 0 }.bits();
+        let claimed =
+            self.word.compare_exchange(idle, running, Ordering::Acquire, Ordering::Relaxed);
+        claimed.ok().map(|_| Claim { cell: self })
     }
 
     /// Takes out all mail posted so far, whoever has the mailbox.
@@ -188,7 +202,7 @@ pub(crate) struct Claim<'c, S, T> {
 
 impl<S, T> Claim<'_, S, T> {
     /// Gives the mailbox back: by `signal`, with what was posted meanwhile taken into account.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(self, released: Release) -> Effect {
         let mut seen = self.cell.word.load(Ordering::Relaxed);
         loop {

@@ -10,8 +10,6 @@ use super::{HAS_PROCESSOR, Shift, UNPUBLISHED_MAX};
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
 use crate::mailbox::{Desk, DeskClaim};
-use crate::origin::Origin;
-use crate::owner::Owner;
 use crate::ready::OwnerIdx;
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
@@ -41,17 +39,32 @@ impl<'c> Shift<'c> {
     fn take_batch(&mut self, slot: &Slot, desk: &mut Desk, counts: &mut Counts) {
         let core = self.core;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut pace = Pace::new(core.limits.batch_turns_max);
+        let observed = !core.observers.is_empty();
+        let mut pace = Pace::new();
         while let Some(parcel) = desk.rest.front() {
             let events = parcel.mail.as_slice();
             for event in events.get(desk.cursor as usize..).unwrap_or_default() {
                 if core.is_halted() || pace.is_over(core) {
+                    counts.turns = pace.n_turns;
                     return;
                 }
                 desk.cursor += 1;
-                counts.turns += 1;
-                if self.turn(slot, owner, event, &parcel.origin, counts) == Wish::Pulls {
-                    desk.pulling = Some(parcel.origin.descent);
+                if observed {
+                    let (processor, topic) = (slot.info.name.clone(), event.topic());
+                    self.hands.facts.push(Fact::TurnStarted { processor, topic });
+                }
+                let outbox = &mut self.hands.outbox;
+                let mut seated = Seated { owner, name: &slot.info.name, outbox };
+                let result = seated.take_turn(event, &parcel.origin);
+                counts.emitted += outbox.n_emitted() as u64;
+                self.hands.tally.handled += 1;
+                if observed {
+                    self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()));
+                }
+                match result {
+                    Ok(Wish::Nothing) => {}
+                    Ok(Wish::Pulls) => desk.pulling = Some(parcel.origin.descent),
+                    Err(failure) => self.mourn(slot, event, failure, counts),
                 }
                 // Who awaits a reply does nothing else: it is not kept for the batch's end.
                 let outbox = &self.hands.outbox;
@@ -66,42 +79,16 @@ impl<'c> Shift<'c> {
                 self.hands.outbox.log.stock.put_back(done);
             }
         }
+        counts.turns = pace.n_turns;
     }
 
-    #[inline]
-    fn turn(
-        &mut self,
-        slot: &Slot,
-        owner: &mut dyn Owner,
-        event: &Event,
-        origin: &Origin,
-        counts: &mut Counts,
-    ) -> Wish {
-        let core = self.core;
-        let observed = !core.observers.is_empty();
-        if observed {
-            let (processor, topic) = (slot.info.name.clone(), event.topic());
-            self.hands.facts.push(Fact::TurnStarted { processor, topic });
-        }
-        let outbox = &mut self.hands.outbox;
-        let result = Seated { owner, name: &slot.info.name, outbox }.take_turn(event, origin);
-        let emitted = outbox.n_emitted();
-        counts.emitted += emitted as u64;
-        if observed {
-            self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()), emitted);
-        }
-        match result {
-            Ok(wish) => {
-                self.hands.tally.handled += 1;
-                wish
-            }
-            Err(failure) => {
-                counts.failures += 1;
-                self.hands.tally.dead += 1;
-                give_up(core, slot, Some(event), failure);
-                Wish::Nothing
-            }
-        }
+    /// A turn failed for good.
+    #[cold]
+    fn mourn(&mut self, slot: &Slot, event: &Event, failure: TurnFailure, counts: &mut Counts) {
+        counts.failures += 1;
+        self.hands.tally.handled -= 1;
+        self.hands.tally.dead += 1;
+        give_up(self.core, slot, Some(event), failure);
     }
 }
 
@@ -138,26 +125,34 @@ const UNUSABLE: &str = "panicked, and its state can't be trusted any more: regis
 /// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
 /// long ones ends in time; it overruns by as much again and a turn at most.
 struct Pace {
-    n_turns: usize,
-    n_turns_max: usize,
+    n_turns: u64,
+    /// After how many turns to look again.
+    look_at: u64,
     deadline: Option<Duration>,
 }
 
 impl Pace {
-    fn new(n_turns_max: usize) -> Pace {
-        Pace { n_turns: 0, n_turns_max, deadline: None }
+    fn new() -> Pace {
+        Pace { n_turns: 0, look_at: 1, deadline: None }
     }
 
-    /// Asked before every turn.
+    /// Asked before every turn, and told by that that it will be taken.
     #[inline]
     fn is_over(&mut self, core: &Core) -> bool {
-        let n_turns = self.n_turns;
+        if self.n_turns == self.look_at && self.is_late(core) {
+            return true;
+        }
         self.n_turns += 1;
-        n_turns >= self.n_turns_max || (n_turns.is_power_of_two() && self.is_late(core))
+        false
     }
 
     #[inline(never)]
     fn is_late(&mut self, core: &Core) -> bool {
+        let n_max = core.limits.batch_turns_max as u64;
+        if self.n_turns >= n_max {
+            return true;
+        }
+        self.look_at = (2 * self.n_turns).min(n_max);
         let now = core.clock.now();
         match self.deadline {
             Some(deadline) => now >= deadline,

@@ -6,7 +6,7 @@ use selvedge_event::{Fact, Outcome, Topic};
 use super::{STREAK_MAX, Shift};
 use crate::core::{Core, Slot};
 use crate::mailbox::parcel::{Parcel, Stock};
-use crate::mailbox::{DeskClaim, Signal};
+use crate::mailbox::DeskClaim;
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
 use crate::turn::{self, TurnFailure};
@@ -46,9 +46,9 @@ impl Deliver for Poster<'_, '_> {
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
         let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && let Some((mut claim, _)) = slot.mailbox.try_claim(Signal::ClaimedIfIdle)
+            && let Some(mut claim) = slot.mailbox.try_claim_idle()
         {
-            slot.note_posted(parcel.mail.len());
+            slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
             *gift = Some(Gift { to, claim });
             return;
@@ -98,8 +98,8 @@ impl Shift<'_> {
         slot: &Slot,
         topic: Topic,
         result: Result<(), &TurnFailure>,
-        emitted: usize,
     ) {
+        let emitted = self.hands.outbox.n_emitted();
         let outcome = match result {
             Ok(()) => Outcome::Succeeded,
             Err(failure) => Outcome::Failed {
