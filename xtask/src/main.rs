@@ -17,6 +17,7 @@ mod fuzz;
 mod invocation;
 mod layers;
 mod size;
+mod soak;
 mod tidy;
 mod workspace;
 
