@@ -152,10 +152,16 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratio = self.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let ratio = self.ratio.map_or("-".to_owned(), shown);
         let (sign, limit, word) = (self.sign(), self.limit, self.word());
         write!(f, "{:<20}{ratio:>8} {sign} {limit:<6}{word:<14}{}", self.goal, self.of())
     }
+}
+
+/// With as many digits as tell a narrow miss from a goal that is met.
+pub(super) fn shown(ratio: f64) -> String {
+    let digits = if ratio < 10.0 { 3 } else { 1 };
+    format!("{ratio:.digits$}")
 }
 
 /// Judges every goal.
@@ -256,10 +262,10 @@ mod tests {
             crossbeam W2 10
         ";
         insta::assert_snapshot!(check(text), @r"
-        W2                      0.80 <= 0.9   met           selvedge / crossbeam
-        W4 actors               0.25 <= 0.25  met           selvedge / actix_1arb
-        W4 channels             0.83 <= 0.8   MISSED        selvedge / crossbeam_b1024
-        W4 ns                  20.00 <= 55    met           selvedge
+        W2                     0.800 <= 0.9   met           selvedge / crossbeam
+        W4 actors              0.250 <= 0.25  met           selvedge / actix_1arb
+        W4 channels            0.833 <= 0.8   MISSED        selvedge / crossbeam_b1024
+        W4 ns                   20.0 <= 55    met           selvedge
         ");
     }
 
@@ -278,12 +284,12 @@ mod tests {
             selvedge_t3 W7 104
         ";
         insta::assert_snapshot!(check(text), @r"
-        W7                      1.03 <= 1.03  met           selvedge / rayon
-        W7 held by credits      1.04 <= 1.03  MISSED        selvedge_t3 / rayon
-        W1p                     1.02 <= 1     MISSED        selvedge / selvedge_w1
-        scaling                 1.70 >= 1.7   met           selvedge_w1 / selvedge
-        W3 observed             1.31 <= 1.3   MISSED        selvedge_obs / selvedge
-        W6 sharded ns          46.00 <= 45    not yet       selvedge
+        W7                     1.030 <= 1.03  met           selvedge / rayon
+        W7 held by credits     1.040 <= 1.03  MISSED        selvedge_t3 / rayon
+        W1p                    1.020 <= 1     MISSED        selvedge / selvedge_w1
+        scaling                1.700 >= 1.7   met           selvedge_w1 / selvedge
+        W3 observed            1.310 <= 1.3   MISSED        selvedge_obs / selvedge
+        W6 sharded ns           46.0 <= 45    not yet       selvedge
         ");
     }
 
@@ -294,8 +300,8 @@ mod tests {
             actix_1arb W5 200 831
         ";
         insta::assert_snapshot!(check(text), @r"
-        W5                      0.20 <= 0.3   met           selvedge / actix_1arb
-        W5 bytes              160.00 <= 160   met           selvedge
+        W5                     0.200 <= 0.3   met           selvedge / actix_1arb
+        W5 bytes               160.0 <= 160   met           selvedge
         ");
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 
+use super::goals::shown;
 use super::runtime::Outcome;
 
 const BEGIN: &str = "<!-- bench:begin -->";
@@ -24,7 +25,7 @@ pub(super) fn written(page: &str, figures: &str) -> Result<String> {
 pub(super) fn figures(outcome: &Outcome) -> String {
     let mut out = String::from("| goal | found | limit | | of |\n|---|---:|---|---|---|\n");
     for verdict in &outcome.verdicts {
-        let found = verdict.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+        let found = verdict.ratio.map_or("–".to_owned(), shown);
         let sign = verdict.sign().replace("<=", "≤").replace(">=", "≥");
         let (goal, limit, word, of) = (verdict.goal, verdict.limit, verdict.word(), verdict.of());
         line(&mut out, format_args!("| {goal} | {found} | {sign} {limit} | {word} | {of} |"));

@@ -241,7 +241,7 @@ mod tests {
 
         Q8       selvedge            bytes_per_event               40
 
-        W1                      0.26 <= 0.35  met           selvedge / actix_1arb
+        W1                     0.256 <= 0.35  met           selvedge / actix_1arb
         W2                         - <= 0.9   not measured  selvedge
 
         scale 1, rounds 2
@@ -254,7 +254,7 @@ mod tests {
         insta::assert_snapshot!(page::figures(&outcome()), @r"
         | goal | found | limit | | of |
         |---|---:|---|---|---|
-        | W1 | 0.26 | ≤ 0.35 | met | selvedge / actix_1arb |
+        | W1 | 0.256 | ≤ 0.35 | met | selvedge / actix_1arb |
         | W2 | – | ≤ 0.9 | not measured | selvedge |
 
         | workload | runtime | runs | min ns | median ns | max ns | peak MiB | median / best peer's |

@@ -17,10 +17,11 @@ const TICK: Name = Name::literal("soak.tick");
 
 const N_SHARDS: u32 = 2;
 const N_HEARERS: u64 = 4;
-const N_KEYS: u64 = 4_096;
+/// Few, so that as many events wait as may before the warm-up ends.
+const N_KEYS: u64 = 256;
 
 /// Right events come so much later than the left ones that they belong to.
-const LAG: u64 = 5_000;
+const LAG: u64 = 500;
 
 /// Unmatched events kept per key and side; the oldest make room.
 const WAITING_MAX: usize = 8;
@@ -184,10 +185,11 @@ impl Source {
                 cx.emit(Left { shard: key % N_SHARDS, key, number: number as u32 });
             }
             4..8 => {
-                // Some find no partner, and their partners none: that is what the bound is for.
+                // Some come with keys that no left one has, and leave their partners behind:
+                // that is what the bound is for.
                 let number = (round * 4 + place - 4).saturating_sub(LAG);
-                let stray = u64::from(mix(i).is_multiple_of(64)) * 77;
-                let key = (mix(number + stray) % N_KEYS) as u32;
+                let stray = u64::from(mix(i).is_multiple_of(4)) * N_KEYS;
+                let key = (mix(number) % N_KEYS + stray) as u32;
                 cx.emit(Right { shard: key % N_SHARDS, key, number: number as u32 });
             }
             8..10 => {
