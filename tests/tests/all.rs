@@ -11,5 +11,6 @@ mod jsonl;
 mod lifecycle;
 mod macros;
 mod routing;
+mod soak;
 mod sources;
 mod stress;

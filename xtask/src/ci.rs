@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::deny::{self, Checked};
 use crate::invocation::{Invocation, Sink};
-use crate::{tidy, workspace};
+use crate::{bench, tidy, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Debug, Args)]
@@ -24,6 +24,7 @@ pub(crate) struct Options {
 enum Work {
     Command(Invocation),
     Deny,
+    Instructions,
     Tidy,
 }
 
@@ -84,6 +85,8 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("features", "check --package selvedge --no-default-features"),
         command("peers", "check --package selvedge-peers --all-targets"),
         command("atlas", "xtask atlas --rounds 3"),
+        Step { name: "instructions", work: Work::Instructions },
+        command("soak", "xtask soak --events 4000000"),
     ]
 }
 
@@ -140,6 +143,15 @@ fn perform(step: Step, sink: Sink) -> Done {
             let result = deny::run_into(sink).map(|checked| (Outcome::Passed, note(checked)));
             ("cargo xtask deny".to_owned(), result)
         }
+        Work::Instructions => {
+            let note = |checked| match checked {
+                bench::Checked::Held => None,
+                bench::Checked::Shrank => Some("FEWER THAN CHECKED IN, bless them".to_owned()),
+                bench::Checked::Skipped => Some("NOT COUNTED, valgrind is missing".to_owned()),
+            };
+            let result = bench::instructions(sink).map(|checked| (Outcome::Passed, note(checked)));
+            ("cargo xtask bench instructions".to_owned(), result)
+        }
         Work::Tidy => {
             let result = tidy::report(sink).map(|()| (Outcome::Passed, None));
             ("cargo xtask tidy".to_owned(), result)
@@ -161,18 +173,18 @@ fn ended(done: &Done) -> String {
 }
 
 fn table(summary: &Summary) -> String {
-    let mut out = format!("{:<10}{:<10}{:>9}\n", "step", "outcome", "seconds");
+    let mut out = format!("{:<14}{:<10}{:>9}\n", "step", "outcome", "seconds");
     for done in &summary.steps {
         let outcome = match done.outcome {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
         };
         let note = done.note.as_deref().map(|note| format!("  {note}")).unwrap_or_default();
-        writeln!(out, "{:<10}{outcome:<10}{:>9.1}{note}", done.step, done.secs)
+        writeln!(out, "{:<14}{outcome:<10}{:>9.1}{note}", done.step, done.secs)
             .expect("a String takes all that is written to it");
     }
     let all = if summary.ok { "passed" } else { "FAILED" };
-    out.push_str(&format!("{:<10}{all:<10}{:>9.1}", "all", summary.secs));
+    out.push_str(&format!("{:<14}{all:<10}{:>9.1}", "all", summary.secs));
     out
 }
 
@@ -185,6 +197,7 @@ mod tests {
         let line = |step: &super::Step| match &step.work {
             Work::Command(command) => format!("{}: {command}\n", step.name),
             Work::Deny | Work::Tidy => format!("{}: cargo xtask {0}\n", step.name),
+            Work::Instructions => format!("{}: cargo xtask bench {0}\n", step.name),
         };
         insta::assert_snapshot!(steps("-g").iter().map(line).collect::<String>(), @r"
         fmt: cargo fmt --all --check
@@ -197,6 +210,8 @@ mod tests {
         features: cargo check --package selvedge --no-default-features
         peers: cargo check --package selvedge-peers --all-targets
         atlas: cargo xtask atlas --rounds 3
+        instructions: cargo xtask bench instructions
+        soak: cargo xtask soak --events 4000000
         ");
     }
 
@@ -225,11 +240,11 @@ mod tests {
         *** tidy FAILED, run it again with: cargo xtask tidy ***
         ");
         insta::assert_snapshot!(table(&summary), @r"
-        step      outcome     seconds
-        fmt       passed          1.2
-        deny      passed          1.2  ADVISORIES NOT CHECKED
-        tidy      FAILED          1.2  cargo xtask tidy
-        all       FAILED          5.0
+        step          outcome     seconds
+        fmt           passed          1.2
+        deny          passed          1.2  ADVISORIES NOT CHECKED
+        tidy          FAILED          1.2  cargo xtask tidy
+        all           FAILED          5.0
         ");
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{atlas, bench, bigfile, ci, deny, fuzz, tidy};
+use crate::{atlas, bench, bigfile, ci, deny, fuzz, soak, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -19,12 +19,14 @@ enum Task {
     Ci(ci::Options),
     /// Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies.
     Tidy(tidy::Options),
-    /// Measure our runtime against the peers, alternately, one process per measurement.
+    /// Measure our runtime against the peers, alternately, or count its instructions.
     Bench(bench::Options),
     /// Run the atlas example again and again, and check that its results are always the same.
     Atlas(atlas::Options),
     /// Send a huge JSONL file through source and sink under a memory limit.
     Bigfile(bigfile::Options),
+    /// Send a day's events through a mixed pipeline, and check that memory stays where it is.
+    Soak(soak::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
     Deny,
     /// Run the fuzz targets of `crates/event` on the nightly toolchain.
@@ -39,6 +41,7 @@ pub(crate) fn run() -> Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Atlas(options) => atlas::run(&options),
         Task::Bigfile(options) => bigfile::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
     }
@@ -60,9 +63,10 @@ mod tests {
         insta::assert_snapshot!(tasks.join("\n"), @r"
         ci: Run every check that a change has to pass, stopping at the first failure
         tidy: Check the rules of the house: layers, sizes, bans, orphans, diagram, dependencies
-        bench: Measure our runtime against the peers, alternately, one process per measurement
+        bench: Measure our runtime against the peers, alternately, or count its instructions
         atlas: Run the atlas example again and again, and check that its results are always the same
         bigfile: Send a huge JSONL file through source and sink under a memory limit
+        soak: Send a day's events through a mixed pipeline, and check that memory stays where it is
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain
         ");

@@ -18,6 +18,7 @@ mod fuzz;
 mod invocation;
 mod layers;
 mod size;
+mod soak;
 mod tidy;
 mod workspace;
 

@@ -2,7 +2,7 @@
 //! compared.
 //!
 //! A *peer* is one library driven in one way (`kanal`, `actix_2arb`, …); a [`Workload`] is one job
-//! with fixed sizes, data and checks. [`PEERS`] is the whole registry: which peer runs which
+//! with fixed sizes, data and checks. [`peers`] is the whole registry: which peer runs which
 //! workload, one row each. Every run asserts the workload's result before it reports a figure.
 //!
 //! The crate measures libraries from outside: it depends on none of ours but the facade, as one
@@ -12,8 +12,8 @@
 //! ```
 //! use selvedge_peers::{Scale, Workload, find_peer};
 //!
-//! let report = find_peer("crossbeam")?.run(Workload::W1, Scale::new(0.001)?)?;
-//! assert!(report.to_string().starts_with(r#"{"peer":"crossbeam","workload":"W1","n":1000,"#));
+//! let report = find_peer("limit")?.run(Workload::W1, Scale::new(0.001)?)?;
+//! assert!(report.to_string().starts_with(r#"{"peer":"limit","workload":"W1","n":1000,"#));
 //! # Ok::<(), selvedge_peers::Error>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -30,18 +30,22 @@ mod sample;
 
 mod workload;
 
+#[cfg(feature = "libraries")]
 mod actor;
+#[cfg(feature = "libraries")]
 mod channel;
+#[cfg(feature = "libraries")]
 mod dataflow;
 mod floor;
+#[cfg(feature = "libraries")]
 mod pool;
 mod selvedge;
 
 mod registry;
 
 pub use error::Error;
-pub use registry::{PEERS, Peer, find_peer};
-pub use sample::{Extra, Report, Run, Sample};
+pub use registry::{Peer, find_peer, peers};
+pub use sample::{Extra, Latency, Report, Run, Sample};
 pub use scale::Scale;
 pub use usage::Usage;
 pub use workload::Workload;

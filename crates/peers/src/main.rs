@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use selvedge_peers::{Error, PEERS, Peer, Scale, Workload, find_peer};
+use selvedge_peers::{Error, Peer, Scale, Workload, find_peer, peers};
 
 /// Drives one peer on one workload, asserts the result and prints the figure as a line of JSON.
 ///
@@ -63,13 +63,13 @@ fn exit_code(error: &Error) -> ExitCode {
 
 fn list() -> String {
     let mut text = String::new();
-    for Peer { name, about, workloads, .. } in PEERS {
+    for Peer { name, about, workloads, .. } in peers() {
         let names: Vec<_> = workloads.iter().map(|(workload, _)| workload.to_string()).collect();
-        text += &format!("{name:<21} {:<32} {about}\n", names.join(" "));
+        text += &format!("{name:<21} {about:<40} {}\n", names.join(" "));
     }
     text.push('\n');
     for workload in Workload::ALL {
-        text += &format!("{:<4} {}\n", workload.to_string(), workload.unit());
+        text += &format!("{:<7} {}\n", workload.to_string(), workload.unit());
     }
     text
 }

@@ -26,6 +26,21 @@ pub enum Extra {
     IdleBytesPerActor(u64),
     /// Pairs that the join produced (W6, W6j where the peer counts them).
     Pairs(u64),
+    /// How long the hops of one pair took while the others loaded the pool (W1l).
+    Latency(Latency),
+    /// Growth of resident memory per event that waits (Q8, Q100).
+    BytesPerEvent(u64),
+}
+
+/// Percentiles of a hop's time from emission to turn, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Half of the hops took at most this.
+    pub p50_ns: u64,
+    /// 99 of 100 did.
+    pub p99_ns: u64,
+    /// 999 of 1,000 did.
+    pub p999_ns: u64,
 }
 
 impl fmt::Display for Extra {
@@ -34,6 +49,10 @@ impl fmt::Display for Extra {
             Extra::SpawnSecs(secs) => write!(f, r#""spawn_secs":{secs:.4}"#),
             Extra::IdleBytesPerActor(bytes) => write!(f, r#""idle_bytes_per_actor":{bytes}"#),
             Extra::Pairs(pairs) => write!(f, r#""pairs":{pairs}"#),
+            Extra::Latency(Latency { p50_ns, p99_ns, p999_ns }) => {
+                write!(f, r#""p50_ns":{p50_ns},"p99_ns":{p99_ns},"p999_ns":{p999_ns}"#)
+            }
+            Extra::BytesPerEvent(bytes) => write!(f, r#""bytes_per_event":{bytes}"#),
         }
     }
 }
@@ -114,7 +133,9 @@ mod tests {
         let sample = Sample { n: 1000, secs: 0.5, usage, extras: Vec::new() }
             .with(Extra::SpawnSecs(0.25))
             .with(Extra::IdleBytesPerActor(96))
-            .with(Extra::Pairs(7));
+            .with(Extra::Pairs(7))
+            .with(Extra::Latency(Latency { p50_ns: 60, p99_ns: 900, p999_ns: 30_000 }))
+            .with(Extra::BytesPerEvent(40));
         let line = Report { peer: "kanal", workload: Workload::W5, sample }.to_string();
         let parsed: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
         assert_eq!(parsed["ns_per"], 500_000.0);
@@ -131,7 +152,11 @@ mod tests {
         "ivcsw":4,
         "spawn_secs":0.2500,
         "idle_bytes_per_actor":96,
-        "pairs":7}
+        "pairs":7,
+        "p50_ns":60,
+        "p99_ns":900,
+        "p999_ns":30000,
+        "bytes_per_event":40}
         "#);
     }
 }

@@ -7,21 +7,25 @@
 //! stops when the run has closed its processors and joined its threads.
 
 mod chain;
+mod chains;
 mod crowd;
 mod fan_in;
 mod fan_out;
 mod hop;
 mod join;
+mod latency;
 mod map;
+mod pairs;
+mod queue;
+mod shards;
 
+use std::time::Duration;
+
+use selvedge::event::Fact;
 use selvedge::prelude::*;
-use selvedge::runtime::{PipelineBuilder, Running};
 
 use crate::sample::Run;
 use crate::workload::Workload;
-
-/// Threads that take turns.
-const N_WORKERS: usize = 2;
 
 /// Why opening cannot fail.
 const WIRED: &str = "the wiring and the limits are this crate's own";
@@ -32,76 +36,123 @@ const ACCEPTED: &str = "the pipeline is open and has room for what the workload 
 /// Why running cannot fail.
 const SUCCEEDS: &str = "no turn fails";
 
-/// Which threads take the turns; two do in each layout.
+/// Takes what the measuring thread itself submits.
+pub(crate) trait Feed {
+    /// Submits an event from the measuring thread.
+    fn submit(&mut self, event: impl IntoEvent);
+}
+
+/// Which threads take the turns, and how the measuring thread feeds them.
 pub(crate) trait Layout: Sized + 'static {
-    /// All the workloads that actors run.
+    /// All the workloads that actors run, and those that are about our own runtime alone.
     const WORKLOADS: &'static [(Workload, Run)] = &[
         (Workload::W1, hop::run::<Self>),
+        (Workload::W1p, pairs::run::<Self>),
+        (Workload::W1l, latency::run::<Self>),
         (Workload::W2, fan_in::from_outside::<Self>),
         (Workload::W2i, fan_in::from_inside::<Self>),
         (Workload::W3, fan_out::run::<Self>),
         (Workload::W4, chain::run::<Self>),
+        (Workload::Scaling, chains::run::<Self>),
         (Workload::W5, crowd::run::<Self>),
         (Workload::W6, join::run::<Self>),
+        (Workload::W6k, shards::run::<Self>),
         (Workload::W7, map::run::<Self>),
+        (Workload::Q8, queue::small::<Self>),
+        (Workload::Q100, queue::large::<Self>),
     ];
 
-    /// Makes a pipeline that is ready for `n_submitted` events from the calling thread.
-    fn open(builder: PipelineBuilder, n_submitted: u64) -> Self;
+    /// What the measuring thread submits to.
+    type Feed<'p>: Feed;
 
-    /// Submits an event from the calling thread.
-    fn submit(&self, event: impl IntoEvent);
+    /// Makes a pipeline that is ready for `n_submitted` events from the measuring thread.
+    fn open(builder: PipelineBuilder, n_submitted: u64) -> Self;
 
     /// A handle for another thread to submit with.
     fn submitter(&self) -> Submitter;
 
-    /// Returns when everything is handled and every submitter is gone.
-    fn finish(self) -> RunReport;
+    /// Calls `feed` on the measuring thread, and returns when everything is handled and every
+    /// submitter is gone.
+    fn run(self, feed: impl FnOnce(&mut Self::Feed<'_>)) -> RunReport;
 }
 
-/// The caller of `run()` takes turns beside one thread of the pipeline's: two threads in all. What
-/// it submits waits until then.
-pub(crate) struct Helping(Pipeline);
+/// The measuring thread takes turns beside the pipeline's own: `N_WORKERS` threads in all. What it
+/// submits itself waits until it does.
+pub(crate) struct Helping<const N_WORKERS: usize>(Pipeline);
 
-impl Layout for Helping {
+impl<const N_WORKERS: usize> Layout for Helping<N_WORKERS> {
+    type Feed<'p> = &'p Pipeline;
+
     fn open(builder: PipelineBuilder, n_submitted: u64) -> Self {
         let mut limits = Limits::default();
         limits.backlog_max = limits.backlog_max.max(n_submitted as usize);
+        if N_WORKERS == 1 {
+            // Nobody else waits for a lone worker's batch. On a simulated processor a batch would
+            // end by the clock, and the count of instructions with it.
+            limits.batch_time_max = Duration::from_secs(1);
+        }
         Helping(builder.workers(N_WORKERS).limits(limits).strict().build().expect(WIRED))
-    }
-
-    fn submit(&self, event: impl IntoEvent) {
-        self.0.submit(event).expect(ACCEPTED);
     }
 
     fn submitter(&self) -> Submitter {
         self.0.submitter()
     }
 
-    fn finish(self) -> RunReport {
+    fn run(self, feed: impl FnOnce(&mut Self::Feed<'_>)) -> RunReport {
+        feed(&mut &self.0);
         self.0.run().expect(SUCCEEDS)
     }
 }
 
-/// Two threads of the pipeline's own take turns and the caller submits and waits: three threads,
-/// as with the peers.
-pub(crate) struct Waiting(Running);
-
-impl Layout for Waiting {
-    fn open(builder: PipelineBuilder, _: u64) -> Self {
-        let pipeline = builder.workers(N_WORKERS).strict().build().expect(WIRED);
-        Waiting(pipeline.start().expect("the machine has two more threads"))
+impl Feed for &Pipeline {
+    fn submit(&mut self, event: impl IntoEvent) {
+        Pipeline::submit(self, event).expect(ACCEPTED);
     }
+}
 
-    fn submit(&self, event: impl IntoEvent) {
-        self.0.submit(event).expect(ACCEPTED);
+/// [`Helping`] with an observer that is told everything and does nothing with it.
+pub(crate) struct Observed(Helping<2>);
+
+impl Layout for Observed {
+    type Feed<'p> = <Helping<2> as Layout>::Feed<'p>;
+
+    fn open(builder: PipelineBuilder, n_submitted: u64) -> Self {
+        Observed(Helping::open(builder.observer(|_: &[Fact]| ()), n_submitted))
     }
 
     fn submitter(&self) -> Submitter {
         self.0.submitter()
     }
 
-    fn finish(self) -> RunReport {
+    fn run(self, feed: impl FnOnce(&mut Self::Feed<'_>)) -> RunReport {
+        self.0.run(feed)
+    }
+}
+
+/// Two threads of the pipeline's own take turns and the measuring one submits and waits: three
+/// threads, as with the peers. It is held by credits: it waits whenever too much is under way.
+pub(crate) struct Waiting(Running);
+
+impl Layout for Waiting {
+    type Feed<'p> = &'p Running;
+
+    fn open(builder: PipelineBuilder, _: u64) -> Self {
+        let pipeline = builder.workers(2).strict().build().expect(WIRED);
+        Waiting(pipeline.start().expect("the machine has two more threads"))
+    }
+
+    fn submitter(&self) -> Submitter {
+        self.0.submitter()
+    }
+
+    fn run(self, feed: impl FnOnce(&mut Self::Feed<'_>)) -> RunReport {
+        feed(&mut &self.0);
         self.0.finish().expect(SUCCEEDS)
+    }
+}
+
+impl Feed for &Running {
+    fn submit(&mut self, event: impl IntoEvent) {
+        Running::submit(self, event).expect(ACCEPTED);
     }
 }

@@ -5,12 +5,15 @@
 //! figures comparable. One child module per workload.
 
 pub(crate) mod chain;
+pub(crate) mod chains;
 pub(crate) mod crowd;
 pub(crate) mod fan_in;
 pub(crate) mod fan_out;
 pub(crate) mod hop;
 pub(crate) mod join;
 pub(crate) mod map;
+pub(crate) mod pairs;
+pub(crate) mod queue;
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +30,11 @@ pub enum Workload {
     /// W1 on one thread, handlers called from a local queue: the floor of a runtime that never
     /// crosses a core.
     W1i,
+    /// 64 pairs that play W1 at once; the unit is a hop. It shows what a second worker costs where
+    /// each hop is short.
+    W1p,
+    /// W1p with every hop of one pair timed, while the other 63 load the pool; the unit is a hop.
+    W1l,
     /// Fan-in: 8 outside threads send to one receiver; the unit is a message.
     W2,
     /// W2 with producers that are actors themselves, sending in slices of 10,000; the unit is a
@@ -37,6 +45,9 @@ pub enum Workload {
     W3,
     /// A chain of 8 stages; the unit is one event through all 8, so a hop is an eighth of it.
     W4,
+    /// 8 chains of 8 stages, each fed by a source of its own, so that only the run itself is timed;
+    /// the unit is one event through all 8 stages of its chain.
+    Scaling,
     /// 100,000 actors with 10 messages each; the unit is a message, the cost of creating the actors
     /// included.
     W5,
@@ -48,8 +59,14 @@ pub enum Workload {
     /// The full relational join of W6's streams, 39.85 M pairs at full size; the unit is an input
     /// event.
     W6j,
+    /// W6 with two joining processors that share the keys; the unit is an input event.
+    W6k,
     /// Parallel map with results in input order; the unit is a task of about 10 us.
     W7,
+    /// Events of 8 bytes that wait in a mailbox: what one takes; the unit is an event.
+    Q8,
+    /// Q8 with events of 100 bytes.
+    Q100,
 }
 
 impl Workload {
@@ -57,36 +74,46 @@ impl Workload {
     pub const ALL: &'static [Workload] = &[
         Workload::W1,
         Workload::W1i,
+        Workload::W1p,
+        Workload::W1l,
         Workload::W2,
         Workload::W2i,
         Workload::W3,
         Workload::W4,
+        Workload::Scaling,
         Workload::W5,
         Workload::W6,
         Workload::W6s,
         Workload::W6j,
+        Workload::W6k,
         Workload::W7,
+        Workload::Q8,
+        Workload::Q100,
     ];
 
     /// What `n`, `per_sec` and `ns_per` count.
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Workload::W1 | Workload::W1i => "hop (one delivery)",
+            Workload::W1 | Workload::W1i | Workload::W1p | Workload::W1l => "hop (one delivery)",
             Workload::W2 | Workload::W2i => "message",
             Workload::W3 => "delivery (events x 16 subscribers)",
-            Workload::W4 => "event through all 8 stages",
+            Workload::W4 | Workload::Scaling => "event through all 8 stages",
             Workload::W5 => "message, creation of the actors included",
-            Workload::W6 | Workload::W6s => "input event (two per pair)",
+            Workload::W6 | Workload::W6s | Workload::W6k => "input event (two per pair)",
             Workload::W6j => "input event (about 20 pairs each)",
             Workload::W7 => "task of about 10 us",
+            Workload::Q8 | Workload::Q100 => "event queued and handled",
         }
     }
 }
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Workload::Scaling => f.write_str("scaling"),
+            _ => fmt::Debug::fmt(self, f),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use insta::assert_snapshot;
-use selvedge_peers::PEERS;
+use selvedge_peers::peers;
 
 /// Exit code, standard output and standard error of one call.
 fn call(args: &str) -> (Option<i32>, String, String) {
@@ -38,11 +38,11 @@ fn a_run_prints_one_line_of_json() {
 fn a_refusal_says_what_to_ask_for_instead() {
     let unknown_peer = refusal("--peer canal --workload W1");
     assert!(unknown_peer.contains("unknown peer `canal`; pick one of"), "{unknown_peer}");
-    assert!(PEERS.iter().all(|peer| unknown_peer.contains(peer.name)), "{unknown_peer}");
+    assert!(peers().all(|peer| unknown_peer.contains(peer.name)), "{unknown_peer}");
     assert_snapshot!(refusal("--peer kanal --workload w1"), @r"
     Some(2) error:
     invalid value 'w1' for '--workload <W>':
-    unknown workload `w1`; pick one of W1, W1i, W2, W2i, W3, W4, W5, W6, W6s, W6j, W7
+    unknown workload `w1`; pick one of W1, W1i, W1p, W1l, W2, W2i, W3, W4, scaling, W5, W6, W6s, W6j, W6k, W7, Q8, Q100
     ");
     assert_snapshot!(refusal("--peer kanal --workload W5"), @r"
     Some(3) error:
@@ -64,41 +64,49 @@ fn the_list_is_the_registry() {
     let (code, stdout, _) = call("--list");
     assert_eq!(code, Some(0));
     assert_snapshot!(stdout, @r"
-    selvedge              W1 W2 W2i W3 W4 W5 W6 W7         our own, two threads: the caller helps
-    selvedge_t3           W1 W2 W2i W3 W4 W5 W6 W7         our own, two threads besides the caller
-    crossbeam             W1 W2 W3 W4 W6 W7                crossbeam-channel, unbounded
-    crossbeam_b1024       W1 W2 W3 W4 W6 W7                crossbeam-channel, bounded to 1024
-    kanal                 W1 W2 W3 W4 W6 W7                kanal, unbounded
-    kanal_b1024           W1 W2 W3 W4 W6 W7                kanal, bounded to 1024
-    std_mpsc              W1 W2 W3 W4 W6 W7                std::sync::mpsc, unbounded
-    flume                 W1 W2 W3 W4 W6 W7                flume, unbounded
-    mutex_condvar         W1 W2 W3 W4 W6 W7                Mutex<VecDeque> and Condvar, unbounded
-    crossbeam_shared_mpmc W7                               two threads on one bounded queue
-    rayon                 W7                               a parallel iterator
-    actix_1arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors on one arbiter
-    actix_2arb            W1 W2 W2i W3 W4 W5 W6 W7         actix actors dealt to two arbiters
-    tokio_mpsc            W1 W2 W2i W3 W4 W5 W6 W7         tokio tasks, two workers
-    tokio_mpsc_ct         W1 W2 W2i W3 W4 W5 W6 W7         tokio tasks, current-thread runtime
-    ractor                W1 W2 W2i W3 W4 W5 W6 W7         ractor actors, two workers
-    ractor_ct             W1 W2 W2i W3 W4 W5 W6 W7         ractor actors, current-thread runtime
-    kameo                 W1 W2 W2i W3 W4 W5 W6 W7         kameo actors, two workers
-    kameo_ct              W1 W2 W2i W3 W4 W5 W6 W7         kameo actors, current-thread runtime
-    xtra                  W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, two workers
-    xtra_ct               W1 W2 W2i W3 W4 W5 W6 W7         xtra actors, current-thread runtime
-    timely_1w             W1 W4 W6 W6j                     timely, one worker
-    timely_2w             W1 W4 W6 W6j                     timely, two workers
-    limit                 W1 W1i W2 W3 W4 W5 W6 W6s W6j W7 by hand: what the machine allows
+    selvedge              our own, two threads: the caller helps   W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
+    selvedge_t3           our own, two threads besides the caller  W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
+    selvedge_w1           our own, the caller alone                W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
+    selvedge_obs          selvedge with an idle observer           W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
+    limit                 by hand: what the machine allows         W1 W1i W2 W3 W4 W5 W6 W6s W6j W7
+    crossbeam             crossbeam-channel, unbounded             W1 W2 W3 W4 W6 W7
+    crossbeam_b1024       crossbeam-channel, bounded to 1024       W1 W2 W3 W4 W6 W7
+    kanal                 kanal, unbounded                         W1 W2 W3 W4 W6 W7
+    kanal_b1024           kanal, bounded to 1024                   W1 W2 W3 W4 W6 W7
+    std_mpsc              std::sync::mpsc, unbounded               W1 W2 W3 W4 W6 W7
+    flume                 flume, unbounded                         W1 W2 W3 W4 W6 W7
+    mutex_condvar         Mutex<VecDeque> and Condvar, unbounded   W1 W2 W3 W4 W6 W7
+    crossbeam_shared_mpmc two threads on one bounded queue         W7
+    rayon                 a parallel iterator                      W7
+    actix_1arb            actix actors on one arbiter              W1 W2 W2i W3 W4 W5 W6 W7
+    actix_2arb            actix actors dealt to two arbiters       W1 W2 W2i W3 W4 W5 W6 W7
+    tokio_mpsc            tokio tasks, two workers                 W1 W2 W2i W3 W4 W5 W6 W7
+    tokio_mpsc_ct         tokio tasks, current-thread runtime      W1 W2 W2i W3 W4 W5 W6 W7
+    ractor                ractor actors, two workers               W1 W2 W2i W3 W4 W5 W6 W7
+    ractor_ct             ractor actors, current-thread runtime    W1 W2 W2i W3 W4 W5 W6 W7
+    kameo                 kameo actors, two workers                W1 W2 W2i W3 W4 W5 W6 W7
+    kameo_ct              kameo actors, current-thread runtime     W1 W2 W2i W3 W4 W5 W6 W7
+    xtra                  xtra actors, two workers                 W1 W2 W2i W3 W4 W5 W6 W7
+    xtra_ct               xtra actors, current-thread runtime      W1 W2 W2i W3 W4 W5 W6 W7
+    timely_1w             timely, one worker                       W1 W4 W6 W6j
+    timely_2w             timely, two workers                      W1 W4 W6 W6j
 
-    W1   hop (one delivery)
-    W1i  hop (one delivery)
-    W2   message
-    W2i  message
-    W3   delivery (events x 16 subscribers)
-    W4   event through all 8 stages
-    W5   message, creation of the actors included
-    W6   input event (two per pair)
-    W6s  input event (two per pair)
-    W6j  input event (about 20 pairs each)
-    W7   task of about 10 us
+    W1      hop (one delivery)
+    W1i     hop (one delivery)
+    W1p     hop (one delivery)
+    W1l     hop (one delivery)
+    W2      message
+    W2i     message
+    W3      delivery (events x 16 subscribers)
+    W4      event through all 8 stages
+    scaling event through all 8 stages
+    W5      message, creation of the actors included
+    W6      input event (two per pair)
+    W6s     input event (two per pair)
+    W6j     input event (about 20 pairs each)
+    W6k     input event (two per pair)
+    W7      task of about 10 us
+    Q8      event queued and handled
+    Q100    event queued and handled
     ");
 }

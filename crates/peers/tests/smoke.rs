@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use selvedge_peers::{PEERS, Scale};
+use selvedge_peers::{Scale, peers};
 
 #[test]
 fn every_peer_does_the_same_amount_of_every_workload_it_lists() {
     let scale = Scale::new(0.001).expect("in range");
     let mut sizes = HashMap::new();
-    for peer in PEERS {
+    for peer in peers() {
         for &(workload, _) in peer.workloads {
             // Shown when a run panics or never ends, which is when the name is wanted.
             eprintln!("{} {workload}", peer.name);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Measurement;
+use super::program::Measurement;
 
 /// The spread of one runtime on one workload, in nanoseconds per unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,6 +19,8 @@ pub(super) struct Comparison {
     pub(super) name: String,
     pub(super) n: usize,
     pub(super) ns: Spread,
+    /// The median of the most memory that was resident while the clock ran.
+    pub(super) peak_rss_kb: u64,
     /// A candidate's median divided by that of the best peer; below one, the candidate is faster.
     pub(super) ratio: Option<f64>,
 }
@@ -50,10 +52,11 @@ pub(super) fn compare(
     }
     let mut rows = Vec::new();
     for workload in workloads {
-        let figures = |name: &String| -> Vec<f64> {
-            let of = |m: &&Measurement| m.workload == workload && m.peer == *name;
-            measurements.iter().filter(of).map(|measurement| measurement.ns_per).collect()
+        let of = |name: &str| {
+            let of = |m: &&Measurement| m.workload == workload && m.peer == name;
+            measurements.iter().filter(of).collect::<Vec<_>>()
         };
+        let figures = |name: &String| of(name).iter().map(|m| m.ns_per).collect::<Vec<_>>();
         let medians = peers.iter().filter_map(|peer| spread(&figures(peer)));
         let best = medians.map(|spread| spread.median).min_by(f64::total_cmp);
         for name in candidates.iter().chain(peers) {
@@ -61,7 +64,9 @@ pub(super) fn compare(
             let Some(ns) = spread(&figures) else { continue };
             let ratio = best.filter(|_| candidates.contains(name)).map(|best| ns.median / best);
             let (workload, name) = (workload.to_owned(), name.clone());
-            rows.push(Comparison { workload, name, n: figures.len(), ns, ratio });
+            let peaks: Vec<f64> = of(&name).iter().map(|m| m.peak_rss_kb as f64).collect();
+            let peak_rss_kb = spread(&peaks).map_or(0.0, |peaks| peaks.median) as u64;
+            rows.push(Comparison { workload, name, n: figures.len(), ns, peak_rss_kb, ratio });
         }
     }
     rows

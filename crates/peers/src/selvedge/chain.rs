@@ -3,15 +3,14 @@
 use std::sync::mpsc::{self, Sender};
 
 use selvedge::prelude::*;
-use selvedge::runtime::PipelineBuilder;
 
-use super::Layout;
+use super::{Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::chain::{self, Tally};
 
 /// What stage `N` hears.
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 #[event(name = "selvedge-peers::Item")]
 struct Item<const N: u64>(u64);
 
@@ -74,10 +73,8 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
     let (tallies, received) = mpsc::channel();
     let last = Last { tally: Tally::default(), tallies };
     let pipeline = L::open(stages().processor(last), n);
-    let (_, sample) = timed(n, || {
-        (0..n).for_each(|value| pipeline.submit(Item::<0>(value)));
-        pipeline.finish()
-    });
+    let (_, sample) =
+        timed(n, || pipeline.run(|feed| (0..n).for_each(|value| feed.submit(Item::<0>(value)))));
     assert_eq!(received.recv(), Ok(chain::expected(n)));
     sample
 }

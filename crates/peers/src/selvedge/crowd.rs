@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use selvedge::prelude::*;
 
-use super::Layout;
+use super::{Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::usage::resident_kb;
 use crate::workload::crowd;
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Number {
     #[key]
     actor: u64,
@@ -53,10 +53,11 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
         timed(n_actors, || L::open(Pipeline::builder().processors((0..n_actors).map(actor)), n));
     let grown_kb = resident_kb().saturating_sub(before_kb);
     let (_, sample) = timed(n, || {
-        for value in 0..crowd::N_MESSAGES_EACH {
-            (0..n_actors).for_each(|actor| pipeline.submit(Number { actor, value }));
-        }
-        pipeline.finish()
+        pipeline.run(|feed| {
+            for value in 0..crowd::N_MESSAGES_EACH {
+                (0..n_actors).for_each(|actor| feed.submit(Number { actor, value }));
+            }
+        })
     });
     assert_eq!(total.load(Ordering::Relaxed), crowd::expected_sum(n_actors));
     crowd::with_creation(sample, &spawn, grown_kb, n_actors)

@@ -5,16 +5,16 @@ use std::thread;
 
 use selvedge::prelude::*;
 
-use super::{ACCEPTED, Layout};
+use super::{ACCEPTED, Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::fan_in;
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Number(u64);
 
 /// Asks every producer for the numbers from `start` on.
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Slice {
     start: u64,
 }
@@ -76,7 +76,7 @@ pub(super) fn from_outside<L: Layout>(scale: Scale) -> Sample {
                 let submit = move |value| submitter.submit(Number(value)).expect(ACCEPTED);
                 scope.spawn(move || (0..each).map(submit).sum::<usize>());
             }
-            pipeline.finish()
+            pipeline.run(|_| ())
         })
     });
     assert_eq!(sums.recv(), Ok(fan_in::expected_sum(each)));
@@ -90,10 +90,11 @@ pub(super) fn from_inside<L: Layout>(scale: Scale) -> Sample {
     let producers = (0..fan_in::N_PRODUCERS).map(|_| Producer { n_messages: each });
     let pipeline = L::open(Pipeline::builder().processor(sum).processors(producers), each);
     let (_, sample) = timed(each * fan_in::N_PRODUCERS, || {
-        for start in (0..each).step_by(fan_in::SLICE as usize) {
-            pipeline.submit(Slice { start });
-        }
-        pipeline.finish()
+        pipeline.run(|feed| {
+            for start in (0..each).step_by(fan_in::SLICE as usize) {
+                feed.submit(Slice { start });
+            }
+        })
     });
     assert_eq!(sums.recv(), Ok(fan_in::expected_sum(each)));
     sample

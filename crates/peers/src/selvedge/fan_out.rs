@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Sender};
 
 use selvedge::prelude::*;
 
-use super::Layout;
+use super::{Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::fan_out;
@@ -13,12 +13,12 @@ use crate::workload::fan_out;
 const TICK: Name = Name::literal("tick");
 
 /// Asks the publisher for the values from `start` on.
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Slice {
     start: u64,
 }
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Value(u64);
 
 /// Publishes a slice per turn.
@@ -75,10 +75,11 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
     let pipeline = L::open(builder, n_events);
     drop(sender);
     let (_, sample) = timed(n_events * fan_out::N_SUBSCRIBERS, || {
-        for start in (0..n_events).step_by(fan_out::SLICE as usize) {
-            pipeline.submit(Slice { start });
-        }
-        pipeline.finish()
+        pipeline.run(|feed| {
+            for start in (0..n_events).step_by(fan_out::SLICE as usize) {
+                feed.submit(Slice { start });
+            }
+        })
     });
     assert_eq!(sums.iter().sum::<u64>(), fan_out::expected_sum(n_events));
     sample

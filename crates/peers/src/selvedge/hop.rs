@@ -4,15 +4,15 @@ use std::sync::mpsc::{self, Sender};
 
 use selvedge::prelude::*;
 
-use super::Layout;
+use super::{Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::hop;
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Ping(u64);
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Pong(u64);
 
 /// Answers pings.
@@ -73,10 +73,7 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
         .processor(Ponger { n_received: 0, counts: sender.clone() })
         .processor(Pinger { n_received: 0, counts: sender });
     let pipeline = L::open(builder, 1);
-    let (_, sample) = timed(n, || {
-        pipeline.submit(Ping(n - 1));
-        pipeline.finish()
-    });
+    let (_, sample) = timed(n, || pipeline.run(|feed| feed.submit(Ping(n - 1))));
     assert_eq!(counts.iter().sum::<u64>(), n);
     sample
 }

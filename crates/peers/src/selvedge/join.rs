@@ -10,13 +10,13 @@ use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::join::{self, Join, Keyed, Pairs, Rendezvous, Side};
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Left(Keyed);
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Right(Keyed);
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Pair(join::Pair);
 
 /// Joins by key, whatever stream an event comes on.
@@ -70,7 +70,7 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
             let submit_right = move |keyed| rights.submit(Right(keyed)).expect(ACCEPTED);
             scope.spawn(move || left.into_iter().map(submit_left).sum::<usize>());
             scope.spawn(move || right.into_iter().map(submit_right).sum::<usize>());
-            pipeline.finish()
+            pipeline.run(|_| ())
         })
     });
     assert_eq!(received.recv(), Ok(expected));

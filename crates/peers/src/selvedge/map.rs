@@ -4,21 +4,21 @@ use std::sync::mpsc::{self, Sender};
 
 use selvedge::prelude::*;
 
-use super::Layout;
+use super::{Feed, Layout};
 use crate::sample::{Sample, timed};
 use crate::scale::Scale;
 use crate::workload::map;
 
 const N_SHARES: u64 = 4;
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Task {
     #[key]
     share: u64,
     input: u64,
 }
 
-#[derive(Event)]
+#[derive(Event, Clone, Copy)]
 struct Done(map::Done);
 
 /// Does the tasks of one share.
@@ -63,8 +63,9 @@ pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
         .processor(Collector { slots: map::slots(n), results });
     let pipeline = L::open(builder, n);
     let (_, sample) = timed(n, || {
-        (0..n).for_each(|input| pipeline.submit(Task { share: input % N_SHARES, input }));
-        pipeline.finish()
+        pipeline.run(|feed| {
+            (0..n).for_each(|input| feed.submit(Task { share: input % N_SHARES, input }));
+        })
     });
     map::check(&received.recv().expect("a run that succeeds has closed its processors"), n);
     sample

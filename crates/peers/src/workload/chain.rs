@@ -39,6 +39,7 @@ impl Tally {
 
     /// The two halves of a run that two threads tallied.
     #[must_use]
+    #[cfg(feature = "libraries")]
     pub(crate) fn plus(self, other: Tally) -> Tally {
         Tally { sum: self.sum + other.sum, count: self.count + other.count }
     }
