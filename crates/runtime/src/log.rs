@@ -9,6 +9,7 @@ use selvedge_event::Event;
 
 use crate::mailbox::parcel::{Mail, Stock};
 use crate::origin::{Descent, Origin};
+use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteIdx};
 
 /// Events of one stretch at most: so much is moved, shared and dropped at a time.
@@ -157,12 +158,7 @@ impl Log {
     }
 
     #[inline]
-    pub(crate) fn add_typed(
-        &mut self,
-        route: RouteIdx,
-        payload: Option<TypeId>,
-        event: Event,
-    ) {
+    pub(crate) fn add_typed(&mut self, route: RouteIdx, payload: Option<TypeId>, event: Event) {
         if self.open_route != route || self.open.len() >= self.open_max {
             self.begin_stretch(route);
         }
@@ -245,9 +241,26 @@ impl Log {
         let closed = self.closed.get(mark.n_closed..).unwrap_or_default();
         let closed = closed.iter().map(|stretch| (stretch.mail.as_slice(), stretch.route));
         let stretches = closed.chain([(&self.open[..], self.open_route)]);
-        let events = stretches
-            .flat_map(|(events, route)| events.iter().map(move |event| (event, route)));
+        let events =
+            stretches.flat_map(|(events, route)| events.iter().map(move |event| (event, route)));
         events.skip(mark.n_events - n_before)
+    }
+
+    /// Who hears the log's only event, if it holds just one, and one processor hears it.
+    #[inline]
+    pub(crate) fn sole_recipient_of_one(&self) -> Option<OwnerIdx> {
+        if self.n_events == 1 && self.closed.is_empty() {
+            self.routes.sole(self.open_route)
+        } else {
+            None
+        }
+    }
+
+    /// Takes that event out.
+    #[inline]
+    pub(crate) fn take_one(&mut self) -> Option<(Event, Origin)> {
+        (self.n_events, self.open_bytes) = (0, 0);
+        Some((self.open.pop()?, self.open_origin.clone()))
     }
 
     /// The only stretch, taken out, if there is just one.

@@ -196,14 +196,12 @@ impl Outbox {
         send: &mut impl Deliver,
     ) {
         let Log { routes, stock, .. } = &mut self.log;
-        let route = routes.route(stretch.route);
-        if let [only] = *route.plain()
-            && !route.is_keyed()
-        {
+        if let Some(only) = routes.sole(stretch.route) {
             drained.count(&stretch, 1);
             let Stretch { origin, mail, bytes, .. } = stretch;
             send.deliver_only(only, Parcel { origin, mail, heap_bytes: bytes }, stock);
         } else {
+            let route = routes.route(stretch.route);
             share_out(stretch, route, parcels, stock, drained, send);
             parcels.send_all(stock, send);
         }

@@ -97,6 +97,14 @@ impl Route {
         if self.is_keyed() { self.keyed_recipients(event) } else { &self.plain }
     }
 
+    /// The only recipient, if there is just one, whatever the event.
+    pub(crate) fn sole(&self) -> Option<OwnerIdx> {
+        match *self.plain {
+            [only] if !self.is_keyed() => Some(only),
+            _ => None,
+        }
+    }
+
     /// Whether the recipients depend on the event's key.
     #[inline]
     pub(crate) fn is_keyed(&self) -> bool {
@@ -231,6 +239,8 @@ pub(crate) struct RouteCache {
     /// Events under a name of their own, and dynamic ones.
     by_key: FxHashMap<RouteKey, RouteIdx>,
     routes: Vec<Option<Arc<Route>>>,
+    /// The only recipient of each route that has one, whatever the event.
+    soles: Vec<Option<OwnerIdx>>,
 }
 
 impl RouteCache {
@@ -241,7 +251,14 @@ impl RouteCache {
             by_type: HashMap::default(),
             by_key: FxHashMap::default(),
             routes: Vec::new(),
+            soles: Vec::new(),
         }
+    }
+
+    /// The only one who hears what takes this route, if there is just one.
+    #[inline]
+    pub(crate) fn sole(&self, idx: RouteIdx) -> Option<OwnerIdx> {
+        self.soles.get(idx).copied().flatten()
     }
 
     /// Finds the event's route.
@@ -283,7 +300,9 @@ impl RouteCache {
     fn remember(&mut self, idx: RouteIdx, route: Arc<Route>) {
         if idx >= self.routes.len() {
             self.routes.resize(idx + 1, None);
+            self.soles.resize(idx + 1, None);
         }
+        self.soles[idx] = route.sole();
         self.routes[idx] = Some(route);
     }
 

@@ -149,8 +149,8 @@ impl<'c> Shift<'c> {
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
         while let Some(next) = self.next(drains) {
             let Assignment { work, room, stopping } = match next {
-                Next::Gift(Gift { to, claim }) => {
-                    self.activate(to, claim);
+                Next::Gift(gift) => {
+                    self.activate_gift(gift);
                     continue;
                 }
                 Next::Assigned(assignment) => assignment,
@@ -245,12 +245,24 @@ impl<'c> Shift<'c> {
 
     /// Others became ready with it: first come, first served.
     fn give_gift_back(&mut self) {
-        if let Some(Gift { to, claim }) = self.gift.take() {
+        if let Some(gift) = self.gift.take() {
+            let (to, claim) = self.put_on_desk(gift);
             let effect = claim.release(Release::Free { has_mail: true, pulling: false });
             let newly = Newly::from_effect(effect, to);
             let newly = newly.expect("a mailbox with mail is put into the ready set");
             self.hands.newly.insert(0, newly);
         }
+    }
+
+    /// Puts a gift's event where a mailbox's owner looks for mail.
+    fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
+        let Gift { to, mut claim, single } = gift;
+        if let Some((event, origin)) = single {
+            let heap_bytes = event.bytes();
+            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
+            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
+        }
+        (to, claim)
     }
 
     // ------------------------------------------------------------------ sources and lanes

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use selvedge_event::{Event, Fact};
 
-use super::post::Posting;
+use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Shift, UNPUBLISHED_MAX};
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
 use crate::mailbox::{Desk, DeskClaim};
+use crate::origin::Origin;
 use crate::ready::OwnerIdx;
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
@@ -30,6 +31,52 @@ impl<'c> Shift<'c> {
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
+        slot.add(&counts);
+        self.release(owner_idx, claim);
+    }
+
+    /// Takes turns for a processor that was claimed in posting to it.
+    pub(super) fn activate_gift(&mut self, gift: Gift<'c>) {
+        let core = self.core;
+        match gift {
+            Gift { to, claim, single: Some((event, origin)) }
+                if !core.timed && core.observers.is_empty() =>
+            {
+                self.take_single(to, claim, event, &origin);
+            }
+            gift => {
+                let (to, claim) = self.put_on_desk(gift);
+                self.activate(to, claim);
+            }
+        }
+    }
+
+    /// A batch of one turn, on an event that was never put anywhere.
+    #[inline]
+    fn take_single(
+        &mut self,
+        owner_idx: OwnerIdx,
+        mut claim: DeskClaim<'c>,
+        event: Event,
+        origin: &Origin,
+    ) {
+        let slot = &self.core.slots()[owner_idx as usize];
+        let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
+        let outbox = &mut self.hands.outbox;
+        let result = Seated { owner, name: &slot.info.name, outbox }.take_turn(&event, origin);
+        let mut counts = Counts { turns: 1, ..Counts::default() };
+        counts.emitted = outbox.n_emitted() as u64;
+        self.hands.tally.handled += 1;
+        self.hands.tally.bytes_ended += event.bytes() as u64;
+        match result {
+            Ok(Wish::Nothing) => {}
+            Ok(Wish::Pulls) => claim.pulling = Some(origin.descent),
+            Err(failure) => self.mourn(slot, &event, failure, &mut counts),
+        }
+        drop(event);
+        self.hands.outbox.log.forget_question();
+        let is_done = claim.pulling.is_none();
+        self.publish(if is_done { Posting::Last } else { Posting::Midway });
         slot.add(&counts);
         self.release(owner_idx, claim);
     }

@@ -1,12 +1,13 @@
 //! Owns publishing: what was emitted is put into mailboxes, and who finds one idle makes it ready
 //! or, if there is nothing else to do, goes on with it.
 
-use selvedge_event::{Fact, Outcome, Topic};
+use selvedge_event::{Event, Fact, Outcome, Topic};
 
-use super::{STREAK_MAX, Shift};
+use super::{Hands, STREAK_MAX, Shift};
 use crate::core::{Core, Slot};
-use crate::mailbox::parcel::{Parcel, Stock};
 use crate::mailbox::DeskClaim;
+use crate::mailbox::parcel::{Parcel, Stock};
+use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
 use crate::turn::{self, TurnFailure};
@@ -15,6 +16,8 @@ use crate::turn::{self, TurnFailure};
 pub(super) struct Gift<'c> {
     pub(super) to: OwnerIdx,
     pub(super) claim: DeskClaim<'c>,
+    /// All there is for it, if that is a single event; else it is on the desk.
+    pub(super) single: Option<(Event, Origin)>,
 }
 
 /// When something is published.
@@ -50,7 +53,7 @@ impl Deliver for Poster<'_, '_> {
         {
             slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim });
+            *gift = Some(Gift { to, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
@@ -66,6 +69,9 @@ impl Shift<'_> {
         }
         if !self.hands.outbox.is_empty() {
             let alone = posting == Posting::Last && self.has_nothing_else();
+            if alone && self.hand_on() {
+                return;
+            }
             let hands = &mut *self.hands;
             let gift = if alone { Some(&mut self.gift) } else { None };
             let mut poster = Poster { core: self.core, newly: &mut hands.newly, gift };
@@ -78,6 +84,28 @@ impl Shift<'_> {
         if !self.hands.facts.is_empty() {
             self.core.observers.tell(&mut self.hands.facts);
         }
+    }
+
+    /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
+    /// there without being put anywhere.
+    #[inline]
+    fn hand_on(&mut self) -> bool {
+        let Hands { outbox, tally, facts, .. } = &mut *self.hands;
+        let Some(to) = outbox.log.sole_recipient_of_one() else { return false };
+        if outbox.has_replies() || !facts.is_empty() {
+            return false;
+        }
+        let slot = &self.core.slots()[to as usize];
+        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let single = outbox.log.take_one();
+        if let Some((event, origin)) = &single {
+            tally.accepted += 1;
+            tally.bytes_accepted += event.bytes() as u64;
+            tally.inside += u64::from(origin.descent == Descent::Inside);
+        }
+        slot.note_handed(1);
+        self.gift = Some(Gift { to, claim, single });
+        true
     }
 
     /// Whether this worker would go on with whatever it makes ready now.
