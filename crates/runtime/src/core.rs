@@ -18,8 +18,8 @@ use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limits::Limits;
+use crate::listeners::Listeners;
 use crate::mailbox::Mailbox;
-use crate::observer::{Observer, Observers};
 use crate::ready::{Admit, Newly, OwnerIdx, ReadySet, Work};
 use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
@@ -34,7 +34,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
-    pub(crate) observers: Observers,
+    pub(crate) listeners: Listeners,
     /// Whether turns are timed.
     pub(crate) timed: bool,
     /// Deals the lanes out. Relaxed: only the number counts.
@@ -103,7 +103,7 @@ impl Core {
     pub(crate) fn new(
         limits: Limits,
         routes: &Arc<RouteTable>,
-        observers: Vec<Arc<dyn Observer>>,
+        listeners: Listeners,
         timed: bool,
     ) -> Core {
         let sched = Sched {
@@ -127,7 +127,7 @@ impl Core {
             limits,
             clock: Clock::real(),
             lanes,
-            observers: Observers::new(observers),
+            listeners,
             timed,
             n_submitters: AtomicUsize::new(0),
             signal: OnceLock::new(),
@@ -197,7 +197,7 @@ impl Core {
                 self.abandon();
                 return None;
             }
-            let admit = sched.admit(&self.limits);
+            let admit = self.admit(&sched);
             if let Some(work) = sched.ready.pop(admit) {
                 self.publish_takeable(&mut sched);
                 let (room, stopping) = (sched.room(&self.limits), sched.stopping.is_some());
@@ -240,17 +240,27 @@ impl Core {
 
     /// Tells others how much there is, and wakes one if some of it is more than the caller's.
     fn publish_takeable(&self, sched: &mut Sched) {
-        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
         if n > 0 && sched.n_idle > 0 && !sched.spinning {
             self.idle.notify_one();
         }
     }
 
+    /// Whether more may come in from outside.
+    fn admit(&self, sched: &Sched) -> Admit {
+        if self.listeners.holds_back() { Admit::Full } else { sched.admit(&self.limits) }
+    }
+
+    /// Looks anew at what can be taken: a recorder has caught up.
+    pub(crate) fn reconsider(&self) {
+        self.publish_takeable(&mut self.sched.lock());
+    }
+
     /// The caller has nothing in hand any more.
     fn leave(&self, sched: &mut Sched) {
         sched.n_running -= 1;
-        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
         if sched.is_quiet() {
             let tally = &sched.tally;
@@ -285,7 +295,7 @@ impl Core {
         // would find the run quiet on leaving, wake the others, and be woken by them in turn.
         let blocked = |sched: &Sched| {
             let done = sched.over || self.is_halted() || (seat.drains && sched.is_quiet());
-            !done && sched.ready.n_takeable(sched.admit(&self.limits)) == 0
+            !done && sched.ready.n_takeable(self.admit(sched)) == 0
         };
         while blocked(&sched) {
             sched.n_idle += 1;
@@ -380,6 +390,7 @@ impl Core {
         drop(sched);
         self.close_lanes();
         self.abandon();
+        self.listeners.hasten();
     }
 
     // ------------------------------------------------------------------ the run's end

@@ -15,6 +15,7 @@ use crate::error::{RunError, SubmitError};
 use crate::failure::Failure;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
+use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
@@ -25,6 +26,7 @@ use crate::worker::Worker;
 pub(crate) struct Plan {
     pub(crate) core: Keeper,
     pub(crate) routes: Arc<RouteTable>,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) n_workers: usize,
     pub(crate) handle_signals: bool,
     pub(crate) warnings: Vec<String>,
@@ -65,6 +67,7 @@ pub(crate) struct Run {
     lead: Lead,
     worker: Worker,
     threads: Vec<JoinHandle<()>>,
+    readers: Readers,
     /// Kept for its end.
     _watch: Option<Watch>,
     began: Duration,
@@ -73,15 +76,18 @@ pub(crate) struct Run {
 
 impl Run {
     /// Starts the threads and lets the processors init.
-    pub(crate) fn begin(plan: Plan, lead: Lead) -> Result<Run, RunError> {
+    pub(crate) fn begin(mut plan: Plan, lead: Lead) -> Result<Run, RunError> {
         let core = &plan.core;
         let watch = plan.handle_signals.then(|| watch_signals(core)).transpose();
         let watch = watch.inspect_err(|_| core.drop_processors())?;
+        let readers = Readers::start(core, std::mem::take(&mut plan.listeners));
+        let readers = readers.inspect_err(|_| core.drop_processors())?;
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
         let worker = new_worker(&plan, lead_id);
+        let threads = Vec::new();
         let mut run =
-            Run { plan, lead, worker, threads: Vec::new(), _watch: watch, began, n_phases: 0 };
+            Run { plan, lead, worker, threads, readers, _watch: watch, began, n_phases: 0 };
         run.tell(Fact::RunStarted {
             workers: run.plan.n_workers,
             processors: run.plan.core.slots().len(),
@@ -113,6 +119,7 @@ impl Run {
                     self.plan.core.abort();
                     self.join();
                     self.plan.core.drop_processors();
+                    self.readers.finish(&self.plan.core);
                     return Err(RunError::Spawn { worker: id, source });
                 }
             }
@@ -153,6 +160,7 @@ impl Run {
         core.await_quiet();
         core.finish();
         if core.lock().aborted {
+            self.readers.finish(&core);
             return Err(RunError::Aborted { signal: core.signal() });
         }
         self.join();
@@ -185,9 +193,7 @@ impl Run {
     }
 
     fn tell(&self, fact: Fact) {
-        if !self.plan.core.observers.is_empty() {
-            self.plan.core.observers.tell(&mut vec![fact]);
-        }
+        self.plan.core.listeners.tell(fact);
     }
 
     /// Waits for the workers. A worker that panicked did so outside of any turn, by a fault of
@@ -217,24 +223,31 @@ impl Run {
         }
     }
 
-    fn conclude(self, ending: Option<Ending>) -> Result<RunReport, RunError> {
+    fn conclude(mut self, ending: Option<Ending>) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         // Handles outlive the run; what they share must not keep its processors alive.
         core.drop_processors();
         core.abandon();
+        let ending = ending.filter(|_| core.lock().failure.is_none());
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        self.tell(Fact::RunFinished { ending, elapsed });
+        let told = self.readers.finish(&core);
+        if told.cut_short {
+            return Err(RunError::Aborted { signal: core.signal() });
+        }
+        // One of those may have been the last to fail.
         let failure = core.lock().failure.take();
-        let report = self.report(if failure.is_some() { None } else { ending });
+        let ending = ending.filter(|_| failure.is_none());
+        let report = self.report(ending, elapsed, told);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
-        self.tell(Fact::RunFinished { ending: report.ending, elapsed: report.elapsed });
         match failure {
             Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
     }
 
-    fn report(&self, ending: Option<Ending>) -> RunReport {
+    fn report(&self, ending: Option<Ending>, elapsed: Duration, told: Told) -> RunReport {
         let core = &self.plan.core;
-        let elapsed = core.clock.now().saturating_sub(self.began);
         let lanes = core.lanes.iter().map(crate::lanes::Lane::counts);
         let lanes = lanes.fold(LaneCounts::default(), LaneCounts::plus);
         let mut in_mailboxes = 0;
@@ -268,7 +281,9 @@ impl Run {
             processors,
             workers: sched.idle_times.iter().map(busy).collect(),
             dead_letters: std::mem::take(&mut sched.dead_letters),
-            warnings: self.plan.warnings.clone(),
+            observers: told.observers,
+            recorders: told.recorders,
+            warnings: [&self.plan.warnings[..], &told.warnings].concat(),
             signal: core.signal(),
         }
     }
@@ -418,6 +433,7 @@ impl Drop for Running {
             run.plan.core.abort();
             run.join();
             run.plan.core.drop_processors();
+            run.readers.finish(&run.plan.core);
         }
     }
 }

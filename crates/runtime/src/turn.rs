@@ -90,7 +90,12 @@ pub(crate) fn describe(cause: &anyhow::Error) -> String {
 /// Closes a processor; nothing can be emitted any more.
 pub(crate) fn close(owner: &mut dyn Owner, ending: Ending) -> Result {
     catch_unwind(AssertUnwindSafe(|| owner.processor().close(ending)))
-        .unwrap_or_else(|panic| Err(anyhow!(panic_message(&*panic)).context("panicked")))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// A panic outside of any turn, as an error.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+    anyhow!(panic_message(panic)).context("panicked")
 }
 
 fn explain(refusal: Refusal, outbox: &Outbox) -> anyhow::Error {

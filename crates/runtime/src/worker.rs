@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, IntoEvent, Outcome, Topic};
+use selvedge_event::{Event, IntoEvent};
 
 use crate::core::{Assignment, Core, Seat, Slot};
 use crate::envelope::{Envelope, Origin};
 use crate::failure::Failure;
+use crate::listeners::Notes;
 use crate::mailbox::{Counts, Effect, Pulling, Signal};
 use crate::outbox::Outbox;
 use crate::owner::Owner;
@@ -53,7 +54,7 @@ impl Worker {
             tally: Tally::default(),
             streak: 0,
             holding: false,
-            facts: Vec::new(),
+            notes: Notes::default(),
         };
         Worker { core, hands }
     }
@@ -116,7 +117,7 @@ struct Hands {
     streak: u32,
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
-    facts: Vec<Fact>,
+    notes: Notes,
 }
 
 impl Hands {
@@ -229,16 +230,18 @@ impl Hands {
         counts: &mut Counts,
     ) -> Wish {
         let Envelope { event, origin } = envelope;
-        if !core.observers.is_empty() {
-            let (processor, topic) = (slot.name.clone(), event.topic());
-            self.facts.push(Fact::TurnStarted { processor, topic });
+        let wants = core.listeners.wants();
+        if !wants.is_empty() {
+            self.notes.turn_started(wants, &slot.name, event);
         }
         let mut seated = Seated { owner, name: &slot.name, outbox: &mut self.outbox };
         let result = seated.take_turn(event, origin);
         let emitted = self.outbox.n_emitted();
         counts.emitted += emitted as u64;
-        if !core.observers.is_empty() {
-            self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()), emitted);
+        if !wants.is_empty() {
+            self.notes.emitted(wants, &slot.name, || self.outbox.current_turn());
+            let result = result.as_ref().map(|_| ());
+            self.notes.turn_finished(wants, &slot.name, event, result, (emitted, 1));
         }
         match result {
             Ok(wish) => {
@@ -279,8 +282,9 @@ impl Hands {
             seated.pull(&origin, room)
         };
         counts.emitted += self.outbox.n_emitted() as u64;
-        if !core.observers.is_empty() {
-            self.note_emissions(slot);
+        let wants = core.listeners.wants();
+        if !wants.is_empty() {
+            self.notes.emitted(wants, &slot.name, || self.outbox.current_turn());
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,
@@ -328,35 +332,7 @@ impl Hands {
             self.tally.unrouted += drained.unrouted;
             self.tally.inside += drained.inside;
         }
-        if !self.facts.is_empty() {
-            core.observers.tell(&mut self.facts);
-        }
-    }
-
-    fn note_turn(
-        &mut self,
-        slot: &Slot,
-        topic: Topic,
-        result: Result<(), &TurnFailure>,
-        emitted: usize,
-    ) {
-        let outcome = match result {
-            Ok(()) => Outcome::Succeeded,
-            Err(failure) => Outcome::Failed {
-                error: turn::describe(&failure.cause),
-                panicked: failure.panicked,
-            },
-        };
-        self.note_emissions(slot);
-        let processor = slot.name.clone();
-        self.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted });
-    }
-
-    fn note_emissions(&mut self, slot: &Slot) {
-        for (event, recipients) in self.outbox.current_turn() {
-            let (processor, topic) = (slot.name.clone(), event.topic());
-            self.facts.push(Fact::Emitted { processor, topic, recipients });
-        }
+        self.notes.hand_over(&core.listeners);
     }
 }
 

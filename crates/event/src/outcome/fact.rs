@@ -321,14 +321,14 @@ impl fmt::Write for OneLine<'_, '_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_fact_is_one_line() {
+    /// One of each, with the hardest to write.
+    fn facts() -> Vec<Fact> {
         let name = || Text::literal("till");
         let topic = || Topic { kind: "order".into(), name: "order".into(), key: None };
         let error = || "no\nchange\u{7}".to_owned();
         let failed = || Outcome::Failed { error: error(), panicked: false };
         let due = Duration::from_secs(1);
-        let facts = [
+        vec![
             Fact::RunStarted { workers: 2, processors: 1 },
             Fact::PhaseStarted { number: 1 },
             Fact::Paused,
@@ -363,7 +363,12 @@ mod tests {
             Fact::TaskFinished { scope: 4, index: 0, outcome: Outcome::TimedOut, attempt: 1 },
             Fact::ScopeEnded { scope: 4, outcome: Outcome::Succeeded },
             Fact::Missed { facts: 1 },
-        ];
+        ]
+    }
+
+    #[test]
+    fn every_fact_is_one_line() {
+        let facts = facts();
         let lines: Vec<String> =
             facts.iter().map(|f| format!("{:?} {f}", f.belongs_to())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
