@@ -19,7 +19,7 @@ use selvedge_event::{Fact, Text, Wants};
 use selvedge_sync::atomic::{AtomicUsize, Ordering};
 
 use self::backlog::Overflow;
-use self::desk::{Batch, Desk};
+use self::desk::{CHUNK_FACTS_MAX, Desk};
 use crate::limits::Limits;
 
 pub(crate) use notes::Notes;
@@ -114,8 +114,8 @@ impl Listeners {
 
     /// Tells a single fact.
     pub(crate) fn tell(&self, fact: Fact) {
-        if self.wants.includes(&fact) && !self.desks.is_empty() {
-            self.offer(Arc::new(vec![fact]));
+        if self.wants.includes(&fact) {
+            self.hand_over(&mut vec![fact]);
         }
     }
 
@@ -128,22 +128,30 @@ impl Listeners {
         &self.desks
     }
 
-    /// Offers everyone what they want of a batch. An empty one may come back.
-    fn offer(&self, batch: Batch) -> Option<Batch> {
-        let mut spare = None;
-        let (last, others) = self.desks.split_last()?;
-        for desk in others {
-            spare = self.offer_wanted(desk, Arc::clone(&batch)).or(spare);
+    /// Offers everyone what they want of these facts, each of which somebody wants. None is left.
+    fn hand_over(&self, facts: &mut Vec<Fact>) {
+        let Some((last, others)) = self.desks.split_last() else { return };
+        others.iter().for_each(|desk| self.offer_some(desk, facts));
+        if last.wants != self.wants {
+            self.offer_some(last, facts);
+            facts.clear();
+            return;
         }
-        self.offer_wanted(last, batch).or(spare)
+        // What the last one gets need not be copied: a few are moved, many change hands as they
+        // are.
+        last.offer(facts.len(), |chunk| match chunk.is_empty() && facts.len() > CHUNK_FACTS_MAX {
+            true => std::mem::swap(chunk, facts),
+            false => chunk.append(facts),
+        });
+        facts.clear();
     }
 
-    fn offer_wanted(&self, desk: &Desk, batch: Batch) -> Option<Batch> {
-        if desk.wants == self.wants {
-            return desk.offer(batch);
+    fn offer_some(&self, desk: &Desk, facts: &[Fact]) {
+        let wanted = || facts.iter().filter(|fact| desk.wants.includes(fact));
+        match wanted().count() {
+            0 => (),
+            n if n == facts.len() => desk.offer(n, |chunk| chunk.extend_from_slice(facts)),
+            n => desk.offer(n, |chunk| chunk.extend(wanted().cloned())),
         }
-        let wanted: Vec<Fact> =
-            batch.iter().filter(|fact| desk.wants.includes(fact)).cloned().collect();
-        if wanted.is_empty() { None } else { desk.offer(Arc::new(wanted)) }
     }
 }

@@ -193,15 +193,14 @@ impl Outbox {
     }
 
     /// The emissions of the current turn, for those who are told of them.
-    pub(crate) fn current_turn(&self) -> Vec<(Event, usize)> {
+    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&Event, usize)> {
         let look = |idx: usize| {
             let at = self.stretches.partition_point(|stretch| stretch.end <= idx);
-            let event = self.log[idx].event.clone();
+            let event = &self.log[idx].event;
             let route = self.routes.route(self.stretches[at].route);
-            let n_recipients = route.recipients(&event).len();
-            (event, n_recipients)
+            (event, route.recipients(event).len())
         };
-        (self.mark.log..self.log.len()).map(look).collect()
+        (self.mark.log..self.log.len()).map(look)
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets

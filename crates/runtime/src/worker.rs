@@ -239,7 +239,7 @@ impl Hands {
         let emitted = self.outbox.n_emitted();
         counts.emitted += emitted as u64;
         if !wants.is_empty() {
-            self.notes.emitted(wants, &slot.name, || self.outbox.current_turn());
+            self.notes.emitted(wants, &slot.name, self.outbox.current_turn());
             let result = result.as_ref().map(|_| ());
             self.notes.turn_finished(wants, &slot.name, event, result, (emitted, 1));
         }
@@ -284,7 +284,7 @@ impl Hands {
         counts.emitted += self.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();
         if !wants.is_empty() {
-            self.notes.emitted(wants, &slot.name, || self.outbox.current_turn());
+            self.notes.emitted(wants, &slot.name, self.outbox.current_turn());
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,

@@ -15,12 +15,13 @@ use super::backlog::{Backlog, Look, Offer, Overflow, Relief};
 /// (A model checker's clock stands still.)
 const NAP: Option<Duration> = if cfg!(shuttle) { None } else { Some(Duration::from_millis(1)) };
 
-/// Told batches kept to be filled again, and how large they may have grown.
-const SPARES_MAX: usize = 32;
-const SPARE_FACTS_MAX: usize = 4_096;
+/// Batches are joined into chunks of about so many facts: turns that are batches of their own would
+/// need an allocation, and a call of the listener, each.
+pub(super) const CHUNK_FACTS_MAX: usize = 512;
 
-/// Facts that one worker saw in a row, shared by those who are told them.
-pub(super) type Batch = Arc<Vec<Fact>>;
+/// Told chunks kept to be filled again, and how large they may have grown.
+const SPARES_MAX: usize = 8;
+const SPARE_FACTS_MAX: usize = 2 * CHUNK_FACTS_MAX;
 
 /// Where batches wait for one listener.
 pub(super) struct Desk {
@@ -42,17 +43,17 @@ pub(super) struct Desk {
 struct State {
     backlog: Backlog,
     /// Oldest first.
-    waiting: VecDeque<Entry>,
-    /// Empty batches.
-    spares: Vec<Batch>,
+    waiting: VecDeque<Chunk>,
+    /// Empty, to be filled.
+    spares: Vec<Vec<Fact>>,
     /// The run ends at once: nobody waits for long.
     hastened: bool,
     fate: Fate,
 }
 
-/// A batch in its place.
-pub(super) struct Entry {
-    pub(super) batch: Batch,
+/// Facts in their place.
+pub(super) struct Chunk {
+    pub(super) facts: Vec<Fact>,
     /// So many facts, which came before it, were not kept.
     pub(super) missed_before: u64,
 }
@@ -101,38 +102,31 @@ impl Desk {
         Desk { name, wants, overflow, state: Mutex::new(state), news, left, n_holding }
     }
 
-    /// Keeps a batch for the listener, or counts what it misses; never waits. An empty batch may
-    /// come back.
-    pub(super) fn offer(&self, batch: Batch) -> Option<Batch> {
+    /// Keeps a batch of `n` facts for the listener, or counts what it misses; never waits. `put`
+    /// adds them to others; it is called under the lock.
+    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Vec<Fact>)) {
         let mut state = self.state.lock();
-        match state.backlog.offered(batch.len()) {
-            Offer::Refuse => {
-                drop(state);
-                emptied(batch)
-            }
-            Offer::Keep { missed_before, wakes, begins_to_hold_back } => {
-                state.waiting.push_back(Entry { batch, missed_before });
-                if begins_to_hold_back {
-                    self.n_holding.fetch_add(1, Ordering::Relaxed);
-                }
-                let spare = state.spares.pop();
-                drop(state);
-                if wakes {
-                    self.news.notify_one();
-                }
-                spare
-            }
+        let offer = state.backlog.offered(n);
+        let Offer::Keep { missed_before, wakes, begins_to_hold_back } = offer else { return };
+        put(state.chunk(n, missed_before));
+        if begins_to_hold_back {
+            self.n_holding.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(state);
+        if wakes {
+            self.news.notify_one();
         }
     }
 
     /// Gives back a lot that was told and waits for the next. Calls `on_room` when there is room
     /// again.
-    pub(super) fn next(&self, lot: &mut Vec<Entry>, on_room: impl Fn()) -> Next {
-        let mut told: Vec<Batch> =
-            lot.drain(..).filter_map(|entry| emptied(entry.batch)).take(SPARES_MAX).collect();
+    pub(super) fn next(&self, lot: &mut Vec<Chunk>, on_room: impl Fn()) -> Next {
+        lot.iter_mut().for_each(|chunk| chunk.facts.clear());
         let mut state = self.state.lock();
-        let n_spares = SPARES_MAX.saturating_sub(state.spares.len()).min(told.len());
-        state.spares.extend(told.drain(..n_spares));
+        let n_spares = SPARES_MAX - state.spares.len();
+        let reusable = lot.drain(..).map(|chunk| chunk.facts);
+        let reusable = reusable.filter(|facts| facts.capacity() <= SPARE_FACTS_MAX);
+        state.spares.extend(reusable.take(n_spares));
         if state.backlog.told() == Relief::Room {
             self.n_holding.fetch_sub(1, Ordering::Relaxed);
             drop(state);
@@ -153,10 +147,10 @@ impl Desk {
         }
         let mut n = 0;
         while n < state.backlog.lot()
-            && let Some(entry) = state.waiting.pop_front()
+            && let Some(chunk) = state.waiting.pop_front()
         {
-            n += entry.batch.len();
-            lot.push(entry);
+            n += chunk.facts.len();
+            lot.push(chunk);
         }
         state.backlog.read(n);
         Next::Tell
@@ -226,9 +220,15 @@ impl Desk {
     }
 }
 
-/// The batch, to be filled again, if nobody else is still to be told it and it is no giant.
-fn emptied(mut batch: Batch) -> Option<Batch> {
-    let facts = Arc::get_mut(&mut batch)?;
-    facts.clear();
-    (facts.capacity() <= SPARE_FACTS_MAX).then_some(batch)
+impl State {
+    /// Where to put the next `n` facts.
+    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Vec<Fact> {
+        let n_max = self.backlog.lot().min(CHUNK_FACTS_MAX);
+        let fits = |last: &Chunk| missed_before == 0 && last.facts.len() + n <= n_max;
+        if !self.waiting.back().is_some_and(fits) {
+            let facts = self.spares.pop().unwrap_or_default();
+            self.waiting.push_back(Chunk { facts, missed_before });
+        }
+        &mut self.waiting.back_mut().expect("there is one by now").facts
+    }
 }

@@ -1,20 +1,15 @@
 //! Owns what a worker notes of its turns until it hands it over. Refuses to build what nobody
 //! wants.
 
-use std::sync::Arc;
-
 use selvedge_event::{Event, Fact, Outcome, Text, Wants};
 
 use super::Listeners;
-use super::desk::Batch;
 use crate::turn::{self, TurnFailure};
 
 /// Facts that one worker saw, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     facts: Vec<Fact>,
-    /// An empty batch to put them into.
-    spare: Option<Batch>,
 }
 
 impl Notes {
@@ -50,29 +45,25 @@ impl Notes {
     }
 
     /// A turn that succeeded, or a pull, emitted this, each event to so many recipients.
-    pub(crate) fn emitted(
+    pub(crate) fn emitted<'a>(
         &mut self,
         wants: Wants,
         processor: &Text,
-        emissions: impl FnOnce() -> Vec<(Event, usize)>,
+        emissions: impl Iterator<Item = (&'a Event, usize)>,
     ) {
         if wants.contains(Wants::EMISSIONS) {
-            let note = |(event, recipients): (Event, usize)| {
+            self.facts.extend(emissions.map(|(event, recipients)| {
                 let (processor, topic) = (processor.clone(), event.topic());
                 Fact::Emitted { processor, topic, recipients }
-            };
-            self.facts.extend(emissions().into_iter().map(note));
+            }));
         }
     }
 
     /// Has the listeners told what was noted.
+    #[inline]
     pub(crate) fn hand_over(&mut self, listeners: &Listeners) {
-        if self.facts.is_empty() {
-            return;
+        if !self.facts.is_empty() {
+            listeners.hand_over(&mut self.facts);
         }
-        let mut batch = self.spare.take().unwrap_or_default();
-        let facts = Arc::get_mut(&mut batch).expect("a spare batch is nobody else's");
-        std::mem::swap(facts, &mut self.facts);
-        self.spare = listeners.offer(batch);
     }
 }

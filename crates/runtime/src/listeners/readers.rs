@@ -8,7 +8,7 @@ use selvedge_event::Fact;
 use selvedge_sync::thread::{self, JoinHandle};
 
 use super::backlog::Overflow;
-use super::desk::{Account, Desk, Entry, Fate, Next};
+use super::desk::{Account, Chunk, Desk, Fate, Next};
 use super::{Listener, Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Role};
 use crate::core::Core;
 use crate::error::RunError;
@@ -132,8 +132,8 @@ struct Untold {
 }
 
 impl Untold {
-    fn of(entries: &[Entry]) -> Untold {
-        Untold { n_facts: entries.iter().map(|entry| entry.batch.len()).sum() }
+    fn of(chunks: &[Chunk]) -> Untold {
+        Untold { n_facts: chunks.iter().map(|chunk| chunk.facts.len()).sum() }
     }
 }
 
@@ -146,11 +146,11 @@ fn tell_all(desk: &Desk, observer: &dyn Observer) -> Result<(), Untold> {
             Next::Leave { missed } if tell_missed(missed) => return Ok(()),
             Next::Leave { .. } => return Err(Untold { n_facts: 0 }),
             Next::Tell => {
-                for (at, entry) in lot.iter().enumerate() {
-                    if !tell_missed(entry.missed_before) {
+                for (at, chunk) in lot.iter().enumerate() {
+                    if !tell_missed(chunk.missed_before) {
                         return Err(Untold::of(&lot[at..]));
                     }
-                    if !tell(&entry.batch) {
+                    if !tell(&chunk.facts) {
                         return Err(Untold::of(&lot[at + 1..]));
                     }
                 }
@@ -180,9 +180,9 @@ fn record_all(
 ) -> Result<()> {
     let mut lot = Vec::new();
     while let Next::Tell = desk.next(&mut lot, || core.reconsider()) {
-        for (at, entry) in lot.iter().enumerate() {
+        for (at, chunk) in lot.iter().enumerate() {
             *untold = Untold::of(&lot[at..]);
-            recorder.record(&entry.batch)?;
+            recorder.record(&chunk.facts)?;
         }
         *untold = Untold { n_facts: 0 };
     }
