@@ -16,6 +16,7 @@ pages! {
     events => "docs/book/events.md",
     failures => "docs/book/failures.md",
     files => "docs/book/files.md",
+    observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
     testing => "docs/book/testing.md",
 }

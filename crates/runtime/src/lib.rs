@@ -35,6 +35,7 @@ mod report;
 mod routes;
 mod run;
 mod solo;
+mod spans;
 mod tally;
 mod turn;
 mod worker;

@@ -19,6 +19,7 @@ use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
+use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
 
@@ -68,6 +69,7 @@ pub(crate) struct Run {
     worker: Worker,
     threads: Vec<JoinHandle<()>>,
     readers: Readers,
+    span: RunSpan,
     /// Kept for its end.
     _watch: Option<Watch>,
     began: Duration,
@@ -85,9 +87,11 @@ impl Run {
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
         let worker = new_worker(&plan, lead_id);
+        let span = RunSpan::new(plan.n_workers, core.slots().len());
+        let _in_run = span.enter();
         let threads = Vec::new();
         let mut run =
-            Run { plan, lead, worker, threads, readers, _watch: watch, began, n_phases: 0 };
+            Run { plan, lead, worker, threads, readers, span, _watch: watch, began, n_phases: 0 };
         run.tell(Fact::RunStarted {
             workers: run.plan.n_workers,
             processors: run.plan.core.slots().len(),
@@ -104,10 +108,11 @@ impl Run {
         for id in first..self.plan.n_workers {
             let mut worker = new_worker(&self.plan, id);
             let guard = HaltOnPanic(Arc::clone(&self.plan.core));
-            let on_start = self.plan.on_worker_start.clone();
+            let (on_start, span) = (self.plan.on_worker_start.clone(), self.span.clone());
             let spawned =
                 selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
                     let _guard = guard;
+                    let _in_run = span.enter();
                     if let Some(on_start) = on_start {
                         on_start(id);
                     }
@@ -130,6 +135,7 @@ impl Run {
     /// Leads the run to its end.
     pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
+        let _in_run = self.span.enter();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
             self.settle_down();

@@ -12,6 +12,7 @@ use crate::envelope::Origin;
 use crate::outbox::{Outbox, Refusal};
 use crate::owner::Owner;
 use crate::processor::{Pull, Result};
+use crate::spans;
 
 /// How a turn failed. What it emitted is rolled back by then.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl Seated<'_> {
         event: &Event,
         origin: &Origin,
     ) -> Result<Wish, TurnFailure> {
+        let _span = spans::turn(self.name, event, 1);
         let mut cx = Context::new(self.outbox, self.name, origin, 0);
         let called = catch_unwind(AssertUnwindSafe(|| self.owner.process(&mut cx, event)));
         let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
@@ -55,6 +57,7 @@ impl Seated<'_> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
+        let _span = spans::pull(self.name);
         let mut cx = Context::new(self.outbox, self.name, origin, room);
         match catch_unwind(AssertUnwindSafe(|| self.owner.pull(&mut cx))) {
             Ok(Ok(answer)) if !self.outbox.has_refused() => Ok(answer),
