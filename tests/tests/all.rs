@@ -10,6 +10,7 @@ mod hostile;
 mod jsonl;
 mod lifecycle;
 mod macros;
+mod observers;
 mod routing;
 mod soak;
 mod sources;

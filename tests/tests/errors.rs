@@ -74,6 +74,8 @@ fn answers_that_don_t_come_say_why() {
 fn run_errors_carry_their_cause() {
     let source = || std::io::Error::from(std::io::ErrorKind::WouldBlock);
     assert_snapshot!(RunError::Spawn { worker: 3, source: source() }, @"cannot start worker thread 3: operation would block");
+    let listener = || "recorder 1".into();
+    assert_snapshot!(RunError::SpawnListener { listener: listener(), source: source() }, @"cannot start a thread for `recorder 1`: operation would block");
     assert_snapshot!(RunError::Signals { source: source() }, @"cannot watch for signals: operation would block");
     assert_snapshot!(RunError::Aborted { signal: None }, @"aborted: turns under way were not waited for");
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use selvedge::event::Fact;
 use selvedge::prelude::*;
 use selvedge::runtime::{Answer, AskError, StopHandle, SubmitError};
 
@@ -192,8 +193,12 @@ fn limits_may_be_as_large_as_they_go() {
         phase_max: u32::MAX,
         dead_letters_max: usize::MAX,
         collected_max: usize::MAX,
+        observer_facts_max: usize::MAX,
+        recorder_facts_max: usize::MAX,
+        observer_drain_max: Duration::MAX,
     };
-    let mut pipeline = Pipeline::builder().limits(limits).build().expect("they are legal");
+    let builder = Pipeline::builder().observer(|_: &[Fact]| ()).recorder(|_: &[Fact]| Ok(()));
+    let mut pipeline = builder.limits(limits).build().expect("they are legal");
     let ticks = pipeline.collect::<Tick>();
     (0..10).for_each(|n| assert_eq!(pipeline.submit(Tick(n)).expect("there is room"), 1));
     pipeline.run().expect("nothing fails");

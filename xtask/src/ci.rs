@@ -83,6 +83,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "deny", work: Work::Deny },
         Step { name: "tidy", work: Work::Tidy },
         command("features", "check --package selvedge --no-default-features"),
+        command("spans", "test --package selvedge-runtime --features tracing --test spans"),
         command("peers", "check --package selvedge-peers --all-targets"),
         command("atlas", "xtask atlas --rounds 3"),
         Step { name: "instructions", work: Work::Instructions },
@@ -208,6 +209,7 @@ mod tests {
         deny: cargo xtask deny
         tidy: cargo xtask tidy
         features: cargo check --package selvedge --no-default-features
+        spans: cargo test --package selvedge-runtime --features tracing --test spans
         peers: cargo check --package selvedge-peers --all-targets
         atlas: cargo xtask atlas --rounds 3
         instructions: cargo xtask bench instructions

@@ -1,4 +1,4 @@
-//! Events, topics, interests, digests and the facts an observer can be told.
+//! Events, topics, interests, digests and the facts a listener can be told.
 //!
 //! An [`Event`](struct@Event) is an immutable value with a [`Topic`]: its [`Kind`], its [`Name`]
 //! and an optional [`Key`]. A processor's [`Interests`] say which topics it hears. Typed payloads
@@ -26,7 +26,7 @@ pub use digest::{Digest, DigestError};
 pub use dynamic::Dynamic;
 pub use event::{Event, IntoEvent, Named, Typed};
 pub use lifecycle::{Ending, Init, Phase, Poison};
-pub use outcome::{Canceller, Fact, Outcome};
+pub use outcome::{Canceller, Fact, Outcome, Wants, Warning};
 pub use payload::Payload;
 /// Makes a type an event, with a kind, a key and a parent as declared.
 ///

@@ -1,14 +1,17 @@
-//! Owns the one list of ways in which work can end, and the facts an observer can be told.
-//! Plain data: who is told, and when, is the runtime's business.
+//! Owns the one list of ways in which work can end; beside it, the facts that a listener can be
+//! told. Plain data: who is told, and when, is the runtime's business.
+
+mod fact;
+mod wants;
+mod warning;
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::Ending;
-use crate::text::Text;
-use crate::topic::Topic;
+pub use fact::Fact;
+pub use wants::Wants;
+pub use warning::Warning;
 
 /// How a piece of work ended. Terminal: nothing more happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,58 +73,4 @@ impl fmt::Display for Outcome {
             Outcome::Abandoned => f.write_str("abandoned"),
         }
     }
-}
-
-/// One thing that an observer can be told, in the order in which its teller saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fact", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Fact {
-    /// The run began.
-    RunStarted {
-        /// Threads that take turns.
-        workers: usize,
-        /// Processors registered.
-        processors: usize,
-    },
-    /// A turn began. Told with the other facts of its batch, so a turn that never comes back is not
-    /// announced.
-    TurnStarted {
-        /// Whose turn.
-        processor: Text,
-        /// On what.
-        topic: Topic,
-    },
-    /// A turn came to its end; what it emitted was published if it succeeded, and not otherwise.
-    TurnFinished {
-        /// Whose turn.
-        processor: Text,
-        /// On what.
-        topic: Topic,
-        /// How it ended.
-        outcome: Outcome,
-        /// How many events it emitted.
-        emitted: usize,
-    },
-    /// A turn that succeeded published this.
-    Emitted {
-        /// Who emitted it.
-        processor: Text,
-        /// What.
-        topic: Topic,
-        /// How many processors hear it.
-        recipients: usize,
-    },
-    /// The pipeline had drained and a phase began.
-    PhaseStarted {
-        /// From 1.
-        number: u32,
-    },
-    /// The run came to its end.
-    RunFinished {
-        /// How, unless it failed.
-        ending: Option<Ending>,
-        /// How long it took.
-        elapsed: Duration,
-    },
 }

@@ -20,7 +20,7 @@ use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, Submission, WhenFull};
 use crate::limits::Limits;
-use crate::observer::{Observer, Observers};
+use crate::listeners::Listeners;
 use crate::owner::Owner;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
-    pub(crate) observers: Observers,
+    pub(crate) listeners: Listeners,
     /// Whether turns are timed.
     pub(crate) timed: bool,
     /// Deals the lanes out. Relaxed: only the number counts.
@@ -77,7 +77,7 @@ impl Core {
     pub(crate) fn new(
         limits: Limits,
         routes: &Arc<RouteTable>,
-        observers: Vec<Arc<dyn Observer>>,
+        listeners: Listeners,
         timed: bool,
     ) -> Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
@@ -86,7 +86,7 @@ impl Core {
             limits,
             clock: Clock::real(),
             lanes,
-            observers: Observers::new(observers),
+            listeners,
             timed,
             n_submitters: AtomicUsize::new(0),
             signal: OnceLock::new(),
@@ -222,6 +222,7 @@ impl Core {
         drop(sched);
         self.close_lanes();
         self.abandon();
+        self.listeners.hasten();
     }
 
     // ------------------------------------------------------------------ the run's end

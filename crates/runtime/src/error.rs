@@ -188,6 +188,19 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// A recorder failed, and its policy is to fail the run.
+    #[error(
+        "`{name}` failed, and what happened since is not recorded: {cause:#}; to go on without it, \
+         register it with `RecorderPolicy::Warn`"
+    )]
+    Recorder {
+        /// The recorder.
+        name: Text,
+        /// The error it returned, or its panic's message.
+        cause: anyhow::Error,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// Phase after phase caused new events.
     #[error(
         "still not settled after {phase_max} phases: some processor emits in every phase; make it \
@@ -227,6 +240,14 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system had no room for the thread of an observer or a recorder.
+    #[error("cannot start a thread for `{listener}`: {source}")]
+    SpawnListener {
+        /// Which one.
+        listener: Text,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Signals were to be handled and can't be.
     #[error("cannot watch for signals: {source}")]
     Signals {
@@ -243,9 +264,13 @@ impl RunError {
             RunError::Turn { report, .. }
             | RunError::Pull { report, .. }
             | RunError::Close { report, .. }
+            | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::TooManyEvents { report, .. } => Some(report),
-            RunError::Aborted { .. } | RunError::Spawn { .. } | RunError::Signals { .. } => None,
+            RunError::Aborted { .. }
+            | RunError::Spawn { .. }
+            | RunError::SpawnListener { .. }
+            | RunError::Signals { .. } => None,
         }
     }
 

@@ -12,6 +12,7 @@ pub(crate) enum Failure {
     Turn { processor: Text, event: Event, cause: anyhow::Error, panicked: bool },
     Pull { processor: Text, cause: anyhow::Error, panicked: bool },
     Close { processor: Text, cause: anyhow::Error },
+    Recorder { name: Text, cause: anyhow::Error },
     TooManyEvents,
     NeverSettled,
 }
@@ -28,6 +29,7 @@ impl Failure {
                 RunError::Pull { processor, cause, panicked, report }
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
+            Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }

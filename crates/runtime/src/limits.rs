@@ -21,6 +21,9 @@ use crate::error::BuildError;
 /// | `phase_max` | 1 000 | the run fails |
 /// | `dead_letters_max` | 10 000 | further ones are counted, not kept |
 /// | `collected_max` | 1 048 576 | the turn that would collect more fails |
+/// | `observer_facts_max` | 65 536 | the observer misses what comes, and is told how much |
+/// | `recorder_facts_max` | 65 536 | nothing more comes in from outside until half is recorded |
+/// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 ///
 /// Events are counted in deliveries: one event to three processors is three. Take the rest from the
 /// default, limits will be added:
@@ -62,6 +65,14 @@ pub struct Limits {
     pub dead_letters_max: usize,
     /// Events that one `collect` keeps.
     pub collected_max: usize,
+    /// Facts that wait for one observer, overrun by a worker's batch at most.
+    pub observer_facts_max: usize,
+    /// Facts that wait for one recorder. Overrun by what the turns under way tell, and those on
+    /// the events that they emit: a worker never waits.
+    pub recorder_facts_max: usize,
+    /// Time that a run, when it ends, leaves its observers to hear what waits for them, all
+    /// together. The same for recorders when a run is aborted.
+    pub observer_drain_max: Duration,
 }
 
 impl Default for Limits {
@@ -80,6 +91,9 @@ impl Default for Limits {
             phase_max: 1_000,
             dead_letters_max: 10_000,
             collected_max: 1 << 20,
+            observer_facts_max: 1 << 16,
+            recorder_facts_max: 1 << 16,
+            observer_drain_max: Duration::from_secs(5),
         }
     }
 }
@@ -98,6 +112,8 @@ impl Limits {
             ("pipeline_events_max", self.pipeline_events_max),
             ("batch_turns_max", self.batch_turns_max),
             ("phase_max", self.phase_max as usize),
+            ("observer_facts_max", self.observer_facts_max),
+            ("recorder_facts_max", self.recorder_facts_max),
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
             Some((limit, _)) => Err(BuildError::ZeroLimit { limit }),

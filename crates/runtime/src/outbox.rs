@@ -161,14 +161,11 @@ impl Outbox {
     }
 
     /// The emissions of the current turn, for those who are told of them.
-    pub(crate) fn current_turn(&mut self) -> Vec<(Event, usize)> {
-        let sent: Vec<_> =
-            self.log.since(self.mark).map(|(event, route)| (event.clone(), route)).collect();
-        let recipients = |(event, route): (Event, usize)| {
-            let n_recipients = self.log.routes.route(route).recipients(&event).len();
-            (event, n_recipients)
+    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&Event, usize)> {
+        let look = |(event, route): (_, usize)| {
+            (event, self.log.routes.route(route).recipients(event).len())
         };
-        sent.into_iter().map(recipients).collect()
+        self.log.since(self.mark).map(look)
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets

@@ -14,7 +14,7 @@ use crate::error::{BuildError, RunError, SubmitError};
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, Submission, WhenFull};
 use crate::limits::Limits;
-use crate::observer::Observer;
+use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::origin::Origin;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
@@ -46,7 +46,7 @@ pub struct PipelineBuilder {
     routing: Routing,
     handle_signals: bool,
     timed: bool,
-    observers: Vec<Arc<dyn Observer>>,
+    listeners: Vec<Listener>,
     on_worker_start: Option<WorkerStart>,
 }
 
@@ -107,9 +107,34 @@ impl PipelineBuilder {
         self
     }
 
-    /// Tells someone what happens while it happens.
-    pub fn observer(mut self, observer: impl Observer) -> PipelineBuilder {
-        self.observers.push(Arc::new(observer));
+    /// Tells someone what happens while it happens. It may miss things, never slows the run, and
+    /// is called `observer 1`, `observer 2`, … in the report.
+    pub fn observer(self, observer: impl Observer) -> PipelineBuilder {
+        let name = Listener::next_name(&self.listeners, "observer");
+        self.observer_named(&name, observer)
+    }
+
+    /// As [`observer`](Self::observer), by a name.
+    pub fn observer_named(mut self, name: &str, observer: impl Observer) -> PipelineBuilder {
+        self.listeners.push(Listener::observer(Text::from(name), observer));
+        self
+    }
+
+    /// Has everything recorded that happens. It misses nothing, holds up the run if it is slow,
+    /// and fails the run if it fails. In the report it is called `recorder 1`, `recorder 2`, ….
+    pub fn recorder(self, recorder: impl Recorder) -> PipelineBuilder {
+        let name = Listener::next_name(&self.listeners, "recorder");
+        self.recorder_with(&name, RecorderPolicy::default(), recorder)
+    }
+
+    /// As [`recorder`](Self::recorder), by a name and with what its failure means for the run.
+    pub fn recorder_with(
+        mut self,
+        name: &str,
+        policy: RecorderPolicy,
+        recorder: impl Recorder,
+    ) -> PipelineBuilder {
+        self.listeners.push(Listener::recorder(Text::from(name), policy, recorder));
         self
     }
 
@@ -146,11 +171,13 @@ impl PipelineBuilder {
             processors.push(wired);
         }
         let routes = Arc::new(wire(&processors)?);
-        let core = Core::new(self.limits, &routes, self.observers, self.timed);
+        let listeners = Listeners::new(&self.listeners, &self.limits);
+        let core = Core::new(self.limits, &routes, listeners, self.timed);
         Ok(Pipeline {
             core: Keeper(Arc::new(core)),
             routes,
             processors,
+            listeners: self.listeners,
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings,
@@ -277,6 +304,7 @@ pub struct Pipeline {
     core: Keeper,
     routes: Arc<RouteTable>,
     processors: Vec<Wired>,
+    listeners: Vec<Listener>,
     n_workers: usize,
     handle_signals: bool,
     warnings: Vec<String>,
@@ -293,7 +321,7 @@ impl Pipeline {
             routing: Routing::Lenient,
             handle_signals: false,
             timed: false,
-            observers: Vec::new(),
+            listeners: Vec::new(),
             on_worker_start: None,
         }
     }
@@ -408,6 +436,7 @@ impl Pipeline {
         Plan {
             core: self.core,
             routes: self.routes,
+            listeners: self.listeners,
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
             warnings: self.warnings,

@@ -7,6 +7,8 @@ use selvedge_event::{Ending, Event, Text, Topic};
 use selvedge_sync::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+use crate::listeners::{ObserverReport, RecorderReport};
+
 /// What happened in a run.
 ///
 /// Deliveries balance: `accepted = handled + dead + dropped + abandoned`.
@@ -40,6 +42,12 @@ pub struct RunReport {
     pub workers: Vec<WorkerReport>,
     /// The first dead letters, up to [`Limits::dead_letters_max`](crate::Limits::dead_letters_max).
     pub dead_letters: Vec<DeadLetter>,
+    /// One entry per observer, in order of registration.
+    #[serde(default)]
+    pub observers: Vec<ObserverReport>,
+    /// One entry per recorder, in order of registration.
+    #[serde(default)]
+    pub recorders: Vec<RecorderReport>,
     /// What the builder of the pipeline should know.
     pub warnings: Vec<String>,
     /// The signal that ended the run early; not serialized.
@@ -151,6 +159,12 @@ impl fmt::Display for RunReport {
         }
         for letter in &self.dead_letters {
             writeln!(f, "  dead: {} at `{}`: {}", letter.topic, letter.processor, letter.error)?;
+        }
+        for ObserverReport { name, told, missed, panicked } in &self.observers {
+            if *missed > 0 || *panicked {
+                let panicked = if *panicked { ", and panicked" } else { "" };
+                writeln!(f, "  `{name}` was told {told} facts, missed {missed}{panicked}")?;
+            }
         }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;

@@ -15,9 +15,11 @@ use crate::error::{RunError, SubmitError};
 use crate::failure::Failure;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
+use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
+use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
 
@@ -25,6 +27,7 @@ use crate::worker::Worker;
 pub(crate) struct Plan {
     pub(crate) core: Keeper,
     pub(crate) routes: Arc<RouteTable>,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) n_workers: usize,
     pub(crate) handle_signals: bool,
     pub(crate) warnings: Vec<String>,
@@ -65,6 +68,8 @@ pub(crate) struct Run {
     lead: Lead,
     worker: Worker,
     threads: Vec<JoinHandle<()>>,
+    readers: Readers,
+    span: RunSpan,
     /// Kept for its end.
     _watch: Option<Watch>,
     began: Duration,
@@ -73,15 +78,20 @@ pub(crate) struct Run {
 
 impl Run {
     /// Starts the threads and lets the processors init.
-    pub(crate) fn begin(plan: Plan, lead: Lead) -> Result<Run, RunError> {
+    pub(crate) fn begin(mut plan: Plan, lead: Lead) -> Result<Run, RunError> {
         let core = &plan.core;
         let watch = plan.handle_signals.then(|| watch_signals(core)).transpose();
         let watch = watch.inspect_err(|_| core.drop_processors())?;
+        let readers = Readers::start(core, std::mem::take(&mut plan.listeners));
+        let readers = readers.inspect_err(|_| core.drop_processors())?;
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
         let worker = new_worker(&plan, lead_id);
+        let span = RunSpan::new(plan.n_workers, core.slots().len());
+        let _in_run = span.enter();
+        let threads = Vec::new();
         let mut run =
-            Run { plan, lead, worker, threads: Vec::new(), _watch: watch, began, n_phases: 0 };
+            Run { plan, lead, worker, threads, readers, span, _watch: watch, began, n_phases: 0 };
         run.tell(Fact::RunStarted {
             workers: run.plan.n_workers,
             processors: run.plan.core.slots().len(),
@@ -98,10 +108,11 @@ impl Run {
         for id in first..self.plan.n_workers {
             let mut worker = new_worker(&self.plan, id);
             let guard = HaltOnPanic(Arc::clone(&self.plan.core));
-            let on_start = self.plan.on_worker_start.clone();
+            let (on_start, span) = (self.plan.on_worker_start.clone(), self.span.clone());
             let spawned =
                 selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
                     let _guard = guard;
+                    let _in_run = span.enter();
                     if let Some(on_start) = on_start {
                         on_start(id);
                     }
@@ -113,6 +124,7 @@ impl Run {
                     self.plan.core.abort();
                     self.join();
                     self.plan.core.drop_processors();
+                    self.readers.finish(&self.plan.core);
                     return Err(RunError::Spawn { worker: id, source });
                 }
             }
@@ -123,6 +135,7 @@ impl Run {
     /// Leads the run to its end.
     pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
+        let _in_run = self.span.enter();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
             self.settle_down();
@@ -153,6 +166,7 @@ impl Run {
         core.await_quiet();
         core.finish();
         if core.lock().aborted {
+            self.readers.finish(&core);
             return Err(RunError::Aborted { signal: core.signal() });
         }
         self.join();
@@ -185,9 +199,7 @@ impl Run {
     }
 
     fn tell(&self, fact: Fact) {
-        if !self.plan.core.observers.is_empty() {
-            self.plan.core.observers.tell(&mut vec![fact]);
-        }
+        self.plan.core.listeners.tell(fact);
     }
 
     /// Waits for the workers. A worker that panicked did so outside of any turn, by a fault of
@@ -217,24 +229,31 @@ impl Run {
         }
     }
 
-    fn conclude(self, ending: Option<Ending>) -> Result<RunReport, RunError> {
+    fn conclude(mut self, ending: Option<Ending>) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         // Handles outlive the run; what they share must not keep its processors alive.
         core.drop_processors();
         core.abandon();
+        let ending = ending.filter(|_| core.lock().failure.is_none());
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        self.tell(Fact::RunFinished { ending, elapsed });
+        let told = self.readers.finish(&core);
+        if told.cut_short {
+            return Err(RunError::Aborted { signal: core.signal() });
+        }
+        // One of those may have been the last to fail.
         let failure = core.lock().failure.take();
-        let report = self.report(if failure.is_some() { None } else { ending });
+        let ending = ending.filter(|_| failure.is_none());
+        let report = self.report(ending, elapsed, told);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
-        self.tell(Fact::RunFinished { ending: report.ending, elapsed: report.elapsed });
         match failure {
             Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
     }
 
-    fn report(&self, ending: Option<Ending>) -> RunReport {
+    fn report(&self, ending: Option<Ending>, elapsed: Duration, told: Told) -> RunReport {
         let core = &self.plan.core;
-        let elapsed = core.clock.now().saturating_sub(self.began);
         let lanes = core.lanes.iter().map(crate::lanes::Lane::counts);
         let lanes = lanes.fold(LaneCounts::default(), LaneCounts::plus);
         let mut in_mailboxes = 0;
@@ -267,7 +286,9 @@ impl Run {
             processors,
             workers: sched.idle_times.iter().map(busy).collect(),
             dead_letters: std::mem::take(&mut sched.dead_letters),
-            warnings: self.plan.warnings.clone(),
+            observers: told.observers,
+            recorders: told.recorders,
+            warnings: [&self.plan.warnings[..], &told.warnings].concat(),
             signal: core.signal(),
         }
     }
@@ -417,6 +438,7 @@ impl Drop for Running {
             run.plan.core.abort();
             run.join();
             run.plan.core.drop_processors();
+            run.readers.finish(&run.plan.core);
         }
     }
 }

@@ -96,7 +96,7 @@ impl Solo {
     }
 
     fn look<T>(&mut self, result: Result<T, TurnFailure>) -> SoloTurn<T> {
-        let emitted = self.outbox.current_turn().into_iter().map(|(event, _)| event).collect();
+        let emitted = self.outbox.current_turn().map(|(event, _)| event.clone()).collect();
         self.outbox.forget_emissions();
         let result = result.map_err(|failure| match failure.panicked {
             true => anyhow!("panicked: {:#}", failure.cause),

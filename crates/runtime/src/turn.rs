@@ -12,6 +12,7 @@ use crate::origin::Origin;
 use crate::outbox::{Outbox, Refusal};
 use crate::owner::Owner;
 use crate::processor::{Pull, Result};
+use crate::spans;
 
 /// How a turn failed. What it emitted is rolled back by then.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl Seated<'_> {
         event: &Event,
         origin: &Origin,
     ) -> Result<Wish, TurnFailure> {
+        let _span = spans::turn(self.name, event, 1);
         self.outbox.begin_turn(origin);
         let mut cx = Context::new(self.outbox, self.name, 0);
         let called = catch_unwind(AssertUnwindSafe(|| self.owner.process(&mut cx, event)));
@@ -56,6 +58,7 @@ impl Seated<'_> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
+        let _span = spans::pull(self.name);
         self.outbox.begin_turn(origin);
         let mut cx = Context::new(self.outbox, self.name, room);
         match catch_unwind(AssertUnwindSafe(|| self.owner.pull(&mut cx))) {
@@ -92,7 +95,12 @@ pub(crate) fn describe(cause: &anyhow::Error) -> String {
 /// Closes a processor; nothing can be emitted any more.
 pub(crate) fn close(owner: &mut dyn Owner, ending: Ending) -> Result {
     catch_unwind(AssertUnwindSafe(|| owner.processor().close(ending)))
-        .unwrap_or_else(|panic| Err(anyhow!(panic_message(&*panic)).context("panicked")))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+/// A panic outside of any turn, as an error.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+    anyhow!(panic_message(panic)).context("panicked")
 }
 
 fn explain(refusal: Refusal, outbox: &Outbox) -> anyhow::Error {

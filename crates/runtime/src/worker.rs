@@ -6,9 +6,10 @@ mod post;
 
 use std::sync::Arc;
 
-use selvedge_event::{Event, Fact, IntoEvent};
+use selvedge_event::{Event, IntoEvent};
 
 use crate::core::{Assignment, Core, Counts, Seat};
+use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{DeskClaim, Signal};
@@ -53,7 +54,7 @@ struct Hands {
     streak: u32,
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
-    facts: Vec<Fact>,
+    notes: Notes,
 }
 
 impl Worker {
@@ -67,7 +68,7 @@ impl Worker {
             tally: Tally::default(),
             streak: 0,
             holding: false,
-            facts: Vec::new(),
+            notes: Notes::default(),
         };
         Worker { core, hands }
     }
@@ -287,8 +288,10 @@ impl<'c> Shift<'c> {
             Seated { owner, name: &slot.info.name, outbox }.pull(&origin, room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
-        if !core.observers.is_empty() {
-            self.note_emissions(slot);
+        let wants = core.listeners.wants();
+        if !wants.is_empty() {
+            let Hands { notes, outbox, .. } = &mut *self.hands;
+            notes.emitted(wants, &slot.info.name, outbox.current_turn());
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,

@@ -7,6 +7,9 @@
 
 #![cfg(shuttle)]
 
+#[path = "shuttle/listeners.rs"]
+mod listeners;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

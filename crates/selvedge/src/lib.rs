@@ -35,6 +35,7 @@
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
+//! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
 //! that it is given workers (the caller of `run()` is one of them), one more if it

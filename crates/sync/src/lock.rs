@@ -13,6 +13,7 @@ mod imp {
 
 use std::fmt;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// Exclusive access to a `T`.
 ///
@@ -64,6 +65,17 @@ impl Condvar {
     /// Releases the lock, waits to be notified, takes the lock again. May wake for no reason.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`wait`](Self::wait), but for so long at most. Whoever calls it looks at the clock itself
+    /// afterwards: the time may not be over. (Under a model checker, for which time stands still,
+    /// it never is.)
+    pub fn wait_for<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        at_most: Duration,
+    ) -> MutexGuard<'a, T> {
+        self.0.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Waits until `blocked` is false.

@@ -106,7 +106,7 @@ impl Core {
     /// short. Then whatever is in the lowest band: jobs that nobody has made his own, those in the
     /// shards, and pulls last, which make more of both.
     fn take(&self, sched: &mut Sched, own: usize) -> Option<Work> {
-        let admit = sched.admit(&self.limits);
+        let admit = self.admit(sched);
         let ready = &mut sched.ready;
         if let Some(lane) = ready.pop_lane(admit) {
             return Some(Work::Lane(lane));
@@ -173,12 +173,22 @@ impl Core {
 
     /// Tells others how much there is, and wakes one if some of it is more than the caller's.
     pub(super) fn publish_takeable(&self, sched: &mut Sched) {
-        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
         let any = n > 0 || (self.has_begun() && self.shards().any());
         if any && sched.n_idle > 0 && !sched.spinning {
             self.idle.notify_one();
         }
+    }
+
+    /// Whether more may come in from outside.
+    fn admit(&self, sched: &Sched) -> Admit {
+        if self.listeners.holds_back() { Admit::Full } else { sched.admit(&self.limits) }
+    }
+
+    /// Looks anew at what can be taken: a recorder has caught up.
+    pub(crate) fn reconsider(&self) {
+        self.publish_takeable(&mut self.lock());
     }
 
     /// Wakes a worker for what the caller has put into its shard and does not take itself.
@@ -201,7 +211,7 @@ impl Core {
     /// The caller has nothing in hand any more.
     fn leave(&self, sched: &mut Sched) {
         sched.n_running -= 1;
-        let n = sched.ready.n_takeable(sched.admit(&self.limits));
+        let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
         if self.is_quiet(sched) {
             let tally = &sched.tally;
@@ -238,7 +248,7 @@ impl Core {
         // would find the run quiet on leaving, wake the others, and be woken by them in turn.
         let blocked = |sched: &Sched| {
             let done = sched.over || self.is_halted() || (seat.drains && self.is_quiet(sched));
-            let takeable = sched.ready.n_takeable(sched.admit(&self.limits)) > 0;
+            let takeable = sched.ready.n_takeable(self.admit(sched)) > 0;
             !done && !takeable && !self.shards().any()
         };
         while blocked(&sched) {

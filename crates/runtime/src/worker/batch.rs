@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact};
+use selvedge_event::Event;
 
 use super::post::{Gift, Posting};
-use super::{HAS_PROCESSOR, Shift, UNPUBLISHED_MAX};
+use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
 use crate::mailbox::{Desk, DeskClaim};
@@ -40,7 +40,7 @@ impl<'c> Shift<'c> {
         let core = self.core;
         match gift {
             Gift { to, claim, single: Some((event, origin)) }
-                if !core.timed && core.observers.is_empty() =>
+                if !core.timed && core.listeners.wants().is_empty() =>
             {
                 self.take_single(to, claim, event, &origin);
             }
@@ -86,7 +86,8 @@ impl<'c> Shift<'c> {
     fn take_batch(&mut self, slot: &Slot, desk: &mut Desk, counts: &mut Counts) {
         let core = self.core;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let observed = !core.observers.is_empty();
+        let wants = core.listeners.wants();
+        let observed = !wants.is_empty();
         let mut pace = Pace::new();
         while let Some(parcel) = desk.rest.front() {
             let events = parcel.mail.as_slice();
@@ -97,8 +98,7 @@ impl<'c> Shift<'c> {
                 }
                 desk.cursor += 1;
                 if observed {
-                    let (processor, topic) = (slot.info.name.clone(), event.topic());
-                    self.hands.facts.push(Fact::TurnStarted { processor, topic });
+                    self.hands.notes.turn_started(wants, &slot.info.name, event);
                 }
                 let outbox = &mut self.hands.outbox;
                 let mut seated = Seated { owner, name: &slot.info.name, outbox };
@@ -106,7 +106,8 @@ impl<'c> Shift<'c> {
                 counts.emitted += outbox.n_emitted() as u64;
                 self.hands.tally.handled += 1;
                 if observed {
-                    self.note_turn(slot, event.topic(), result.as_ref().map(|_| ()));
+                    let result = result.as_ref().map(|_| ());
+                    self.note_turn(slot, event, result);
                 }
                 match result {
                     Ok(Wish::Nothing) => {}
@@ -127,6 +128,14 @@ impl<'c> Shift<'c> {
             }
         }
         counts.turns = pace.n_turns;
+    }
+
+    #[cold]
+    fn note_turn(&mut self, slot: &Slot, event: &Event, result: Result<(), &TurnFailure>) {
+        let (wants, name) = (self.core.listeners.wants(), &slot.info.name);
+        let Hands { notes, outbox, .. } = &mut *self.hands;
+        notes.emitted(wants, name, outbox.current_turn());
+        notes.turn_finished(wants, name, event, result, (outbox.n_emitted(), 1));
     }
 
     /// A turn failed for good.

@@ -1,16 +1,15 @@
 //! Owns publishing: what was emitted is put into mailboxes, and who finds one idle makes it ready
 //! or, if there is nothing else to do, goes on with it.
 
-use selvedge_event::{Event, Fact, Outcome, Topic};
+use selvedge_event::Event;
 
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::{Core, Slot};
+use crate::core::Core;
 use crate::mailbox::DeskClaim;
 use crate::mailbox::parcel::{Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
-use crate::turn::{self, TurnFailure};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
@@ -81,18 +80,16 @@ impl Shift<'_> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
-        if !self.hands.facts.is_empty() {
-            self.core.observers.tell(&mut self.hands.facts);
-        }
+        self.hands.notes.hand_over(&self.core.listeners);
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
     /// there without being put anywhere.
     #[inline]
     fn hand_on(&mut self) -> bool {
-        let Hands { outbox, tally, facts, .. } = &mut *self.hands;
+        let Hands { outbox, tally, notes, .. } = &mut *self.hands;
         let Some(to) = outbox.log.sole_recipient_of_one() else { return false };
-        if outbox.has_replies() || !facts.is_empty() {
+        if outbox.has_replies() || !notes.is_empty() {
             return false;
         }
         let slot = &self.core.slots()[to as usize];
@@ -119,31 +116,5 @@ impl Shift<'_> {
             && !self.core.has_takeable()
             && shards.has_one_band()
             && shards.is_empty(self.hands.id)
-    }
-
-    pub(super) fn note_turn(
-        &mut self,
-        slot: &Slot,
-        topic: Topic,
-        result: Result<(), &TurnFailure>,
-    ) {
-        let emitted = self.hands.outbox.n_emitted();
-        let outcome = match result {
-            Ok(()) => Outcome::Succeeded,
-            Err(failure) => Outcome::Failed {
-                error: turn::describe(&failure.cause),
-                panicked: failure.panicked,
-            },
-        };
-        self.note_emissions(slot);
-        let processor = slot.info.name.clone();
-        self.hands.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted });
-    }
-
-    pub(super) fn note_emissions(&mut self, slot: &Slot) {
-        for (event, recipients) in self.hands.outbox.current_turn() {
-            let (processor, topic) = (slot.info.name.clone(), event.topic());
-            self.hands.facts.push(Fact::Emitted { processor, topic, recipients });
-        }
     }
 }

@@ -1,0 +1,157 @@
+//! Owns who is told what happens, while it happens: observers, which may miss things, and
+//! recorders, which may not.
+//!
+//! Workers hand batches of facts to a desk per listener and never wait; a thread per listener
+//! tells it what waits there. `backlog` decides, purely, what is kept and when admission is held
+//! back; `desk` has the lock, `readers` the threads, `notes` what a worker has seen.
+
+mod backlog;
+mod desk;
+mod notes;
+mod observer;
+mod readers;
+mod recorder;
+mod report;
+
+use std::sync::Arc;
+
+use selvedge_event::{Fact, Text, Wants};
+use selvedge_sync::atomic::{AtomicUsize, Ordering};
+
+use self::backlog::Overflow;
+use self::desk::{CHUNK_FACTS_MAX, Desk};
+use crate::limits::Limits;
+
+pub(crate) use notes::Notes;
+pub use observer::Observer;
+pub(crate) use readers::{Readers, Told};
+pub use recorder::{Recorder, RecorderPolicy};
+pub use report::{ObserverReport, RecorderReport};
+
+/// Somebody who is to be told, before the run.
+pub(crate) struct Listener {
+    name: Text,
+    role: Role,
+}
+
+enum Role {
+    Observer(Box<dyn Observer>),
+    Recorder(Box<dyn Recorder>, RecorderPolicy),
+}
+
+impl Role {
+    fn word(&self) -> &'static str {
+        match self {
+            Role::Observer(_) => "observer",
+            Role::Recorder(..) => "recorder",
+        }
+    }
+}
+
+impl Listener {
+    pub(crate) fn observer(name: Text, observer: impl Observer) -> Listener {
+        Listener { name, role: Role::Observer(Box::new(observer)) }
+    }
+
+    pub(crate) fn recorder(
+        name: Text,
+        policy: RecorderPolicy,
+        recorder: impl Recorder,
+    ) -> Listener {
+        Listener { name, role: Role::Recorder(Box::new(recorder), policy) }
+    }
+
+    /// A name for the next one of a role.
+    pub(crate) fn next_name(listeners: &[Listener], word: &str) -> String {
+        let n_before = listeners.iter().filter(|listener| listener.role.word() == word).count();
+        format!("{word} {}", n_before + 1)
+    }
+
+    /// Where facts will wait for it.
+    fn desk(&self, limits: &Limits, n_holding: &Arc<AtomicUsize>) -> Desk {
+        let (wants, limit, overflow) = match &self.role {
+            Role::Observer(observer) => {
+                (observer.wants(), limits.observer_facts_max, Overflow::Miss)
+            }
+            Role::Recorder(recorder, _) => {
+                (recorder.wants(), limits.recorder_facts_max, Overflow::HoldBack)
+            }
+        };
+        Desk::new(self.name.clone(), wants, limit, overflow, Arc::clone(n_holding))
+    }
+}
+
+/// The listeners of a pipeline, seen by who has something to tell.
+pub(crate) struct Listeners {
+    desks: Vec<Arc<Desk>>,
+    /// What any of them wants.
+    wants: Wants,
+    /// How many of them hold back admission.
+    n_holding: Arc<AtomicUsize>,
+}
+
+impl Listeners {
+    pub(crate) fn new(listeners: &[Listener], limits: &Limits) -> Listeners {
+        let n_holding = Arc::new(AtomicUsize::new(0));
+        let desk = |listener: &Listener| Arc::new(listener.desk(limits, &n_holding));
+        let desks: Vec<Arc<Desk>> = listeners.iter().map(desk).collect();
+        let wants = desks.iter().fold(Wants::NONE, |all, desk| all | desk.wants);
+        Listeners { desks, wants, n_holding }
+    }
+
+    /// What anybody wants: nothing, if there is nobody.
+    #[inline]
+    pub(crate) fn wants(&self) -> Wants {
+        self.wants
+    }
+
+    /// Whether a recorder is so far behind that nothing should be admitted. When that is over, the
+    /// core is asked to [reconsider](crate::core::Core::reconsider).
+    #[inline]
+    pub(crate) fn holds_back(&self) -> bool {
+        self.n_holding.load(Ordering::Relaxed) > 0
+    }
+
+    /// Tells a single fact.
+    pub(crate) fn tell(&self, fact: Fact) {
+        if self.wants.includes(&fact) {
+            self.hand_over(&mut vec![fact]);
+        }
+    }
+
+    /// The run ends at once: nothing more is told, and nobody waits long for those who are told.
+    pub(crate) fn hasten(&self) {
+        self.desks.iter().for_each(|desk| desk.hasten());
+    }
+
+    fn desks(&self) -> &[Arc<Desk>] {
+        &self.desks
+    }
+
+    /// Offers everyone what they want of these facts, each of which somebody wants. None is left.
+    fn hand_over(&self, facts: &mut Vec<Fact>) {
+        let Some((last, others)) = self.desks.split_last() else { return };
+        others.iter().for_each(|desk| self.offer_some(desk, facts));
+        if last.wants != self.wants {
+            self.offer_some(last, facts);
+            facts.clear();
+            return;
+        }
+        // What the last one gets need not be copied: a few are moved, many change hands as they
+        // are.
+        last.offer(facts.len(), |chunk| match chunk.is_empty() && facts.len() > CHUNK_FACTS_MAX {
+            true => std::mem::swap(chunk, facts),
+            false => chunk.append(facts),
+        });
+        facts.clear();
+    }
+
+    fn offer_some(&self, desk: &Desk, facts: &[Fact]) {
+        let wanted = || facts.iter().filter(|fact| desk.wants.includes(fact));
+        match wanted().count() {
+            0 => (),
+            n if n == facts.len() => desk.offer(n, |chunk| chunk.extend_from_slice(facts)),
+            n => desk.offer(n, |chunk| chunk.extend(wanted().cloned())),
+        }
+    }
+}

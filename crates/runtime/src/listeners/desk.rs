@@ -1,0 +1,234 @@
+//! Owns the place where a listener's batches wait: the lock and the conditions around `backlog`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use selvedge_event::{Fact, Text, Wants};
+use selvedge_sync::atomic::{AtomicUsize, Ordering};
+use selvedge_sync::{Clock, Condvar, Mutex};
+
+use super::backlog::{Backlog, Look, Offer, Overflow, Relief};
+
+/// How long a reader that has just told something waits before it asks to be woken. Facts come no
+/// later than that, and a run that goes on wakes it a thousand times a second at most.
+/// (A model checker's clock stands still.)
+const NAP: Option<Duration> = if cfg!(shuttle) { None } else { Some(Duration::from_millis(1)) };
+
+/// Batches are joined into chunks of about so many facts: turns that are batches of their own would
+/// need an allocation, and a call of the listener, each.
+pub(super) const CHUNK_FACTS_MAX: usize = 512;
+
+/// Told chunks kept to be filled again, and how large they may have grown.
+const SPARES_MAX: usize = 8;
+const SPARE_FACTS_MAX: usize = 2 * CHUNK_FACTS_MAX;
+
+/// Where batches wait for one listener.
+pub(super) struct Desk {
+    pub(super) name: Text,
+    pub(super) wants: Wants,
+    pub(super) overflow: Overflow,
+    /// Guards what waits. Taken with no other lock in hand, and none is taken inside.
+    state: Mutex<State>,
+    /// The reader waits here for something to tell.
+    news: Condvar,
+    /// Whoever ends the run waits here for the reader to leave.
+    left: Condvar,
+    /// How many desks hold back admission: shared by all. Changed under the lock of `state`;
+    /// Relaxed, because whoever waits for it to fall is woken under the scheduler's lock after
+    /// that.
+    n_holding: Arc<AtomicUsize>,
+}
+
+struct State {
+    backlog: Backlog,
+    /// Oldest first.
+    waiting: VecDeque<Chunk>,
+    /// Empty, to be filled.
+    spares: Vec<Vec<Fact>>,
+    /// The run ends at once: nobody waits for long.
+    hastened: bool,
+    fate: Fate,
+}
+
+/// Facts in their place.
+pub(super) struct Chunk {
+    pub(super) facts: Vec<Fact>,
+    /// So many facts, which came before it, were not kept.
+    pub(super) missed_before: u64,
+}
+
+/// What became of a listener.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Fate {
+    #[default]
+    Well,
+    Panicked,
+    /// A recorder's error and its causes.
+    Failed(String),
+}
+
+/// What the reader is to do.
+pub(super) enum Next {
+    /// Tell the lot.
+    Tell,
+    /// Tell how many facts were missed in the end, if any, and leave.
+    Leave { missed: u64 },
+}
+
+/// What a listener's report is made of.
+pub(super) struct Account {
+    pub(super) told: u64,
+    pub(super) missed: u64,
+    pub(super) fate: Fate,
+}
+
+impl Desk {
+    pub(super) fn new(
+        name: Text,
+        wants: Wants,
+        limit: usize,
+        overflow: Overflow,
+        n_holding: Arc<AtomicUsize>,
+    ) -> Desk {
+        let state = State {
+            backlog: Backlog::new(limit, overflow),
+            waiting: VecDeque::new(),
+            spares: Vec::new(),
+            hastened: false,
+            fate: Fate::Well,
+        };
+        let (news, left) = (Condvar::new(), Condvar::new());
+        Desk { name, wants, overflow, state: Mutex::new(state), news, left, n_holding }
+    }
+
+    /// Keeps a batch of `n` facts for the listener, or counts what it misses; never waits. `put`
+    /// adds them to others; it is called under the lock.
+    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Vec<Fact>)) {
+        let mut state = self.state.lock();
+        let offer = state.backlog.offered(n);
+        let Offer::Keep { missed_before, wakes, begins_to_hold_back } = offer else { return };
+        put(state.chunk(n, missed_before));
+        if begins_to_hold_back {
+            self.n_holding.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(state);
+        if wakes {
+            self.news.notify_one();
+        }
+    }
+
+    /// Gives back a lot that was told and waits for the next. Calls `on_room` when there is room
+    /// again.
+    pub(super) fn next(&self, lot: &mut Vec<Chunk>, on_room: impl Fn()) -> Next {
+        lot.iter_mut().for_each(|chunk| chunk.facts.clear());
+        let mut state = self.state.lock();
+        let n_spares = SPARES_MAX - state.spares.len();
+        let reusable = lot.drain(..).map(|chunk| chunk.facts);
+        let reusable = reusable.filter(|facts| facts.capacity() <= SPARE_FACTS_MAX);
+        state.spares.extend(reusable.take(n_spares));
+        if state.backlog.told() == Relief::Room {
+            self.n_holding.fetch_sub(1, Ordering::Relaxed);
+            drop(state);
+            on_room();
+            state = self.state.lock();
+        }
+        loop {
+            match state.backlog.look() {
+                Look::Read => break,
+                Look::Leave { missed } => return Next::Leave { missed },
+                Look::Nap => {
+                    if let Some(nap) = NAP {
+                        state = self.news.wait_for(state, nap);
+                    }
+                }
+                Look::Sleep => state = self.news.wait(state),
+            }
+        }
+        let mut n = 0;
+        while n < state.backlog.lot()
+            && let Some(chunk) = state.waiting.pop_front()
+        {
+            n += chunk.facts.len();
+            lot.push(chunk);
+        }
+        state.backlog.read(n);
+        Next::Tell
+    }
+
+    /// The reader leaves, and has not told `n_untold` of the facts it took.
+    pub(super) fn leave(&self, n_untold: usize, fate: Fate, on_room: impl Fn()) {
+        let mut state = self.state.lock();
+        let relief = state.backlog.leave(n_untold);
+        if relief == Relief::Room {
+            self.n_holding.fetch_sub(1, Ordering::Relaxed);
+        }
+        state.fate = fate;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(waiting);
+        if relief == Relief::Room {
+            on_room();
+        }
+        self.left.notify_all();
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        self.state.lock().backlog.close();
+        self.news.notify_one();
+    }
+
+    /// Nothing more comes, and nobody waits for long.
+    pub(super) fn hasten(&self) {
+        let mut state = self.state.lock();
+        state.hastened = true;
+        state.backlog.close();
+        drop(state);
+        self.news.notify_one();
+        self.left.notify_all();
+    }
+
+    /// Waits for the reader to leave and says whether it did: an observer is waited for until the
+    /// deadline, a recorder without end unless the run ends at once.
+    pub(super) fn await_left(&self, clock: &Clock, deadline: Duration) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if state.backlog.is_left() {
+                return true;
+            }
+            if self.overflow == Overflow::HoldBack && !state.hastened {
+                state = self.left.wait(state);
+                continue;
+            }
+            let now = clock.now();
+            if now >= deadline {
+                state.backlog.give_up();
+                let waiting = std::mem::take(&mut state.waiting);
+                drop(state);
+                drop(waiting);
+                return false;
+            }
+            state = self.left.wait_for(state, deadline - now);
+        }
+    }
+
+    pub(super) fn account(&self) -> Account {
+        let state = self.state.lock();
+        let Backlog { n_told: told, n_missed: missed, .. } = state.backlog;
+        Account { told, missed, fate: state.fate.clone() }
+    }
+}
+
+impl State {
+    /// Where to put the next `n` facts.
+    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Vec<Fact> {
+        let n_max = self.backlog.lot().min(CHUNK_FACTS_MAX);
+        let fits = |last: &Chunk| missed_before == 0 && last.facts.len() + n <= n_max;
+        if !self.waiting.back().is_some_and(fits) {
+            let facts = self.spares.pop().unwrap_or_default();
+            self.waiting.push_back(Chunk { facts, missed_before });
+        }
+        &mut self.waiting.back_mut().expect("there is one by now").facts
+    }
+}

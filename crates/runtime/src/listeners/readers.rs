@@ -1,0 +1,216 @@
+//! Owns the threads that tell listeners what waits at their desks, from the run's begin to its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use selvedge_event::Fact;
+use selvedge_sync::thread::{self, JoinHandle};
+
+use super::backlog::Overflow;
+use super::desk::{Account, Chunk, Desk, Fate, Next};
+use super::{Listener, Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Role};
+use crate::core::Core;
+use crate::error::RunError;
+use crate::failure::Failure;
+use crate::processor::Result;
+use crate::turn;
+
+/// The threads of a run's listeners.
+pub(crate) struct Readers {
+    threads: Vec<(Arc<Desk>, JoinHandle<()>)>,
+}
+
+/// How the listeners took the run.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) observers: Vec<ObserverReport>,
+    pub(crate) recorders: Vec<RecorderReport>,
+    pub(crate) warnings: Vec<String>,
+    /// A recorder was not waited for: somebody wants the run to end at once.
+    pub(crate) cut_short: bool,
+}
+
+impl Readers {
+    /// Starts a thread for each listener.
+    pub(crate) fn start(core: &Arc<Core>, listeners: Vec<Listener>) -> Result<Readers, RunError> {
+        let mut readers = Readers { threads: Vec::with_capacity(listeners.len()) };
+        for (listener, desk) in listeners.into_iter().zip(core.listeners.desks()) {
+            let Listener { name, role } = listener;
+            let thread_name = format!("selvedge-{}-{}", role.word(), readers.threads.len());
+            let (theirs, core_) = (Arc::clone(desk), Arc::clone(core));
+            let spawned = match role {
+                Role::Observer(observer) => {
+                    thread::spawn(&thread_name, move || observe(&theirs, observer))
+                }
+                Role::Recorder(recorder, policy) => {
+                    thread::spawn(&thread_name, move || record(&theirs, recorder, policy, &core_))
+                }
+            };
+            match spawned {
+                Ok(thread) => readers.threads.push((Arc::clone(desk), thread)),
+                Err(source) => {
+                    core.abort();
+                    readers.finish(core);
+                    return Err(RunError::SpawnListener { listener: name, source });
+                }
+            }
+        }
+        Ok(readers)
+    }
+
+    /// Waits for the listeners to be told all that waits for them, and to leave.
+    pub(crate) fn finish(&mut self, core: &Core) -> Told {
+        let deadline = core.clock.now().saturating_add(core.limits.observer_drain_max);
+        let mut told = Told::default();
+        self.threads.iter().for_each(|(desk, _)| desk.close());
+        for (desk, thread) in self.threads.drain(..) {
+            let has_left = desk.await_left(&core.clock, deadline);
+            if has_left {
+                // It caught every panic but those of our own, which it has printed.
+                let _ = thread.join();
+            }
+            told.note(&desk, has_left, core);
+        }
+        told
+    }
+}
+
+impl Told {
+    fn note(&mut self, desk: &Desk, has_left: bool, core: &Core) {
+        let name = desk.name.clone();
+        let Account { told, missed, fate } = desk.account();
+        match desk.overflow {
+            Overflow::Miss => {
+                if !has_left {
+                    let waited = core.limits.observer_drain_max;
+                    self.warnings.push(format!(
+                        "`{name}` was still busy {waited:?} after the run's end and was left to \
+                         itself: make it faster, let it want fewer facts, or raise \
+                         `Limits::observer_drain_max`"
+                    ));
+                }
+                let panicked = matches!(fate, Fate::Panicked);
+                self.observers.push(ObserverReport { name, told, missed, panicked });
+            }
+            Overflow::HoldBack => {
+                self.cut_short |= !has_left;
+                let error = match fate {
+                    Fate::Failed(error) => Some(error),
+                    Fate::Well | Fate::Panicked => None,
+                };
+                if let Some(error) = &error {
+                    let warning = format!(
+                        "`{name}` failed, and what happened since is not recorded: {error}"
+                    );
+                    self.warnings.push(warning);
+                }
+                self.recorders.push(RecorderReport { name, recorded: told, error });
+            }
+        }
+    }
+}
+
+/// Tells an observer what waits at its desk until all is told or it panics.
+fn observe(desk: &Desk, observer: Box<dyn Observer>) {
+    let told = guarded(|| {
+        let n_untold = tell_all(desk, &*observer);
+        // Its destructor is its own code too.
+        drop(observer);
+        n_untold
+    });
+    match told {
+        Ok(Ok(())) => desk.leave(0, Fate::Well, || ()),
+        Ok(Err(Untold { n_facts })) => desk.leave(n_facts, Fate::Panicked, || ()),
+        Err(_) => desk.leave(0, Fate::Panicked, || ()),
+    }
+}
+
+/// Facts that were taken from a desk for nothing.
+struct Untold {
+    n_facts: usize,
+}
+
+impl Untold {
+    fn of(chunks: &[Chunk]) -> Untold {
+        Untold { n_facts: chunks.iter().map(|chunk| chunk.facts.len()).sum() }
+    }
+}
+
+fn tell_all(desk: &Desk, observer: &dyn Observer) -> Result<(), Untold> {
+    let tell = |facts: &[Fact]| guarded(|| observer.observe(facts)).is_ok();
+    let tell_missed = |facts| facts == 0 || tell(&[Fact::Missed { facts }]);
+    let mut lot = Vec::new();
+    loop {
+        match desk.next(&mut lot, || ()) {
+            Next::Leave { missed } if tell_missed(missed) => return Ok(()),
+            Next::Leave { .. } => return Err(Untold { n_facts: 0 }),
+            Next::Tell => {
+                for (at, chunk) in lot.iter().enumerate() {
+                    if !tell_missed(chunk.missed_before) {
+                        return Err(Untold::of(&lot[at..]));
+                    }
+                    if !tell(&chunk.facts) {
+                        return Err(Untold::of(&lot[at + 1..]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Has a recorder record what waits at its desk until all is recorded or it fails.
+fn record(desk: &Desk, mut recorder: Box<dyn Recorder>, policy: RecorderPolicy, core: &Core) {
+    let mut untold = Untold { n_facts: 0 };
+    let recorded = caught(|| {
+        record_all(desk, &mut *recorder, core, &mut untold)?;
+        // Its destructor may have something to finish too, and is its own code.
+        drop(recorder);
+        Ok(())
+    });
+    let fate = recorded.map_or_else(|cause| fail(desk, policy, cause, core), |()| Fate::Well);
+    desk.leave(untold.n_facts, fate, || core.reconsider());
+}
+
+fn record_all(
+    desk: &Desk,
+    recorder: &mut dyn Recorder,
+    core: &Core,
+    untold: &mut Untold,
+) -> Result<()> {
+    let mut lot = Vec::new();
+    while let Next::Tell = desk.next(&mut lot, || core.reconsider()) {
+        for (at, chunk) in lot.iter().enumerate() {
+            *untold = Untold::of(&lot[at..]);
+            recorder.record(&chunk.facts)?;
+        }
+        *untold = Untold { n_facts: 0 };
+    }
+    recorder.close().context("cannot close")
+}
+
+/// Does what the policy says, and says what is to be reported.
+fn fail(desk: &Desk, policy: RecorderPolicy, cause: anyhow::Error, core: &Core) -> Fate {
+    let fate = Fate::Failed(turn::describe(&cause));
+    // The error is the user's, and it is dropped here, or an earlier failure is.
+    let _ = guarded(|| match policy {
+        RecorderPolicy::Fail => core.fail(Failure::Recorder { name: desk.name.clone(), cause }),
+        RecorderPolicy::Warn => drop(cause),
+    });
+    fate
+}
+
+/// Calls the user's code; a panic is an error that says so.
+fn caught(call: impl FnOnce() -> Result<()>) -> Result<()> {
+    guarded(call).unwrap_or_else(Err)
+}
+
+/// Calls the user's code; a panic is an error. Whoever waits for the reader must not wait in vain,
+/// so what was thrown is not dropped: that might panic in turn.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let error = turn::panicked(&*panic);
+        std::mem::forget(panic);
+        error
+    })
+}

@@ -1,0 +1,91 @@
+//! Owns the spans around a run and its turns, by which what user code logs is attributed. Without
+//! the feature `tracing` there are none, and nothing of this is left in the program.
+
+#[cfg(feature = "tracing")]
+mod imp {
+    use selvedge_event::{Event, Text};
+    use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+    use tracing::field::{Empty, display};
+    use tracing::info_span;
+    use tracing::span::{EnteredSpan, Span};
+
+    /// The span of a run, to be entered on each of its threads.
+    #[derive(Clone)]
+    pub(crate) struct RunSpan {
+        span: Span,
+        /// Who collects spans where the run begins, does so on all of its threads.
+        dispatch: Dispatch,
+    }
+
+    /// As long as it is there, the thread is in the run.
+    pub(crate) struct InRun {
+        // Dropped in this order.
+        _span: EnteredSpan,
+        _default: DefaultGuard,
+    }
+
+    impl RunSpan {
+        pub(crate) fn new(workers: usize, processors: usize) -> RunSpan {
+            let span = info_span!(target: "selvedge", "run", workers, processors);
+            RunSpan { span, dispatch: dispatcher::get_default(Dispatch::clone) }
+        }
+
+        pub(crate) fn enter(&self) -> InRun {
+            let _default = dispatcher::set_default(&self.dispatch);
+            InRun { _span: self.span.clone().entered(), _default }
+        }
+    }
+
+    /// One attempt at a turn.
+    pub(crate) fn turn(processor: &Text, event: &Event, attempt: u32) -> EnteredSpan {
+        let span = info_span!(
+            target: "selvedge",
+            "turn",
+            processor = processor.as_str(),
+            kind = event.kind().as_str(),
+            name = Empty,
+            attempt,
+        );
+        if !span.is_disabled() && event.name().as_str() != event.kind().as_str() {
+            span.record("name", display(event.name()));
+        }
+        span.entered()
+    }
+
+    /// One pull.
+    pub(crate) fn pull(processor: &Text) -> EnteredSpan {
+        info_span!(target: "selvedge", "pull", processor = processor.as_str()).entered()
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+mod imp {
+    use selvedge_event::{Event, Text};
+
+    #[derive(Clone)]
+    pub(crate) struct RunSpan;
+
+    pub(crate) struct Nothing;
+
+    impl RunSpan {
+        pub(crate) fn new(_workers: usize, _processors: usize) -> RunSpan {
+            RunSpan
+        }
+
+        pub(crate) fn enter(&self) -> Nothing {
+            Nothing
+        }
+    }
+
+    #[inline]
+    pub(crate) fn turn(_: &Text, _: &Event, _attempt: u32) -> Nothing {
+        Nothing
+    }
+
+    #[inline]
+    pub(crate) fn pull(_: &Text) -> Nothing {
+        Nothing
+    }
+}
+
+pub(crate) use imp::{RunSpan, pull, turn};
