@@ -92,12 +92,11 @@ impl Log {
     /// Keeps nothing of a question that was dealt with: whoever asked waits until nobody has it.
     #[inline]
     pub(crate) fn forget_question(&mut self) {
-        if self.origin.question.is_some() {
-            self.descend_from(&Origin { descent: self.origin.descent, question: None });
-        }
-        if self.open.is_empty() && self.open_origin.question.is_some() {
-            self.open_origin = Origin::default();
+        if self.origin.question.take().is_some() {
             self.open_max = 0;
+        }
+        if self.open.is_empty() {
+            self.take_open_origin();
         }
     }
 
@@ -206,7 +205,19 @@ impl Log {
             _ => Mail::Many(std::mem::replace(&mut self.open, self.stock.vector())),
         };
         let bytes = std::mem::take(&mut self.open_bytes);
-        Some(Stretch { route: self.open_route, origin: self.open_origin.clone(), mail, bytes })
+        Some(Stretch { route: self.open_route, origin: self.take_open_origin(), mail, bytes })
+    }
+
+    /// The open stretch's origin. It stays for the next one, unless it is a question: whoever asked
+    /// waits until nobody has it.
+    #[inline]
+    fn take_open_origin(&mut self) -> Origin {
+        let descent = self.open_origin.descent;
+        let question = self.open_origin.question.take();
+        if question.is_some() {
+            self.open_max = 0;
+        }
+        Origin { descent, question }
     }
 
     /// Forgets what was sent since the mark.
@@ -260,7 +271,7 @@ impl Log {
     #[inline]
     pub(crate) fn take_one(&mut self) -> Option<(Event, Origin)> {
         (self.n_events, self.open_bytes) = (0, 0);
-        Some((self.open.pop()?, self.open_origin.clone()))
+        Some((self.open.pop()?, self.take_open_origin()))
     }
 
     /// The only stretch, taken out, if there is just one.
