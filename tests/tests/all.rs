@@ -10,6 +10,7 @@ mod hostile;
 mod jsonl;
 mod lifecycle;
 mod macros;
+mod policies;
 mod routing;
 mod sources;
 mod stress;

@@ -195,8 +195,8 @@ impl Processor for Flaky {
 const HINT: &str = "panicked, and its state can't be trusted any more: register it `.stateless()` \
                     or `.restored_by_clone()` to go on after a panic";
 
-fn outcome(policy: FailurePolicy, panics: bool, kept: &str) -> String {
-    let flaky = Flaky { n_turns: 0, panics }.named("flaky").on_failure(policy);
+fn outcome(policy: &FailurePolicy, panics: bool, kept: &str) -> String {
+    let flaky = Flaky { n_turns: 0, panics }.named("flaky").on_failure(policy.clone());
     let flaky = match kept {
         "stateless" => flaky.stateless(),
         "restored" => flaky.restored_by_clone(),
@@ -226,7 +226,7 @@ fn policy_by_failure_by_how_the_state_is_kept() {
     for policy in [FailurePolicy::Fail, FailurePolicy::Skip] {
         for panics in [false, true] {
             for kept in ["as is", "stateless", "restored"] {
-                table += &outcome(policy, panics, kept);
+                table += &outcome(&policy, panics, kept);
             }
         }
     }
@@ -565,7 +565,7 @@ fn a_failing_pull_fails_the_run_whatever_the_policy() {
     ] {
         let log = Log::default();
         let pipeline = Pipeline::builder()
-            .processor(Spring { n_pulls: 0, panics }.named("spring").on_failure(policy))
+            .processor(Spring { n_pulls: 0, panics }.named("spring").on_failure(policy.clone()))
             .processor(on("hear", on_echo(&log)))
             .workers(1)
             .build()

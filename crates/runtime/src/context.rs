@@ -16,6 +16,7 @@ pub struct Context<'a> {
     processor: &'a Text,
     origin: &'a Origin,
     room: usize,
+    attempt: u32,
     wants_pull: bool,
     /// Not `Send`: a turn emits on its own thread.
     thread: PhantomData<*const ()>,
@@ -27,9 +28,10 @@ impl<'a> Context<'a> {
         processor: &'a Text,
         origin: &'a Origin,
         room: usize,
+        attempt: u32,
     ) -> Context<'a> {
         outbox.mark();
-        Context { outbox, processor, origin, room, wants_pull: false, thread: PhantomData }
+        Context { outbox, processor, origin, room, attempt, wants_pull: false, thread: PhantomData }
     }
 
     /// Emits an event to all who hear it.
@@ -73,6 +75,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn processor(&self) -> &Text {
         self.processor
+    }
+
+    /// Which attempt at this turn this is, from 1: more than that only under
+    /// [`Retry`](crate::Retry).
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// How many events this turn has emitted so far.

@@ -62,6 +62,43 @@ pub enum BuildError {
         /// The key.
         key: Key,
     },
+    /// Turns are to be attempted again, and nothing can undo what a failed attempt did to the
+    /// processor's state.
+    #[error(
+        "processor `{name}` is to be retried, but its state of before the turn can't be had back: \
+         register it `.restored_by_clone()` or `.stateless()`, or give it another failure policy"
+    )]
+    RetryWithoutRestore {
+        /// The processor.
+        name: Text,
+    },
+    /// A processor is to be restarted, and nothing says how to make a new one.
+    #[error(
+        "processor `{name}` is to be restarted, but nothing makes a new one: register it \
+         `.restarted_by(|| …)`, or give it another failure policy"
+    )]
+    RestartWithoutFactory {
+        /// The processor.
+        name: Text,
+    },
+    /// A number in what was registered about a processor's turns must be positive and is zero.
+    #[error("processor `{name}` is registered with {what}: give it more, or leave it out")]
+    ZeroInPolicy {
+        /// The processor.
+        name: Text,
+        /// What it has none of.
+        what: &'static str,
+    },
+    /// Waits that shrink, or that no clock could measure.
+    #[error(
+        "processor `{name}` backs off by a factor of {factor}: give it a finite one of at least 1"
+    )]
+    BackoffFactor {
+        /// The processor.
+        name: Text,
+        /// The factor.
+        factor: f64,
+    },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
     NoWorkers,

@@ -4,13 +4,14 @@
 //! turn emits is published when it succeeds and not at all otherwise. `run()` returns when nothing
 //! is outstanding: no event, no source, no submitter.
 //!
-//! Pure state machines decide (`mailbox`, `phases`, `ready`, `outbox`, `parcels`, `routes`);
-//! threads and locks are wrapped around them (`core`, `worker`, `run`). Start reading at `mailbox`,
-//! then `turn`, `worker`, `core`, `run`.
+//! Pure state machines decide (`mailbox`, `phases`, `ready`, `outbox`, `parcels`, `routes`,
+//! `attempts`, `timers`, `watchdog`); threads and locks are wrapped around them (`core`, `worker`,
+//! `run`). Start reading at `mailbox`, then `turn`, `worker`, `core`, `run`.
 //!
 //! Knows nothing about lineage, files or graphs.
 
 mod ask;
+mod attempts;
 mod collect;
 mod context;
 mod core;
@@ -19,6 +20,7 @@ mod error;
 mod failure;
 mod handler;
 mod handles;
+mod intensity;
 mod lanes;
 mod limits;
 mod mailbox;
@@ -28,6 +30,7 @@ mod owner;
 mod parcels;
 mod phases;
 mod pipeline;
+mod policy;
 mod processor;
 mod ready;
 mod registration;
@@ -48,8 +51,9 @@ pub use handles::{Monitor, Progress, StopHandle, Submitter};
 pub use limits::Limits;
 pub use observer::Observer;
 pub use pipeline::{Pipeline, PipelineBuilder};
+pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};
 pub use processor::{Processor, Pull, Result};
-pub use registration::{Configure, FailurePolicy, IntoRegistration, Registration};
+pub use registration::{Configure, IntoRegistration, Registration};
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
 /// Writes a processor's interests and signature, read from its `match` over the event.

@@ -143,7 +143,7 @@ impl PipelineBuilder {
         let mut processors = Vec::with_capacity(self.processors.len());
         for registered in self.processors {
             let name = names.name(&registered);
-            let wired = Wired::new(name, registered);
+            let mut wired = Wired::new(name, registered);
             wired.check(self.routing, &mut warnings)?;
             processors.push(wired);
         }
@@ -188,8 +188,9 @@ impl Wired {
         Wired { name, interests, registered }
     }
 
-    fn check(&self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
+    fn check(&mut self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
         let name = self.name.clone();
+        self.registered.check(&name)?;
         if self.interests.is_empty() {
             return Err(BuildError::NoInterests { name });
         }

@@ -16,11 +16,10 @@ use crate::owner::Owner;
 use crate::parcels::Parcels;
 use crate::processor::Pull;
 use crate::ready::{Newly, OwnerIdx, Work};
-use crate::registration::FailurePolicy;
 use crate::report::DeadLetter;
 use crate::routes::RouteCache;
 use crate::tally::Tally;
-use crate::turn::{self, Seated, TurnFailure, Wish};
+use crate::turn::{self, GivenUp, Seated, Then, TurnFailure, Wish};
 
 /// Hand-offs in a row before the shared set is looked at, or a pair that plays ping-pong would
 /// starve the rest.
@@ -233,7 +232,8 @@ impl Hands {
             let (processor, topic) = (slot.name.clone(), event.topic());
             self.facts.push(Fact::TurnStarted { processor, topic });
         }
-        let mut seated = Seated { owner, name: &slot.name, outbox: &mut self.outbox };
+        let (name, policy, clock) = (&slot.name, &slot.on_failure, &core.clock);
+        let mut seated = Seated { owner, name, policy, clock, outbox: &mut self.outbox };
         let result = seated.take_turn(event, origin);
         let emitted = self.outbox.n_emitted();
         counts.emitted += emitted as u64;
@@ -245,10 +245,10 @@ impl Hands {
                 self.tally.handled += 1;
                 wish
             }
-            Err(failure) => {
+            Err(given_up) => {
                 counts.failures += 1;
                 self.tally.dead += 1;
-                give_up(core, slot, Some(event), failure);
+                give_up(core, slot, event, given_up);
                 Wish::Nothing
             }
         }
@@ -274,9 +274,9 @@ impl Hands {
             Ok(Pull::Done)
         } else {
             counts.pulls += 1;
-            let mut seated =
-                Seated { owner: &mut *owner, name: &slot.name, outbox: &mut self.outbox };
-            seated.pull(&origin, room)
+            let (name, policy, clock) = (&slot.name, &slot.on_failure, &core.clock);
+            let (owner, outbox) = (&mut *owner, &mut self.outbox);
+            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
         };
         counts.emitted += self.outbox.n_emitted() as u64;
         if !core.observers.is_empty() {
@@ -286,7 +286,9 @@ impl Hands {
             Ok(answer) => answer == Pull::More,
             Err(failure) => {
                 counts.failures += 1;
-                give_up(core, slot, None, failure);
+                // A source that fails has not brought in all there is: nothing to be skipped.
+                let TurnFailure { cause, panicked, usable: _ } = failure;
+                core.fail(Failure::Pull { processor: slot.name.clone(), cause, panicked });
                 false
             }
         };
@@ -337,7 +339,7 @@ impl Hands {
         &mut self,
         slot: &Slot,
         topic: Topic,
-        result: Result<(), &TurnFailure>,
+        result: Result<(), &GivenUp>,
         emitted: usize,
     ) {
         let outcome = match result {
@@ -373,33 +375,19 @@ fn post(core: &Core, to: OwnerIdx, mail: &mut VecDeque<Envelope>, newly: &mut Ve
     newly.extend(Newly::from_effect(effect, to));
 }
 
-/// Does what the processor's policy says about a turn, or a pull, that failed.
-fn give_up(core: &Core, slot: &Slot, event: Option<&Event>, failure: TurnFailure) {
-    let TurnFailure { cause, panicked, usable } = failure;
-    let (processor, event) = (slot.name.clone(), event.cloned());
-    // A source that fails has not brought in all there is: nothing to be skipped.
-    let Some(event) = event else {
-        return core.fail(Failure::Pull { processor, cause, panicked });
-    };
-    let skip = slot.on_failure == FailurePolicy::Skip;
-    if skip && usable {
-        let (topic, error) = (event.topic(), turn::describe(&cause));
-        core.keep(DeadLetter {
-            processor,
-            topic,
-            event: Some(event),
-            error,
-            panicked,
-            attempts: 1,
-        });
-        return;
+/// Does what the processor's policy says about a turn that failed for good.
+fn give_up(core: &Core, slot: &Slot, event: &Event, given_up: GivenUp) {
+    let (processor, event) = (slot.name.clone(), event.clone());
+    let GivenUp { panicked, attempts, .. } = given_up;
+    if given_up.then == Then::GoesOn {
+        let (topic, error) = (event.topic(), turn::describe(&given_up.cause));
+        let event = Some(event);
+        core.keep(DeadLetter { processor, topic, event, error, panicked, attempts });
+    } else {
+        let cause = given_up.into_error();
+        core.fail(Failure::Turn { processor, event, cause, panicked });
     }
-    let cause = if skip { cause.context(UNUSABLE) } else { cause };
-    core.fail(Failure::Turn { processor, event, cause, panicked });
 }
-
-const UNUSABLE: &str = "panicked, and its state can't be trusted any more: register it \
-    `.stateless()` or `.restored_by_clone()` to go on after a panic";
 
 /// Says when a batch has had its time. The clock is read after turns 1, 2, 4, 8, …: a batch of
 /// short turns pays for few readings, and a batch of long ones ends in time; it overruns by as
