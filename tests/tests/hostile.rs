@@ -190,6 +190,7 @@ fn limits_may_be_as_large_as_they_go() {
         phase_max: u32::MAX,
         dead_letters_max: usize::MAX,
         collected_max: usize::MAX,
+        timers_max: usize::MAX,
     };
     let mut pipeline = Pipeline::builder().limits(limits).build().expect("they are legal");
     let ticks = pipeline.collect::<Tick>();

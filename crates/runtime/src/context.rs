@@ -1,11 +1,15 @@
 //! Owns `Context`: what a turn may do.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use selvedge_event::{IntoEvent, Text};
 
 use crate::envelope::Origin;
 use crate::outbox::Outbox;
+use crate::timer_log::{TimerHandle, TimerLog};
+use crate::timers::Repeat;
+use crate::turn::Attempt;
 
 /// What a turn may do. Lives for one turn, on the thread that takes it.
 ///
@@ -13,6 +17,7 @@ use crate::outbox::Outbox;
 #[derive(Debug)]
 pub struct Context<'a> {
     outbox: &'a mut Outbox,
+    timers: &'a mut TimerLog,
     processor: &'a Text,
     origin: &'a Origin,
     room: usize,
@@ -23,15 +28,20 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(
-        outbox: &'a mut Outbox,
-        processor: &'a Text,
-        origin: &'a Origin,
-        room: usize,
-        attempt: u32,
-    ) -> Context<'a> {
+    pub(crate) fn new(attempt: Attempt<'a>) -> Context<'a> {
+        let Attempt { outbox, timers, name, origin, room, number } = attempt;
         outbox.mark();
-        Context { outbox, processor, origin, room, attempt, wants_pull: false, thread: PhantomData }
+        timers.mark();
+        Context {
+            outbox,
+            timers,
+            processor: name,
+            origin,
+            room,
+            attempt: number,
+            wants_pull: false,
+            thread: PhantomData,
+        }
     }
 
     /// Emits an event to all who hear it.
@@ -92,5 +102,33 @@ impl<'a> Context<'a> {
 
     pub(crate) fn wants_pull(&self) -> bool {
         self.wants_pull
+    }
+}
+
+/// Timers. The scheduler doesn't wait for them yet: until it does, nobody outside can set one.
+#[cfg_attr(not(test), expect(dead_code, reason = "public once the scheduler waits for timers"))]
+impl Context<'_> {
+    /// Emits an event after `delay`, counted from when this turn's emissions are published. The
+    /// run waits for it: it is outstanding work. It descends from this turn's event as an emission
+    /// does, so a question may be answered by the turn that it leads to.
+    ///
+    /// The timer is set when the turn succeeds, and not otherwise. Above `Limits::timers_max` the
+    /// turn fails.
+    pub(crate) fn emit_after(&mut self, delay: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.timers.set(delay, Repeat::Once, event.into_event(), self.origin)
+    }
+
+    /// Emits an event every `period`, from one period after this turn on, until it is cancelled or
+    /// the run is otherwise done: a run doesn't wait for it. Ticks that could not be told in time
+    /// are left out. A period of zero fails the turn; otherwise as
+    /// [`emit_after`](Self::emit_after).
+    pub(crate) fn emit_every(&mut self, period: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.timers.set(period, Repeat::Every(period), event.into_event(), self.origin)
+    }
+
+    /// Cancels a timer that this turn, or an earlier one, has set. Takes effect when the turn
+    /// succeeds; a timer that has fired by then, or is cancelled already, is none of its business.
+    pub(crate) fn cancel(&mut self, timer: TimerHandle) {
+        self.timers.cancel(timer);
     }
 }

@@ -12,6 +12,8 @@
 
 mod ask;
 mod attempts;
+#[cfg_attr(not(test), expect(dead_code, reason = "told of once there are warnings to tell"))]
+mod budget;
 mod collect;
 mod context;
 mod core;
@@ -39,7 +41,13 @@ mod routes;
 mod run;
 mod solo;
 mod tally;
+#[cfg_attr(not(test), expect(dead_code, reason = "set by turns, fired once the scheduler waits"))]
+mod timer_log;
+#[cfg_attr(not(test), expect(dead_code, reason = "set by turns, fired once the scheduler waits"))]
+mod timers;
 mod turn;
+#[cfg_attr(not(test), expect(dead_code, reason = "told of once there are warnings to tell"))]
+mod watchdog;
 mod worker;
 
 pub use ask::Answer;

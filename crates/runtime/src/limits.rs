@@ -19,6 +19,7 @@ use crate::error::BuildError;
 /// | `phase_max` | 1 000 | the run fails |
 /// | `dead_letters_max` | 10 000 | further ones are counted, not kept |
 /// | `collected_max` | 1 048 576 | the turn that would collect more fails |
+/// | `timers_max` | 1 048 576 | the turn that would set more fails |
 ///
 /// Events are counted in deliveries: one event to three processors is three. Take the rest from the
 /// default, limits will be added:
@@ -54,6 +55,8 @@ pub struct Limits {
     pub dead_letters_max: usize,
     /// Events that one `collect` keeps.
     pub collected_max: usize,
+    /// Timers that run at the same time.
+    pub timers_max: usize,
 }
 
 impl Default for Limits {
@@ -70,13 +73,14 @@ impl Default for Limits {
             phase_max: 1_000,
             dead_letters_max: 10_000,
             collected_max: 1 << 20,
+            timers_max: 1 << 20,
         }
     }
 }
 
 impl Limits {
     /// Refuses limits under which nothing could ever happen. (No dead letters kept, none
-    /// collected and no backlog are legal wishes.)
+    /// collected, no timers and no backlog are legal wishes.)
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let positive = [
             ("in_flight_max", self.in_flight_max),

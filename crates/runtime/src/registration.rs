@@ -127,8 +127,8 @@ impl<P: Processor> Registration<P> {
         self.restarted_by(move || pristine.clone())
     }
 
-    /// How long a turn, all of its attempts but not the waits between them, should take at most.
-    /// A turn can't be stopped: one that takes longer is reported, and counts by what it returned.
+    /// How long an attempt at a turn should take at most. A turn can't be stopped: one that takes
+    /// longer is reported, and counts by what it returned.
     #[must_use]
     pub fn time_budget(mut self, budget: Duration) -> Registration<P> {
         self.time_budget = Some(budget);

@@ -14,6 +14,7 @@ use crate::outbox::Outbox;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};
 use crate::routes::{RouteCache, RouteTable};
+use crate::timer_log::TimerLog;
 use crate::turn::Seated;
 
 /// One processor taking turns alone: its turns have the boundary that they have in a pipeline, and
@@ -38,6 +39,7 @@ pub struct Solo {
     name: Text,
     clock: Clock,
     outbox: Outbox,
+    timers: TimerLog,
 }
 
 /// What came of a turn taken alone.
@@ -65,7 +67,8 @@ impl Solo {
         let name = registered.name.clone().unwrap_or(Text::literal(registered.type_name));
         let routes = RouteCache::new(Arc::new(RouteTable::default()));
         let outbox = Outbox::new(routes, Limits::default().emissions_per_turn_max);
-        Solo { registered, name, clock: Clock::real(), outbox }
+        let (clock, timers) = (Clock::real(), TimerLog::new(0));
+        Solo { registered, name, clock, outbox, timers }
     }
 
     /// One turn on one event, whether or not the processor is interested in it.
@@ -101,6 +104,7 @@ impl Solo {
             policy: &self.registered.on_failure,
             clock: &self.clock,
             outbox: &mut self.outbox,
+            timers: &mut self.timers,
         }
     }
 

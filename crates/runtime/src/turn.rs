@@ -16,6 +16,7 @@ use crate::outbox::{Outbox, Refusal};
 use crate::owner::Owner;
 use crate::policy::FailurePolicy;
 use crate::processor::{Pull, Result};
+use crate::timer_log::{TimerLog, TimerRefusal};
 
 /// How an attempt failed. What it emitted is rolled back by then.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub(crate) enum Wish {
 /// An attempt at a turn, about to be made.
 pub(crate) struct Attempt<'a> {
     pub(crate) outbox: &'a mut Outbox,
+    pub(crate) timers: &'a mut TimerLog,
     pub(crate) name: &'a Text,
     pub(crate) origin: &'a Origin,
     /// How many events a pull should bring in at most.
@@ -87,11 +89,13 @@ impl Attempt<'_> {
     /// Makes it; rolls back what it did if it fails.
     #[inline]
     pub(crate) fn make<A: Attempted>(self, mut attempted: A) -> Result<A::Done, TurnFailure> {
-        let Attempt { outbox, name, origin, room, number } = self;
-        let mut cx = Context::new(outbox, name, origin, room, number);
+        let Attempt { outbox, timers, name, origin, room, number } = self;
+        let seat =
+            Attempt { outbox: &mut *outbox, timers: &mut *timers, name, origin, room, number };
+        let mut cx = Context::new(seat);
         match catch_unwind(AssertUnwindSafe(|| attempted.run(&mut cx))) {
-            Ok(Ok(done)) if !outbox.has_refused() => Ok(done),
-            called => Err(undo(outbox, &mut attempted, called)),
+            Ok(Ok(done)) if !outbox.has_refused() && !timers.has_refused() => Ok(done),
+            called => Err(undo(outbox, timers, &mut attempted, called)),
         }
     }
 }
@@ -100,16 +104,20 @@ impl Attempt<'_> {
 #[cold]
 fn undo<A: Attempted>(
     outbox: &mut Outbox,
+    timers: &mut TimerLog,
     attempted: &mut A,
     called: Caught<Result<A::Done>>,
 ) -> TurnFailure {
-    let (cause, failed) = match (called, outbox.take_refusal()) {
+    let refused = outbox.take_refusal().map(|refusal| explain(refusal, outbox));
+    let refused = refused.or(timers.take_refusal().map(TimerRefusal::explain));
+    let (cause, failed) = match (called, refused) {
         (Ok(Err(cause)), _) => (cause, Failed::Error),
         (Err(panic), _) => (anyhow!(panic_message(&*panic)), Failed::Panic),
-        (Ok(Ok(_)), Some(refusal)) => (explain(refusal, outbox), Failed::Error),
+        (Ok(Ok(_)), Some(refused)) => (refused, Failed::Error),
         (Ok(Ok(_)), None) => unreachable!("an attempt that succeeded is not undone"),
     };
     outbox.roll_back();
+    timers.roll_back();
     // Restoring drops the state that the attempt left behind: that is the user's code too.
     let restored = catch_unwind(AssertUnwindSafe(|| attempted.restore(failed)));
     TurnFailure { cause, panicked: failed == Failed::Panic, usable: restored.unwrap_or(false) }
@@ -162,6 +170,7 @@ pub(crate) struct Seated<'a> {
     pub(crate) policy: &'a FailurePolicy,
     pub(crate) clock: &'a Clock,
     pub(crate) outbox: &'a mut Outbox,
+    pub(crate) timers: &'a mut TimerLog,
 }
 
 impl Seated<'_> {
@@ -182,7 +191,8 @@ impl Seated<'_> {
         origin: &Origin,
         number: u32,
     ) -> Result<Wish, TurnFailure> {
-        let attempt = Attempt { outbox: self.outbox, name: self.name, origin, room: 0, number };
+        let (outbox, timers, name) = (&mut *self.outbox, &mut *self.timers, self.name);
+        let attempt = Attempt { outbox, timers, name, origin, room: 0, number };
         let turn = Turn { owner: &mut *self.owner, policy: self.policy, event };
         let wish = attempt.make(turn)?;
         if wish == Wish::Pulls {
@@ -241,7 +251,8 @@ impl Seated<'_> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
-        let attempt = Attempt { outbox: self.outbox, name: self.name, origin, room, number: 1 };
+        let (outbox, timers, name) = (&mut *self.outbox, &mut *self.timers, self.name);
+        let attempt = Attempt { outbox, timers, name, origin, room, number: 1 };
         attempt.make(Pulling { owner: &mut *self.owner })
     }
 }
@@ -300,4 +311,143 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use anyhow::bail;
+    use insta::assert_snapshot;
+    use selvedge_event::Dynamic;
+
+    use super::*;
+    use crate::owner::{Bare, Restored};
+    use crate::policy::{Restart, Retry};
+    use crate::processor::Processor;
+    use crate::routes::{RouteCache, RouteTable};
+    use crate::timer_log::TimerWish;
+
+    /// Does what the event's value says, letter by letter: `e` emits, `s` sets a timer, `t` one
+    /// that repeats, `c` cancels the last, `z` asks for a period of zero, `f` fails on the first
+    /// attempt, `F` on each, `p` panics on each. Counts the letters it has done.
+    #[derive(Clone, Default)]
+    struct Player {
+        n_done: u32,
+    }
+
+    impl Processor for Player {
+        fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+            let letters = event.value().and_then(|value| value.as_str()).unwrap_or_default();
+            let second = Duration::from_secs(1);
+            let mut timer = None;
+            for letter in letters.chars() {
+                self.n_done += 1;
+                let alarm = Dynamic::new("alarm", self.n_done);
+                match letter {
+                    'e' => cx.emit(alarm),
+                    's' => timer = Some(cx.emit_after(second, alarm)),
+                    't' => timer = Some(cx.emit_every(second, alarm)),
+                    'z' => timer = Some(cx.emit_every(Duration::ZERO, alarm)),
+                    'c' => cx.cancel(timer.expect("one was set before")),
+                    'f' if cx.attempt() == 1 => bail!("once"),
+                    'F' => bail!("each time"),
+                    'p' => panic!("planted"),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// What is left of these turns: wishes of timers, numbers of emissions, how each ended.
+    fn trace(policy: impl Into<FailurePolicy>, turns: &[&str]) -> String {
+        let policy = policy.into();
+        let mut owner = Restored::new(Player::default(), Player::clone, None);
+        let mut restarted = Bare::new(Player::default(), false, Some(Box::new(Player::default)));
+        let owner: &mut dyn Owner = match policy {
+            FailurePolicy::Restart(_) => &mut restarted,
+            _ => &mut owner,
+        };
+        let mut outbox = Outbox::new(RouteCache::new(Arc::new(RouteTable::default())), 3);
+        let mut timers = TimerLog::new(0);
+        timers.allow(3);
+        let (name, clock) = (Text::literal("player"), Clock::manual());
+        let mut text = String::new();
+        for turn in turns {
+            let event = Event::new(Dynamic::new("play", *turn));
+            let (outbox, timers) = (&mut outbox, &mut timers);
+            let mut seated =
+                Seated { owner, name: &name, policy: &policy, clock: &clock, outbox, timers };
+            text += &match seated.take_turn(&event, &Origin::outside()) {
+                Ok(wish) => format!("{turn}: {wish:?}\n"),
+                Err(given_up) => {
+                    let GivenUp { attempts, panicked, .. } = given_up;
+                    let then = given_up.then.clone();
+                    let error = given_up.into_error();
+                    format!("{turn}: {attempts} attempts, {panicked}, {then:?}, {error:#}\n")
+                }
+            };
+        }
+        for wish in timers.drain() {
+            text += &match wish {
+                TimerWish::Set { repeat, event, origin, .. } => {
+                    let value = event.value().cloned().unwrap_or_default();
+                    format!("{value} {repeat:?} {:?}\n", origin.descent)
+                }
+                TimerWish::Cancel(id) => format!("cancel {}\n", id.number),
+            };
+        }
+        text + &format!("{} emitted", outbox.len())
+    }
+
+    #[test]
+    fn what_a_failed_attempt_did_to_timers_is_undone_too() {
+        assert_snapshot!(trace(FailurePolicy::Skip, &["es", "estF", "sp", "tc"]), @r"
+        es: Nothing
+        estF: 1 attempts, false, GoesOn, each time
+        sp: 1 attempts, true, GoesOn, planted
+        tc: Nothing
+        2 Once Outside
+        7 Every(1s) Outside
+        cancel 4
+        1 emitted
+        ");
+        assert_snapshot!(trace(Retry::times(2), &["esf", "ts"]), @r"
+        esf: Nothing
+        ts: Nothing
+        2 Once Outside
+        4 Every(1s) Outside
+        5 Once Outside
+        1 emitted
+        ");
+    }
+
+    #[test]
+    fn a_turn_that_may_not_set_its_timer_fails_although_it_returned() {
+        assert_snapshot!(trace(FailurePolicy::Skip, &["ez", "ssss", "eeee", "sss", "s"]), @r"
+        ez: 1 attempts, false, GoesOn, the turn set a timer with a period of zero: emit the event instead
+        ssss: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
+        eeee: 1 attempts, false, GoesOn, the turn emitted more than 3 events: emit from several turns, from a source, or raise `Limits::emissions_per_turn_max`
+        sss: Nothing
+        s: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
+        11 Once Outside
+        12 Once Outside
+        13 Once Outside
+        0 emitted
+        ");
+    }
+
+    #[test]
+    fn a_restart_is_a_new_processor_and_a_dead_letter() {
+        let restart = Restart::at_most(1, Duration::from_secs(9));
+        assert_snapshot!(trace(restart, &["ee", "eF", "e", "F"]), @r"
+        ee: Nothing
+        eF: 1 attempts, false, GoesOn, each time
+        e: Nothing
+        F: 1 attempts, false, Fails(TooManyRestarts(Restart { max: 1, per: 9s })), needs more than 1 restarts within 9s: mend what fails, or allow more with `Restart::at_most`: each time
+        3 emitted
+        ");
+    }
 }

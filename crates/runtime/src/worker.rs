@@ -19,6 +19,7 @@ use crate::ready::{Newly, OwnerIdx, Work};
 use crate::report::DeadLetter;
 use crate::routes::RouteCache;
 use crate::tally::Tally;
+use crate::timer_log::TimerLog;
 use crate::turn::{self, GivenUp, Seated, Then, TurnFailure, Wish};
 
 /// Hand-offs in a row before the shared set is looked at, or a pair that plays ping-pong would
@@ -46,6 +47,7 @@ impl Worker {
         let hands = Hands {
             id,
             outbox,
+            timers: TimerLog::new(u32::try_from(id).expect("workers are counted in u32")),
             parcels: Parcels::default(),
             batch: VecDeque::new(),
             newly: Vec::new(),
@@ -105,6 +107,8 @@ impl Worker {
 struct Hands {
     id: usize,
     outbox: Outbox,
+    /// Stays empty: nobody outside can set a timer before the scheduler waits for them.
+    timers: TimerLog,
     parcels: Parcels,
     /// The batch, oldest first.
     batch: VecDeque<Envelope>,
@@ -233,7 +237,8 @@ impl Hands {
             self.facts.push(Fact::TurnStarted { processor, topic });
         }
         let (name, policy, clock) = (&slot.name, &slot.on_failure, &core.clock);
-        let mut seated = Seated { owner, name, policy, clock, outbox: &mut self.outbox };
+        let Hands { outbox, timers, .. } = self;
+        let mut seated = Seated { owner, name, policy, clock, outbox, timers };
         let result = seated.take_turn(event, origin);
         let emitted = self.outbox.n_emitted();
         counts.emitted += emitted as u64;
@@ -275,8 +280,8 @@ impl Hands {
         } else {
             counts.pulls += 1;
             let (name, policy, clock) = (&slot.name, &slot.on_failure, &core.clock);
-            let (owner, outbox) = (&mut *owner, &mut self.outbox);
-            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
+            let Hands { outbox, timers, .. } = self;
+            Seated { owner: &mut *owner, name, policy, clock, outbox, timers }.pull(&origin, room)
         };
         counts.emitted += self.outbox.n_emitted() as u64;
         if !core.observers.is_empty() {
