@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use insta::assert_snapshot;
 use selvedge::prelude::*;
-use selvedge::runtime::{Backoff, BuildError, LastResort, Restart, Retry};
+use selvedge::runtime::BuildError;
 use selvedge_testkit::Solo;
 
 use crate::failure::in_time;

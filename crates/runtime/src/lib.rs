@@ -36,6 +36,8 @@ mod policy;
 mod processor;
 mod ready;
 mod registration;
+#[cfg_attr(not(test), expect(dead_code, reason = "called once lanes deliver to one processor"))]
+mod replay;
 mod report;
 mod routes;
 mod run;
