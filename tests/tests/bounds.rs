@@ -25,9 +25,10 @@ fn what_is_shared_and_what_is_only_sent() {
         is_send: Event, Typed<Any>, Dynamic, Digest, Fact, Outcome, Interests, Signature,
             PipelineBuilder, Pipeline, Running, Submitter, StopHandle, Monitor, Answer<Any>,
             Collected<Any>, Limits, RunReport, RunError, BuildError, SubmitError, Solo,
+            FailurePolicy, Backoff, Retry, Restart, LastResort,
             jsonl::Source<Dynamic>, jsonl::Sink<Dynamic>, jsonl::Writer;
         is_sync: Event, Typed<Any>, Dynamic, Digest, Fact, Outcome, Interests, Signature,
             Submitter, StopHandle, Monitor, Answer<Any>, Collected<Any>, Limits, RunReport,
-            RunError, BuildError, SubmitError;
+            RunError, BuildError, SubmitError, FailurePolicy, Backoff, Retry, Restart, LastResort;
     }
 }

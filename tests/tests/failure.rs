@@ -195,8 +195,8 @@ impl Processor for Flaky {
 const HINT: &str = "panicked, and its state can't be trusted any more: register it `.stateless()` \
                     or `.restored_by_clone()` to go on after a panic";
 
-fn outcome(policy: FailurePolicy, panics: bool, kept: &str) -> String {
-    let flaky = Flaky { n_turns: 0, panics }.named("flaky").on_failure(policy);
+fn outcome(policy: &FailurePolicy, panics: bool, kept: &str) -> String {
+    let flaky = Flaky { n_turns: 0, panics }.named("flaky").on_failure(policy.clone());
     let flaky = match kept {
         "stateless" => flaky.stateless(),
         "restored" => flaky.restored_by_clone(),
@@ -226,7 +226,7 @@ fn policy_by_failure_by_how_the_state_is_kept() {
     for policy in [FailurePolicy::Fail, FailurePolicy::Skip] {
         for panics in [false, true] {
             for kept in ["as is", "stateless", "restored"] {
-                table += &outcome(policy, panics, kept);
+                table += &outcome(&policy, panics, kept);
             }
         }
     }
@@ -507,6 +507,7 @@ fn observers_hear_what_happened_and_may_panic() {
     echo succeeded, 1 emitted
     echo <- selvedge-tests::Tick
     echo failed: could not echo: no thirteen here, 0 emitted
+    echo buried selvedge-tests::Tick: could not echo: no thirteen here
     hear <- selvedge-tests::Echo
     hear succeeded, 0 emitted
     finished Some(Completed)
@@ -515,6 +516,9 @@ fn observers_hear_what_happened_and_may_panic() {
 
 fn show(fact: &Fact) -> String {
     match fact {
+        Fact::DeadLettered { processor, topic, error, .. } => {
+            format!("{processor} buried {topic}: {error}")
+        }
         Fact::RunStarted { workers, processors } => format!("started {workers} {processors}"),
         Fact::TurnStarted { processor, topic } => format!("{processor} <- {topic}"),
         Fact::Emitted { processor, topic, recipients } => {
@@ -565,7 +569,7 @@ fn a_failing_pull_fails_the_run_whatever_the_policy() {
     ] {
         let log = Log::default();
         let pipeline = Pipeline::builder()
-            .processor(Spring { n_pulls: 0, panics }.named("spring").on_failure(policy))
+            .processor(Spring { n_pulls: 0, panics }.named("spring").on_failure(policy.clone()))
             .processor(on("hear", on_echo(&log)))
             .workers(1)
             .build()

@@ -218,6 +218,19 @@ impl Event {
         self.packet().value()
     }
 
+    /// The payload as a JSON value; `None` when its type is not serializable, or holds what JSON
+    /// can't.
+    ///
+    /// ```
+    /// use selvedge_event::{Dynamic, Event};
+    /// let event = Event::new(Dynamic::new("shop::Sold", 3));
+    /// assert_eq!(event.to_json(), Some(3.into()));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> Option<Value> {
+        serde_json::to_value(self.packet().encodable()?).ok()
+    }
+
     /// The payload's type, for a typed event under its default name.
     ///
     /// Such events, nearly all, are routed by this alone, without looking at strings.

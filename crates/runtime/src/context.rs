@@ -1,10 +1,14 @@
 //! Owns `Context`: what a turn may do.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use selvedge_event::{IntoEvent, Text};
 
 use crate::outbox::Outbox;
+use crate::timer_log::TimerHandle;
+use crate::timers::Repeat;
+use crate::turn::Seat;
 
 /// What a turn may do. Lives for one turn, on the thread that takes it.
 ///
@@ -12,16 +16,15 @@ use crate::outbox::Outbox;
 #[derive(Debug)]
 pub struct Context<'a> {
     outbox: &'a mut Outbox,
-    processor: &'a Text,
-    room: usize,
-    wants_pull: bool,
+    seat: Seat<'a>,
     /// Not `Send`: a turn emits on its own thread.
     thread: PhantomData<*const ()>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(outbox: &'a mut Outbox, processor: &'a Text, room: usize) -> Context<'a> {
-        Context { outbox, processor, room, wants_pull: false, thread: PhantomData }
+    #[inline]
+    pub(crate) fn new(outbox: &'a mut Outbox, seat: Seat<'a>) -> Context<'a> {
+        Context { outbox, seat, thread: PhantomData }
     }
 
     /// Emits an event to all who hear it.
@@ -52,19 +55,26 @@ impl<'a> Context<'a> {
     /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded. Has no effect
     /// on poison: nothing comes in any more.
     pub fn start_pulling(&mut self) {
-        self.wants_pull = true;
+        self.outbox.start_pulling();
     }
 
     /// How many more events this pull should bring in at most; zero outside of a pull.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.room.saturating_sub(self.outbox.n_emitted())
+        self.seat.room.saturating_sub(self.outbox.n_emitted())
     }
 
     /// The name under which the processor is registered.
     #[must_use]
     pub fn processor(&self) -> &Text {
-        self.processor
+        self.seat.name
+    }
+
+    /// Which attempt at this turn this is, from 1: more than that only under
+    /// [`Retry`](crate::Retry).
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.seat.attempt
     }
 
     /// How many events this turn has emitted so far.
@@ -72,8 +82,32 @@ impl<'a> Context<'a> {
     pub fn n_emitted(&self) -> usize {
         self.outbox.n_emitted()
     }
+}
 
-    pub(crate) fn wants_pull(&self) -> bool {
-        self.wants_pull
+/// Timers.
+impl Context<'_> {
+    /// Emits an event after `delay`, counted from when this turn's emissions are published. The
+    /// run waits for it: it is outstanding work. It descends from this turn's event as an emission
+    /// does, so a question may be answered by the turn that it leads to.
+    ///
+    /// The timer is set when the turn succeeds, and not otherwise. Above
+    /// [`Limits::timers_max`](crate::Limits::timers_max) the turn fails. A run that is stopped early
+    /// does not wait for its timers: they are cancelled.
+    pub fn emit_after(&mut self, delay: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.outbox.set_timer(delay, Repeat::Once, event.into_event())
+    }
+
+    /// Emits an event every `period`, from one period after this turn on, until it is cancelled or
+    /// the run is otherwise done: a run doesn't wait for it. Ticks that could not be told in time
+    /// are left out. A period of zero fails the turn; otherwise as
+    /// [`emit_after`](Self::emit_after).
+    pub fn emit_every(&mut self, period: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.outbox.set_timer(period, Repeat::Every(period), event.into_event())
+    }
+
+    /// Cancels a timer that this turn, or an earlier one, has set. Takes effect when the turn
+    /// succeeds; a timer that has fired by then, or is cancelled already, is none of its business.
+    pub fn cancel(&mut self, timer: TimerHandle) {
+        self.outbox.cancel_timer(timer);
     }
 }

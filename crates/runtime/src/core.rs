@@ -7,12 +7,13 @@
 
 mod sched;
 mod slot;
+mod timing;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use selvedge_event::Ending;
-use selvedge_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
@@ -63,6 +64,9 @@ pub(crate) struct Core {
     /// Workers that wait and that nobody is about to find something for. Written under the lock;
     /// see `shards::dekker_fence` for who reads it without.
     n_sleepers: AtomicUsize,
+    /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
+    /// Relaxed, as `n_takeable`.
+    next_alarm: AtomicU64,
     /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
     halted: AtomicBool,
 }
@@ -97,6 +101,7 @@ impl Core {
             quiet: Condvar::new(),
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
+            next_alarm: AtomicU64::new(u64::MAX),
             halted: AtomicBool::new(false),
         }
     }
@@ -191,9 +196,18 @@ impl Core {
         // First: what slips in before its lane is closed is on the lane's books by then, and
         // the run can't be taken for quiet without it.
         self.close_lanes();
+        self.end(ending);
+    }
+
+    /// Notes how the run ends, unless that is known, and says it. Timers end too.
+    pub(crate) fn end(&self, ending: Ending) -> Ending {
         let mut sched = self.sched.lock();
-        sched.stopping.get_or_insert(ending);
+        let ending = *sched.stopping.get_or_insert(ending);
+        let dropped = self.end_timers(&mut sched);
         self.wake_all();
+        drop(sched);
+        drop(dropped);
+        ending
     }
 
     pub(crate) fn note_signal(&self, signal: Signal) {
@@ -258,6 +272,7 @@ impl Core {
     /// told so. Done by each worker that leaves, after the last thing it may have posted.
     pub(crate) fn abandon(&self) {
         self.lanes.iter().for_each(Lane::abandon);
+        self.abandon_timers();
         let turn = self.giving_up.lock();
         let abandoned: Vec<_> = self.slots().iter().map(Slot::abandon).collect();
         drop(turn);

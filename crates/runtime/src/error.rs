@@ -62,6 +62,43 @@ pub enum BuildError {
         /// The key.
         key: Key,
     },
+    /// Turns are to be attempted again, and nothing can undo what a failed attempt did to the
+    /// processor's state.
+    #[error(
+        "processor `{name}` is to be retried, but its state of before the turn can't be had back: \
+         register it `.restored_by_clone()` or `.stateless()`, or give it another failure policy"
+    )]
+    RetryWithoutRestore {
+        /// The processor.
+        name: Text,
+    },
+    /// A processor is to be restarted, and nothing says how to make a new one.
+    #[error(
+        "processor `{name}` is to be restarted, but nothing makes a new one: register it \
+         `.restarted_by(|| …)`, or give it another failure policy"
+    )]
+    RestartWithoutFactory {
+        /// The processor.
+        name: Text,
+    },
+    /// A number in what was registered about a processor's turns must be positive and is zero.
+    #[error("processor `{name}` is registered with {what}: give it more, or leave it out")]
+    ZeroInPolicy {
+        /// The processor.
+        name: Text,
+        /// What it has none of.
+        what: &'static str,
+    },
+    /// Waits that shrink, or that no clock could measure.
+    #[error(
+        "processor `{name}` backs off by a factor of {factor}: give it a finite one of at least 1"
+    )]
+    BackoffFactor {
+        /// The processor.
+        name: Text,
+        /// The factor.
+        factor: f64,
+    },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
     NoWorkers,
@@ -201,6 +238,14 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// What a timer was to emit could not be routed.
+    #[error("an event that a timer emitted can't be routed: {cause:#}")]
+    Timer {
+        /// Why.
+        cause: anyhow::Error,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// Phase after phase caused new events.
     #[error(
         "still not settled after {phase_max} phases: some processor emits in every phase; make it \
@@ -264,6 +309,7 @@ impl RunError {
             RunError::Turn { report, .. }
             | RunError::Pull { report, .. }
             | RunError::Close { report, .. }
+            | RunError::Timer { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::TooManyEvents { report, .. } => Some(report),

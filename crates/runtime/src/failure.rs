@@ -9,10 +9,29 @@ use crate::report::RunReport;
 /// Why no further turn may start.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Turn { processor: Text, event: Event, cause: anyhow::Error, panicked: bool },
-    Pull { processor: Text, cause: anyhow::Error, panicked: bool },
-    Close { processor: Text, cause: anyhow::Error },
-    Recorder { name: Text, cause: anyhow::Error },
+    Turn {
+        processor: Text,
+        event: Event,
+        cause: anyhow::Error,
+        panicked: bool,
+    },
+    Pull {
+        processor: Text,
+        cause: anyhow::Error,
+        panicked: bool,
+    },
+    Close {
+        processor: Text,
+        cause: anyhow::Error,
+    },
+    Recorder {
+        name: Text,
+        cause: anyhow::Error,
+    },
+    /// A timer that a turn set could not be told.
+    Timer {
+        cause: anyhow::Error,
+    },
     TooManyEvents,
     NeverSettled,
 }
@@ -30,6 +49,7 @@ impl Failure {
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
+            Failure::Timer { cause } => RunError::Timer { cause, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }

@@ -4,13 +4,16 @@
 //! turn emits is published when it succeeds and not at all otherwise. `run()` returns when nothing
 //! is outstanding: no event, no source, no submitter.
 //!
-//! Pure state machines decide (`mailbox`, `phases`, `ready`, `outbox`, `parcels`, `routes`);
-//! threads and locks are wrapped around them (`core`, `worker`, `run`). Start reading at `mailbox`,
-//! then `turn`, `worker`, `core`, `run`.
+//! Pure state machines decide (`mailbox`, `phases`, `ready`, `outbox`, `parcels`, `routes`,
+//! `attempts`, `timers`, `watchdog`); threads and locks are wrapped around them (`core`, `worker`,
+//! `run`). Start reading at `mailbox`, then `turn`, `worker`, `core`, `run`.
 //!
 //! Knows nothing about lineage, files or graphs.
 
+mod alarms;
 mod ask;
+mod attempts;
+mod budget;
 mod collect;
 mod context;
 mod core;
@@ -18,6 +21,7 @@ mod error;
 mod failure;
 mod handler;
 mod handles;
+mod intensity;
 mod lanes;
 mod limits;
 mod listeners;
@@ -29,9 +33,12 @@ mod owner;
 mod parcels;
 mod phases;
 mod pipeline;
+mod policy;
 mod processor;
 mod ready;
 mod registration;
+#[cfg_attr(not(test), expect(dead_code, reason = "called once lanes deliver to one processor"))]
+mod replay;
 mod report;
 mod routes;
 mod run;
@@ -39,7 +46,11 @@ mod shards;
 mod solo;
 mod spans;
 mod tally;
+mod timer_log;
+mod timers;
 mod turn;
+#[cfg_attr(not(test), expect(dead_code, reason = "told of once there are warnings to tell"))]
+mod watchdog;
 mod worker;
 
 pub use ask::Answer;
@@ -51,8 +62,9 @@ pub use handles::{Monitor, Progress, StopHandle, Submitter};
 pub use limits::Limits;
 pub use listeners::{Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport};
 pub use pipeline::{Pipeline, PipelineBuilder};
+pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};
 pub use processor::{Processor, Pull, Result};
-pub use registration::{Configure, FailurePolicy, IntoRegistration, Registration};
+pub use registration::{Configure, IntoRegistration, Registration};
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
 /// Writes a processor's interests and signature, read from its `match` over the event.
@@ -88,3 +100,4 @@ pub use run::Running;
 pub use selvedge_macros::processor;
 pub use selvedge_sync::signal::Signal;
 pub use solo::{Solo, SoloTurn};
+pub use timer_log::TimerHandle;

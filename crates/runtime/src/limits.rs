@@ -24,6 +24,7 @@ use crate::error::BuildError;
 /// | `observer_facts_max` | 65 536 | the observer misses what comes, and is told how much |
 /// | `recorder_facts_max` | 65 536 | nothing more comes in from outside until half is recorded |
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
+/// | `timers_max` | 1 048 576 | the turn that would set more fails |
 ///
 /// Events are counted in deliveries: one event to three processors is three. Take the rest from the
 /// default, limits will be added:
@@ -73,6 +74,8 @@ pub struct Limits {
     /// Time that a run, when it ends, leaves its observers to hear what waits for them, all
     /// together. The same for recorders when a run is aborted.
     pub observer_drain_max: Duration,
+    /// Timers that run at the same time.
+    pub timers_max: usize,
 }
 
 impl Default for Limits {
@@ -94,13 +97,14 @@ impl Default for Limits {
             observer_facts_max: 1 << 16,
             recorder_facts_max: 1 << 16,
             observer_drain_max: Duration::from_secs(5),
+            timers_max: 1 << 20,
         }
     }
 }
 
 impl Limits {
     /// Refuses limits under which nothing could ever happen. (No dead letters kept, none
-    /// collected and no backlog are legal wishes.)
+    /// collected, no timers and no backlog are legal wishes.)
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let positive = [
             ("in_flight_max", self.in_flight_max),

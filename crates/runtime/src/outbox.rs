@@ -4,7 +4,9 @@
 
 use std::any::TypeId;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::anyhow;
 use selvedge_event::{Event, IntoEvent};
 
 use crate::ask::Question;
@@ -15,35 +17,64 @@ use crate::origin::Origin;
 use crate::parcels::Parcels;
 use crate::ready::OwnerIdx;
 use crate::routes::{Route, RouteCache};
+use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
+use crate::timers::Repeat;
 
 /// Why a turn may not emit what it wants to.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     TooMany,
     KindClash(KindClash),
+    Timer(TimerRefusal),
+}
+
+impl Refusal {
+    pub(crate) fn explain(self, per_turn_max: usize) -> anyhow::Error {
+        match self {
+            Refusal::TooMany => anyhow!(
+                "the turn emitted more than {per_turn_max} events: emit from several turns, from a \
+                 source, or raise `Limits::emissions_per_turn_max`"
+            ),
+            Refusal::KindClash(clash) => clash.into(),
+            Refusal::Timer(refusal) => refusal.explain(),
+        }
+    }
 }
 
 /// What the turns of one batch emitted.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) log: Log,
+    pub(crate) timers: TimerLog,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
-    n_replies_before: usize,
+    per_turn_max: usize,
     /// The first thing that went wrong in this turn.
     refusal: Option<Refusal>,
-    per_turn_max: usize,
+    /// What the current turn did besides emitting.
+    aside: Aside,
+}
+
+/// What a turn did besides emitting. Most do nothing of it, and that is seen at one look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Aside {
+    replied: bool,
+    set_timers: bool,
+    wants_pull: bool,
+    was_refused: bool,
 }
 
 impl Outbox {
-    pub(crate) fn new(routes: RouteCache, per_turn_max: usize) -> Outbox {
+    /// For a worker of this number.
+    pub(crate) fn new(routes: RouteCache, per_turn_max: usize, worker: u32) -> Outbox {
         Outbox {
             log: Log::new(routes, per_turn_max),
+            timers: TimerLog::new(worker),
             replies: Vec::new(),
             mark: Mark::default(),
-            n_replies_before: 0,
-            refusal: None,
             per_turn_max,
+            refusal: None,
+            aside: Aside::default(),
         }
     }
 
@@ -52,8 +83,7 @@ impl Outbox {
     pub(crate) fn begin_turn(&mut self, origin: &Origin) {
         self.log.descend_from(origin);
         self.mark = self.log.mark();
-        self.n_replies_before = self.replies.len();
-        debug_assert!(self.refusal.is_none(), "a refusal is dealt with in its turn");
+        self.aside = Aside::default();
     }
 
     /// Adds an emission of the current turn. The usual case is short enough to be part of the
@@ -84,22 +114,64 @@ impl Outbox {
     /// Adds an emission of the current turn, if it has any left.
     pub(crate) fn emit(&mut self, event: Event) {
         if self.n_emitted() >= self.per_turn_max {
-            self.refusal.get_or_insert(Refusal::TooMany);
+            self.refuse(Refusal::TooMany);
             return;
         }
         match self.log.routes.find(&event) {
             Ok(route) => self.log.add(route, event),
-            Err(clash) => {
-                self.refusal.get_or_insert(Refusal::KindClash(clash));
-            }
+            Err(clash) => self.refuse(Refusal::KindClash(clash)),
         }
+    }
+
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refusal.get_or_insert(refusal);
+        self.aside.was_refused = true;
+    }
+
+    /// Sets a timer when the current turn succeeds.
+    pub(crate) fn set_timer(
+        &mut self,
+        after: Duration,
+        repeat: Repeat,
+        event: Event,
+    ) -> TimerHandle {
+        self.mark_timers();
+        let handle = self.timers.set(after, repeat, event, self.log.origin());
+        if let Some(refusal) = self.timers.take_refusal() {
+            self.refuse(Refusal::Timer(refusal));
+        }
+        handle
+    }
+
+    /// Cancels one then.
+    pub(crate) fn cancel_timer(&mut self, timer: TimerHandle) {
+        self.mark_timers();
+        self.timers.cancel(timer);
+    }
+
+    fn mark_timers(&mut self) {
+        if !std::mem::replace(&mut self.aside.set_timers, true) {
+            self.timers.mark();
+        }
+    }
+
+    /// The processor asks to be pulled from.
+    pub(crate) fn start_pulling(&mut self) {
+        self.aside.wants_pull = true;
+    }
+
+    /// Whether it did so in the current turn.
+    #[inline]
+    pub(crate) fn wants_pull(&self) -> bool {
+        self.aside.wants_pull
     }
 
     /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
     /// the first reply counts.
     pub(crate) fn reply(&mut self, event: Event) {
-        if self.replies.len() == self.n_replies_before
-            && let Some(question) = &self.log.origin().question
+        if let Some(question) = &self.log.origin().question
+            && !std::mem::replace(&mut self.aside.replied, true)
         {
             self.replies.push((Arc::clone(question), event));
         }
@@ -137,11 +209,11 @@ impl Outbox {
         self.per_turn_max
     }
 
-    /// Whether the current turn was not allowed to emit all it wanted to. (Within a stretch its
-    /// emissions are not counted one by one, so that it may have emitted a few too many by now.)
+    /// Whether the current turn was allowed all it wanted. (Within a stretch its emissions are not
+    /// counted one by one, so that it may have emitted a few too many by now.)
     #[inline]
-    pub(crate) fn has_refused(&self) -> bool {
-        self.refusal.is_some() || self.n_emitted() > self.per_turn_max
+    pub(crate) fn is_within_limits(&self) -> bool {
+        !self.aside.was_refused && self.n_emitted() <= self.per_turn_max
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
@@ -152,7 +224,13 @@ impl Outbox {
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
         self.forget_emissions();
-        self.replies.truncate(self.n_replies_before);
+        if self.aside.replied {
+            self.replies.pop();
+        }
+        if self.aside.set_timers {
+            self.timers.roll_back();
+        }
+        self.aside = Aside::default();
     }
 
     /// Forgets the emissions of the current turn, but not its replies.
@@ -381,7 +459,7 @@ mod tests {
         let listeners: Vec<_> = listeners.into_iter().chain([keyed]).collect();
         let types = KindTypes::of(&listeners).expect("there are no types to clash");
         let table = Arc::new(RouteTable::new(&listeners, &types));
-        let mut outbox = Outbox::new(RouteCache::new(table), 100);
+        let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
             outbox.begin_turn(&Origin::inside());

@@ -1,42 +1,75 @@
-//! Owns the processor while it is in a pipeline, and what is kept to mend it after a panic.
+//! Owns the processor while it is in a pipeline, and what is kept to go on after a failed turn:
+//! a clone of before the turn, a factory, the memory of earlier failures.
+
+use std::fmt;
+use std::mem;
+use std::time::Duration;
 
 use selvedge_event::Event;
 
+use crate::attempts::Attempts;
 use crate::context::Context;
+use crate::policy::Kept;
 use crate::processor::{Processor, Pull, Result};
 
-/// A processor together with what is kept to mend it after a panic.
+/// A processor together with what is kept to go on after a failed turn.
 pub(crate) trait Owner: Send {
     /// The processor, outside of its turns.
     fn processor(&mut self) -> &mut dyn Processor;
 
-    /// One turn. Panics come through: whoever calls catches them.
+    /// One attempt at a turn. Panics come through: whoever calls catches them.
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result;
 
     /// One pull. Panics come through.
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull>;
 
-    /// Called after a panic; `false` when the state of before the turn can't be had back. May
-    /// panic too.
+    /// Puts the state of before the last attempt at a turn back; `false` when it can't be had
+    /// back. May panic too.
     fn restore(&mut self) -> bool;
+
+    /// Puts a new processor in the place of this one; `false` when nothing makes one. May panic
+    /// too: the factory is the user's code, and so is the old processor's destructor.
+    fn restart(&mut self) -> bool;
+
+    /// What is kept beside the processor.
+    fn record(&mut self) -> &mut Record;
 }
 
-/// A processor and nothing else.
+/// Makes a processor anew.
+pub(crate) type Factory<P> = Box<dyn FnMut() -> P + Send>;
+
+/// What is kept beside a processor, whatever its type.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) kept: Kept,
+    pub(crate) attempts: Attempts,
+    /// How long a turn should take at most.
+    pub(crate) time_budget: Option<Duration>,
+    /// Whether the processor is new and has not asked to be pulled from: that it was the old one
+    /// who asked is still on the mailbox's books.
+    pub(crate) dormant: bool,
+}
+
+/// A processor, what can make a new one, and the record of both.
 pub(crate) struct Bare<P> {
     processor: P,
-    /// Whether a panic leaves nothing half changed behind.
-    trusted: bool,
+    factory: Option<Factory<P>>,
+    record: Record,
 }
 
-impl<P> Bare<P> {
-    /// One whose state is anybody's guess after a panic.
-    pub(crate) fn distrusted(processor: P) -> Bare<P> {
-        Bare { processor, trusted: false }
+impl<P: Processor> Bare<P> {
+    /// `stateless` is what the processor declares to be: nothing of a turn stays in it.
+    pub(crate) fn new(processor: P, stateless: bool, factory: Option<Factory<P>>) -> Bare<P> {
+        let kept = Kept { restorable: stateless, restartable: factory.is_some() };
+        Bare { processor, factory, record: Record { kept, ..Record::default() } }
     }
 
-    /// One that declares to have no state.
-    pub(crate) fn trusted(processor: P) -> Bare<P> {
-        Bare { processor, trusted: true }
+    /// The processor that had its place.
+    fn replace(&mut self) -> Option<P> {
+        let factory = self.factory.as_mut()?;
+        let new = factory();
+        self.record.dormant = true;
+        Some(mem::replace(&mut self.processor, new))
     }
 }
 
@@ -54,50 +87,75 @@ impl<P: Processor> Owner for Bare<P> {
     }
 
     fn restore(&mut self) -> bool {
-        self.trusted
+        self.record.kept.restorable
+    }
+
+    fn restart(&mut self) -> bool {
+        self.replace().is_some()
+    }
+
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }
 
-/// A processor that is cloned before every turn.
+/// A processor that is cloned before every attempt at a turn.
 pub(crate) struct Restored<P> {
-    current: P,
+    current: Bare<P>,
     before: Option<P>,
+    clone: fn(&P) -> P,
 }
 
-impl<P: Processor + Clone> Restored<P> {
-    pub(crate) fn new(processor: P) -> Restored<P> {
-        Restored { current: processor, before: None }
-    }
-
-    fn save(&mut self) {
-        // Were the clone to panic, an older one would be taken for the state of before this turn.
-        self.before = None;
-        self.before = Some(self.current.clone());
+impl<P: Processor> Restored<P> {
+    pub(crate) fn new(
+        processor: P,
+        clone: fn(&P) -> P,
+        factory: Option<Factory<P>>,
+    ) -> Restored<P> {
+        Restored { current: Bare::new(processor, true, factory), before: None, clone }
     }
 }
 
-impl<P: Processor + Clone> Owner for Restored<P> {
+impl<P: Processor> Owner for Restored<P> {
     fn processor(&mut self) -> &mut dyn Processor {
-        &mut self.current
+        &mut self.current.processor
     }
 
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
-        self.save();
-        self.current.process(cx, event)
+        // Were the clone to panic, an older one would be taken for the state of before this turn.
+        self.before = None;
+        self.before = Some((self.clone)(&self.current.processor));
+        self.current.processor.process(cx, event)
     }
 
+    /// A pull that fails fails the run: nobody goes on with what was before it.
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
-        self.save();
-        self.current.pull(cx)
+        self.before = None;
+        self.current.processor.pull(cx)
     }
 
     fn restore(&mut self) -> bool {
         match self.before.take() {
             Some(before) => {
-                self.current = before;
+                self.current.processor = before;
                 true
             }
             None => false,
         }
+    }
+
+    fn restart(&mut self) -> bool {
+        self.before = None;
+        self.current.restart()
+    }
+
+    fn record(&mut self) -> &mut Record {
+        &mut self.current.record
+    }
+}
+
+impl fmt::Debug for dyn Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner")
     }
 }

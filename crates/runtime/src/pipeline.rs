@@ -166,7 +166,7 @@ impl PipelineBuilder {
         let mut processors = Vec::with_capacity(self.processors.len());
         for registered in self.processors {
             let name = names.name(&registered);
-            let wired = Wired::new(name, registered);
+            let mut wired = Wired::new(name, registered);
             wired.check(self.routing, &mut warnings)?;
             processors.push(wired);
         }
@@ -213,8 +213,9 @@ impl Wired {
         Wired { name, interests, registered }
     }
 
-    fn check(&self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
+    fn check(&mut self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
         let name = self.name.clone();
+        self.registered.check(&name)?;
         if self.interests.is_empty() {
             return Err(BuildError::NoInterests { name });
         }
@@ -428,8 +429,9 @@ impl Pipeline {
             self.processors.iter().map(|wired| wired.registered.priority).collect();
         let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
         let slots = self.processors.into_iter().map(|wired| {
-            let Registered { priority, on_failure, owner, .. } = wired.registered;
-            Slot::new(owner, band(priority), Info { name: wired.name, on_failure })
+            let Registered { priority, on_failure, mut owner, .. } = wired.registered;
+            let time_budget = owner.record().time_budget;
+            Slot::new(owner, band(priority), Info { name: wired.name, on_failure, time_budget })
         });
         // The thread that leads without helping posts too.
         self.core.install(slots.collect(), self.n_workers, self.n_workers + 1);

@@ -26,6 +26,8 @@ pub(crate) enum Work {
     Pull(OwnerIdx),
     /// Post what waits in this lane of outside submissions.
     Lane(u32),
+    /// See to the timers that are due.
+    Alarms,
 }
 
 /// A place in a ready set to be taken.

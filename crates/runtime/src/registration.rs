@@ -2,27 +2,14 @@
 //! fails.
 
 use std::fmt;
+use std::time::Duration;
 
 use selvedge_event::{Key, Text};
 
-use crate::owner::{Bare, Owner, Restored};
+use crate::error::BuildError;
+use crate::owner::{Bare, Factory, Owner, Restored};
+pub(crate) use crate::policy::FailurePolicy;
 use crate::processor::Processor;
-
-/// What happens after a failed turn. What the turn emitted is never published.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FailurePolicy {
-    /// The run fails: no further turn starts.
-    #[default]
-    Fail,
-    /// The event becomes a dead letter, and the processor goes on with the next. A source that
-    /// fails while it is pulled fails the run all the same: what it did not bring in is unknown.
-    ///
-    /// After a panic the processor's state can't be trusted: the run fails all the same, unless
-    /// the processor is [stateless](Configure::stateless) or
-    /// [restored](Configure::restored_by_clone).
-    Skip,
-}
 
 /// A processor and how it takes part in a pipeline. Made by [`Configure`].
 pub struct Registration<P> {
@@ -30,8 +17,20 @@ pub struct Registration<P> {
     priority: i32,
     on_failure: FailurePolicy,
     key: Option<Key>,
+    time_budget: Option<Duration>,
     processor: P,
-    keep: fn(P) -> Box<dyn Owner>,
+    state: State<P>,
+    factory: Option<Factory<P>>,
+}
+
+/// What is known of a processor's state after a failed turn.
+enum State<P> {
+    /// After a panic it is anybody's guess.
+    Unknown,
+    /// Turns leave nothing behind.
+    None,
+    /// A clone of before the turn can be had.
+    Cloned(fn(&P) -> P),
 }
 
 impl<P> fmt::Debug for Registration<P> {
@@ -41,6 +40,7 @@ impl<P> fmt::Debug for Registration<P> {
             .field("priority", &self.priority)
             .field("on_failure", &self.on_failure)
             .field("key", &self.key)
+            .field("time_budget", &self.time_budget)
             .finish_non_exhaustive()
     }
 }
@@ -53,8 +53,10 @@ impl<P: Processor> Registration<P> {
             priority: processor.default_priority(),
             on_failure: FailurePolicy::default(),
             key: None,
+            time_budget: None,
             processor,
-            keep: |processor| Box::new(Bare::distrusted(processor)),
+            state: State::Unknown,
+            factory: None,
         }
     }
 
@@ -72,10 +74,11 @@ impl<P: Processor> Registration<P> {
         self
     }
 
-    /// What happens after a failed turn.
+    /// What happens after a failed turn: a [`FailurePolicy`], a [`Retry`](crate::Retry) or a
+    /// [`Restart`](crate::Restart).
     #[must_use]
-    pub fn on_failure(mut self, policy: FailurePolicy) -> Registration<P> {
-        self.on_failure = policy;
+    pub fn on_failure(mut self, policy: impl Into<FailurePolicy>) -> Registration<P> {
+        self.on_failure = policy.into();
         self
     }
 
@@ -87,20 +90,48 @@ impl<P: Processor> Registration<P> {
     }
 
     /// Declares that turns leave nothing behind in the processor, so that it can go on after a
-    /// panic.
+    /// panic, and attempt a turn again.
     #[must_use]
     pub fn stateless(mut self) -> Registration<P> {
-        self.keep = |processor| Box::new(Bare::trusted(processor));
+        self.state = State::None;
         self
     }
 
-    /// Clones the processor before every turn, and goes on with the clone after a panic.
+    /// Clones the processor before every turn, and goes on with the clone after a panic and before
+    /// every further attempt. Under [`FailurePolicy::Fail`] nothing goes on, and nothing is cloned.
     #[must_use]
     pub fn restored_by_clone(mut self) -> Registration<P>
     where
         P: Clone,
     {
-        self.keep = |processor| Box::new(Restored::new(processor));
+        self.state = State::Cloned(P::clone);
+        self
+    }
+
+    /// Says how to make a new processor, for a [`Restart`](crate::Restart). It takes the place of
+    /// one whose turn failed, under the same name and with the same interests. If the factory
+    /// panics, the run fails.
+    #[must_use]
+    pub fn restarted_by(mut self, factory: impl FnMut() -> P + Send + 'static) -> Registration<P> {
+        self.factory = Some(Box::new(factory));
+        self
+    }
+
+    /// Restarts from a clone of the processor as it is now, before its first turn.
+    #[must_use]
+    pub fn restarted_by_clone(self) -> Registration<P>
+    where
+        P: Clone,
+    {
+        let pristine = self.processor.clone();
+        self.restarted_by(move || pristine.clone())
+    }
+
+    /// How long an attempt at a turn should take at most. A turn can't be stopped: one that takes
+    /// longer is reported, and counts by what it returned.
+    #[must_use]
+    pub fn time_budget(mut self, budget: Duration) -> Registration<P> {
+        self.time_budget = Some(budget);
         self
     }
 }
@@ -136,7 +167,7 @@ pub trait Configure: Processor + Sized {
     }
 
     /// See [`Registration::on_failure`].
-    fn on_failure(self, policy: FailurePolicy) -> Registration<Self> {
+    fn on_failure(self, policy: impl Into<FailurePolicy>) -> Registration<Self> {
         Registration::new(self).on_failure(policy)
     }
 
@@ -156,6 +187,24 @@ pub trait Configure: Processor + Sized {
         Self: Clone,
     {
         Registration::new(self).restored_by_clone()
+    }
+
+    /// See [`Registration::restarted_by`].
+    fn restarted_by(self, factory: impl FnMut() -> Self + Send + 'static) -> Registration<Self> {
+        Registration::new(self).restarted_by(factory)
+    }
+
+    /// See [`Registration::restarted_by_clone`].
+    fn restarted_by_clone(self) -> Registration<Self>
+    where
+        Self: Clone,
+    {
+        Registration::new(self).restarted_by_clone()
+    }
+
+    /// See [`Registration::time_budget`].
+    fn time_budget(self, budget: Duration) -> Registration<Self> {
+        Registration::new(self).time_budget(budget)
     }
 }
 
@@ -198,14 +247,30 @@ pub(crate) struct Registered {
 
 impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
-        Registered {
-            name: registration.name,
-            type_name: short_type_name::<P>(),
-            priority: registration.priority,
-            on_failure: registration.on_failure,
-            key: registration.key,
-            owner: (registration.keep)(registration.processor),
+        let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
+        let mut owner: Box<dyn Owner> = match (registration.state, &on_failure) {
+            // Nobody will ask for the clone.
+            (State::Unknown | State::Cloned(_), FailurePolicy::Fail) | (State::Unknown, _) => {
+                Box::new(Bare::new(processor, false, factory))
+            }
+            (State::None, _) => Box::new(Bare::new(processor, true, factory)),
+            (State::Cloned(clone), _) => Box::new(Restored::new(processor, clone, factory)),
+        };
+        owner.record().time_budget = registration.time_budget;
+        let type_name = short_type_name::<P>();
+        Registered { name, type_name, priority, on_failure, key, owner }
+    }
+}
+
+impl Registered {
+    /// Refuses a failure policy or a budget that can't work.
+    pub(crate) fn check(&mut self, name: &Text) -> Result<(), BuildError> {
+        let record = self.owner.record();
+        if record.time_budget == Some(Duration::ZERO) {
+            let what = "a time budget of zero";
+            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
         }
+        self.on_failure.check(name, record.kept)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Owns the report of a run: what came in, what became of it, who did how much.
 
 use std::fmt;
+use std::iter::repeat;
 use std::time::Duration;
 
 use selvedge_event::{Ending, Event, Text, Topic};
 use selvedge_sync::signal::Signal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::listeners::{ObserverReport, RecorderReport};
 
@@ -84,7 +85,35 @@ pub struct WorkerReport {
     pub busy: Duration,
 }
 
-/// An event whose turn failed under [`FailurePolicy::Skip`](crate::FailurePolicy::Skip).
+/// An event whose turn failed, and after which its processor went on: under
+/// [`FailurePolicy::Skip`](crate::FailurePolicy::Skip), with a
+/// [`Restart`](crate::FailurePolicy::Restart), or when the attempts of a
+/// [`Retry`](crate::FailurePolicy::Retry) were used up.
+///
+/// Shown as one line. Serialized with the event's value, for people and for other tools:
+///
+/// ```
+/// use selvedge_event::{Dynamic, Interest, Interests};
+/// use selvedge_runtime::{Configure, Context, FailurePolicy, Pipeline, Processor, Result};
+/// # use selvedge_event::Event;
+/// # struct Till;
+/// impl Processor for Till {
+///     fn process(&mut self, _cx: &mut Context, _event: &Event) -> Result {
+///         Err(std::io::Error::other("no paper").into())
+///     }
+/// #   fn interests(&self) -> Interests { Interests::listed([Interest::kind("sold")]) }
+/// }
+///
+/// let pipeline =
+///     Pipeline::builder().processor(Till.on_failure(FailurePolicy::Skip)).build()?;
+/// pipeline.submit(Dynamic::new("sold", 3))?;
+/// let mut report = pipeline.run()?;
+/// let letter = report.dead_letters.remove(0);
+/// assert_eq!(letter.to_string(), "sold at `Till`: no paper");
+/// assert_eq!(serde_json::to_value(&letter)?["event"], 3);
+/// assert_eq!(letter.into_event().unwrap().to_string(), "sold"); // To be submitted again.
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
@@ -92,8 +121,9 @@ pub struct DeadLetter {
     pub processor: Text,
     /// What the event was.
     pub topic: Topic,
-    /// The event itself; not serialized.
-    #[serde(skip)]
+    /// The event itself. Serialized as its payload's value, or as nothing where that can't be
+    /// encoded; not read back, because only the program knows the value's type.
+    #[serde(serialize_with = "payload", skip_deserializing)]
     pub event: Option<Event>,
     /// The error and its causes, or the panic's message.
     pub error: String,
@@ -101,6 +131,32 @@ pub struct DeadLetter {
     pub panicked: bool,
     /// How many times the turn was attempted.
     pub attempts: u32,
+}
+
+impl DeadLetter {
+    /// The event, to be submitted again; `None` for a letter that was read back.
+    #[must_use]
+    pub fn into_event(self) -> Option<Event> {
+        self.event
+    }
+}
+
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at `{}`", self.topic, self.processor)?;
+        if self.attempts > 1 {
+            write!(f, " after {} attempts", self.attempts)?;
+        }
+        f.write_str(if self.panicked { ": panicked" } else { "" })?;
+        for (line, before) in self.error.lines().zip([": "].into_iter().chain(repeat(" "))) {
+            write!(f, "{before}{}", line.trim())?;
+        }
+        Ok(())
+    }
+}
+
+fn payload<S: Serializer>(event: &Option<Event>, serializer: S) -> Result<S::Ok, S::Error> {
+    event.as_ref().and_then(Event::to_json).serialize(serializer)
 }
 
 impl RunReport {
@@ -158,7 +214,7 @@ impl fmt::Display for RunReport {
             writeln!(f)?;
         }
         for letter in &self.dead_letters {
-            writeln!(f, "  dead: {} at `{}`: {}", letter.topic, letter.processor, letter.error)?;
+            writeln!(f, "  dead: {letter}")?;
         }
         for ObserverReport { name, told, missed, panicked } in &self.observers {
             if *missed > 0 || *panicked {
@@ -191,5 +247,55 @@ mod seconds {
     ) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use selvedge_event::{Dynamic, Kind, Payload};
+
+    use super::*;
+
+    fn letter(event: Event, error: &str, panicked: bool, attempts: u32) -> DeadLetter {
+        let (processor, topic) = (Text::literal("till"), event.topic());
+        let (event, error) = (Some(event), error.to_owned());
+        DeadLetter { processor, topic, event, error, panicked, attempts }
+    }
+
+    fn sold() -> Event {
+        Event::new(Dynamic::new("sold", 3).named("tea").keyed(7))
+    }
+
+    #[test]
+    fn a_dead_letter_is_one_line() {
+        assert_snapshot!(letter(sold(), "no paper", false, 1), @r#"sold "tea" [7] at `till`: no paper"#);
+        assert_snapshot!(letter(sold(), "two\n  lines", false, 3), @r#"sold "tea" [7] at `till` after 3 attempts: two lines"#);
+        assert_snapshot!(letter(sold(), "index out of bounds", true, 1), @r#"sold "tea" [7] at `till`: panicked: index out of bounds"#);
+        assert_snapshot!(letter(sold(), "", true, 2), @r#"sold "tea" [7] at `till` after 2 attempts: panicked"#);
+    }
+
+    /// Not serializable.
+    struct Opaque;
+
+    impl Payload for Opaque {
+        fn kind() -> Kind {
+            Kind::literal("opaque")
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_is_written_out_with_the_event_s_value_and_read_back_without() {
+        let written = |event| {
+            let letter = letter(event, "no paper", false, 1);
+            serde_json::to_string(&letter).expect("it is plain data")
+        };
+        assert_snapshot!(written(sold()), @r#"{"processor":"till","topic":{"kind":"sold","name":"tea","key":7},"event":3,"error":"no paper","panicked":false,"attempts":1}"#);
+        assert_snapshot!(written(Event::new(Opaque)), @r#"{"processor":"till","topic":{"kind":"opaque","name":"opaque"},"event":null,"error":"no paper","panicked":false,"attempts":1}"#);
+        let unkeyed = Event::new(Dynamic::new("sold", 3).named("tea"));
+        let topic = unkeyed.topic();
+        let back: DeadLetter = serde_json::from_str(&written(unkeyed)).expect("it is its own");
+        assert_eq!((back.topic.clone(), back.attempts), (topic, 1));
+        assert!(back.into_event().is_none());
     }
 }

@@ -152,7 +152,7 @@ impl Run {
                 Step::Poison { ending } => {
                     core.close_lanes();
                     // Before anyone is told: a stop that comes now is too late to change it.
-                    let ending = *core.lock().stopping.get_or_insert(ending);
+                    let ending = core.end(ending);
                     if self.is_heard::<Poison>() {
                         self.worker.broadcast(Poison { ending });
                     }
@@ -279,7 +279,7 @@ impl Run {
             handled: sched.tally.handled,
             dead: sched.tally.dead,
             dropped: 0,
-            abandoned: in_mailboxes + lanes.abandoned,
+            abandoned: in_mailboxes + lanes.abandoned + sched.n_abandoned,
             unrouted: sched.tally.unrouted + lanes.unrouted,
             phases: self.n_phases,
             elapsed,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use selvedge_event::{Event, IntoEvent, Payload, Text, Typed};
+use selvedge_sync::Clock;
 
 use crate::ask::Question;
 use crate::limits::Limits;
@@ -13,7 +14,7 @@ use crate::outbox::Outbox;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};
 use crate::routes::{RouteCache, RouteTable};
-use crate::turn::{Seated, TurnFailure};
+use crate::turn::{Seated, TurnEnd};
 
 /// One processor taking turns alone: its turns have the boundary that they have in a pipeline, and
 /// what they emit can be looked at.
@@ -35,6 +36,7 @@ use crate::turn::{Seated, TurnFailure};
 pub struct Solo {
     registered: Registered,
     name: Text,
+    clock: Clock,
     outbox: Outbox,
 }
 
@@ -62,15 +64,16 @@ impl Solo {
         let registered = Registered::from(processor.into_registration());
         let name = registered.name.clone().unwrap_or(Text::literal(registered.type_name));
         let routes = RouteCache::new(Arc::new(RouteTable::default()));
-        let outbox = Outbox::new(routes, Limits::default().emissions_per_turn_max);
-        Solo { registered, name, outbox }
+        let limits = Limits::default();
+        let mut outbox = Outbox::new(routes, limits.emissions_per_turn_max, 0);
+        outbox.timers.allow(limits.timers_max);
+        Solo { registered, name, clock: Clock::real(), outbox }
     }
 
     /// One turn on one event, whether or not the processor is interested in it.
     pub fn turn(&mut self, event: impl IntoEvent) -> SoloTurn {
         let event = event.into_event();
-        let result = self.seated().take_turn(&event, &Origin::inside());
-        self.look(result.map(|_wish| ()))
+        self.attempt(&event, &Origin::inside())
     }
 
     /// One turn on a question; returns the reply too, if there is one.
@@ -78,8 +81,7 @@ impl Solo {
         let event = question.into_event();
         let (question, answer) = Question::new::<R>(event.topic());
         let origin = Origin { descent: Descent::Outside, question: Some(question) };
-        let result = self.seated().take_turn(&event, &origin);
-        let turn = self.look(result.map(|_wish| ()));
+        let turn = self.attempt(&event, &origin);
         self.outbox.give_replies();
         drop(origin);
         (turn, answer.now().and_then(Result::ok))
@@ -88,19 +90,40 @@ impl Solo {
     /// One pull of at most `room` events.
     pub fn pull(&mut self, room: usize) -> SoloTurn<Pull> {
         let result = self.seated().pull(&Origin::inside(), room);
+        self.look(result.map_err(|failed| (failed.panicked, failed.cause)))
+    }
+
+    /// A turn with all its attempts, none of which waits.
+    fn attempt(&mut self, event: &Event, origin: &Origin) -> SoloTurn {
+        let mut end = self.seated().take_turn(event, origin, 1);
+        while let TurnEnd::Again(again) = end {
+            end = self.seated().take_turn(event, origin, again.attempt);
+        }
+        let result = match end {
+            TurnEnd::GivenUp(given_up) => Err((given_up.panicked, given_up.cause)),
+            TurnEnd::Done | TurnEnd::Pulls | TurnEnd::Again(_) => Ok(()),
+        };
+        self.outbox.timers.drain().for_each(drop);
         self.look(result)
     }
 
     fn seated(&mut self) -> Seated<'_> {
-        Seated { owner: &mut *self.registered.owner, name: &self.name, outbox: &mut self.outbox }
+        Seated {
+            owner: &mut *self.registered.owner,
+            name: &self.name,
+            policy: &self.registered.on_failure,
+            clock: &self.clock,
+            outbox: &mut self.outbox,
+        }
     }
 
-    fn look<T>(&mut self, result: Result<T, TurnFailure>) -> SoloTurn<T> {
+    /// What there is to see after a turn; of a failed one, whether it panicked and why.
+    fn look<T>(&mut self, result: Result<T, (bool, anyhow::Error)>) -> SoloTurn<T> {
         let emitted = self.outbox.current_turn().map(|(event, _)| event.clone()).collect();
         self.outbox.forget_emissions();
-        let result = result.map_err(|failure| match failure.panicked {
-            true => anyhow!("panicked: {:#}", failure.cause),
-            false => failure.cause,
+        let result = result.map_err(|(panicked, cause)| match panicked {
+            true => anyhow!("panicked: {cause:#}"),
+            false => cause,
         });
         SoloTurn { result, emitted }
     }

@@ -1,20 +1,25 @@
 //! Owns the boundary of a turn: the one place where user code is called and its panics are caught.
+//! A turn is one delivery; the attempts at it happen inside.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use selvedge_event::{Ending, Event, Text};
+use selvedge_sync::Clock;
 use selvedge_sync::thread::Caught;
 
+use crate::attempts::{Fault, Verdict, Why};
 use crate::context::Context;
 use crate::origin::Origin;
-use crate::outbox::{Outbox, Refusal};
+use crate::outbox::Outbox;
 use crate::owner::Owner;
+use crate::policy::{FailurePolicy, Meanwhile};
 use crate::processor::{Pull, Result};
 use crate::spans;
 
-/// How a turn failed. What it emitted is rolled back by then.
+/// How an attempt failed. What it did is undone by then.
 #[derive(Debug)]
 pub(crate) struct TurnFailure {
     pub(crate) cause: anyhow::Error,
@@ -23,68 +28,244 @@ pub(crate) struct TurnFailure {
     pub(crate) usable: bool,
 }
 
-/// What a turn wants beyond what it emitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    Nothing,
-    /// To be pulled from.
+/// How a turn failed for good.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    /// The last attempt's error.
+    pub(crate) cause: anyhow::Error,
+    pub(crate) panicked: bool,
+    pub(crate) attempts: u32,
+    pub(crate) then: Then,
+}
+
+/// What comes after a turn that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The event is a dead letter, and the processor goes on.
+    GoesOn,
+    /// The same, but for a new processor in the place of the old one.
+    Restarted,
+    Fails(Why),
+    /// It was to be restarted, and that panicked.
+    NotRestarted(String),
+}
+
+/// A turn is not over: it is to be attempted again.
+#[derive(Debug)]
+pub(crate) struct Again {
+    /// The next attempt's number.
+    pub(crate) attempt: u32,
+    pub(crate) after: Duration,
+    pub(crate) meanwhile: Meanwhile,
+    pub(crate) failure: TurnFailure,
+}
+
+/// What came of an attempt at a turn. Small where nothing is wrong.
+#[derive(Debug)]
+pub(crate) enum TurnEnd {
+    Done,
+    /// Done, and the processor wants to be pulled from.
     Pulls,
+    Again(Box<Again>),
+    GivenUp(Box<GivenUp>),
+}
+
+/// What an attempt calls. Both are the user's code and may panic.
+pub(crate) trait Attempted {
+    /// What it returns.
+    type Done;
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Result<Self::Done>;
+
+    /// Called after an attempt that failed; says whether there is a state to go on with.
+    fn restore(&mut self, after: Failed) -> bool;
+}
+
+/// How an attempt came to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failed {
+    Error,
+    Panic,
+}
+
+/// Makes an attempt; undoes what it did if it fails. The one place where panics are caught.
+#[inline]
+pub(crate) fn attempt<A: Attempted>(
+    attempted: &mut A,
+    outbox: &mut Outbox,
+    seat: Seat<'_>,
+    origin: &Origin,
+) -> Result<A::Done, TurnFailure> {
+    outbox.begin_turn(origin);
+    let mut cx = Context::new(&mut *outbox, seat);
+    match catch_unwind(AssertUnwindSafe(|| attempted.run(&mut cx))) {
+        Ok(Ok(done)) if outbox.is_within_limits() => Ok(done),
+        called => Err(undo(outbox, attempted, called)),
+    }
+}
+
+/// Rolls an attempt back and says why.
+#[cold]
+fn undo<A: Attempted>(
+    outbox: &mut Outbox,
+    attempted: &mut A,
+    called: Caught<Result<A::Done>>,
+) -> TurnFailure {
+    let refused = outbox.take_refusal().map(|refusal| refusal.explain(outbox.per_turn_max()));
+    let (cause, failed) = match (called, refused) {
+        (Ok(Err(cause)), _) => (cause, Failed::Error),
+        (Err(panic), _) => (anyhow!(panic_message(&*panic)), Failed::Panic),
+        (Ok(Ok(_)), Some(refused)) => (refused, Failed::Error),
+        (Ok(Ok(_)), None) => unreachable!("an attempt that succeeded is not undone"),
+    };
+    outbox.roll_back();
+    // Restoring drops the state that the attempt left behind: that is the user's code too.
+    let restored = catch_unwind(AssertUnwindSafe(|| attempted.restore(failed)));
+    TurnFailure { cause, panicked: failed == Failed::Panic, usable: restored.unwrap_or(false) }
+}
+
+/// A processor's turn on an event.
+struct Turn<'a> {
+    owner: &'a mut dyn Owner,
+    policy: &'a FailurePolicy,
+    event: &'a Event,
+}
+
+impl Attempted for Turn<'_> {
+    type Done = ();
+
+    #[inline]
+    fn run(&mut self, cx: &mut Context<'_>) -> Result {
+        self.owner.process(cx, self.event)
+    }
+
+    fn restore(&mut self, after: Failed) -> bool {
+        let as_it_should_be = after == Failed::Error && !self.policy.undoes_errors();
+        as_it_should_be || self.owner.restore()
+    }
+}
+
+/// A pull from a processor.
+struct Pulling<'a> {
+    owner: &'a mut dyn Owner,
+}
+
+impl Attempted for Pulling<'_> {
+    type Done = Pull;
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        if self.owner.record().dormant { Ok(Pull::Done) } else { self.owner.pull(cx) }
+    }
+
+    /// A pull that fails fails the run, whatever can be said about the state.
+    fn restore(&mut self, after: Failed) -> bool {
+        after == Failed::Error
+    }
+}
+
+/// What a context knows of the turn it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat<'a> {
+    pub(crate) name: &'a Text,
+    /// How many events a pull should bring in at most.
+    pub(crate) room: usize,
+    /// From 1.
+    pub(crate) attempt: u32,
 }
 
 /// Whose turn it is, and where what it emits goes.
 pub(crate) struct Seated<'a> {
     pub(crate) owner: &'a mut dyn Owner,
     pub(crate) name: &'a Text,
+    pub(crate) policy: &'a FailurePolicy,
+    pub(crate) clock: &'a Clock,
     pub(crate) outbox: &'a mut Outbox,
 }
 
 impl Seated<'_> {
-    /// One turn on one event.
-    pub(crate) fn take_turn(
-        &mut self,
-        event: &Event,
-        origin: &Origin,
-    ) -> Result<Wish, TurnFailure> {
-        let _span = spans::turn(self.name, event, 1);
-        self.outbox.begin_turn(origin);
-        let mut cx = Context::new(self.outbox, self.name, 0);
-        let called = catch_unwind(AssertUnwindSafe(|| self.owner.process(&mut cx, event)));
-        let wish = if cx.wants_pull() { Wish::Pulls } else { Wish::Nothing };
-        match called {
-            Ok(Ok(())) if !self.outbox.has_refused() => Ok(wish),
-            called => Err(self.undo(called)),
+    /// The `number`-th attempt at a turn on an event, from 1.
+    #[inline]
+    pub(crate) fn take_turn(&mut self, event: &Event, origin: &Origin, number: u32) -> TurnEnd {
+        let _span = spans::turn(self.name, event, number);
+        let mut turn = Turn { owner: &mut *self.owner, policy: self.policy, event };
+        let seat = Seat { name: self.name, room: 0, attempt: number };
+        match attempt(&mut turn, self.outbox, seat, origin) {
+            Ok(()) if !self.outbox.wants_pull() => TurnEnd::Done,
+            Ok(()) => {
+                self.owner.record().dormant = false;
+                TurnEnd::Pulls
+            }
+            Err(failure) => self.recover(number, failure),
+        }
+    }
+
+    /// Does what the policy says about an attempt that failed.
+    #[cold]
+    fn recover(&mut self, number: u32, failure: TurnFailure) -> TurnEnd {
+        let then = match self.judge(number, &failure) {
+            Verdict::Again { attempt, after, meanwhile } => {
+                return TurnEnd::Again(Box::new(Again { attempt, after, meanwhile, failure }));
+            }
+            Verdict::Dead => Then::GoesOn,
+            Verdict::Restart => self.restart(),
+            Verdict::Fail(why) => Then::Fails(why),
+        };
+        let TurnFailure { cause, panicked, .. } = failure;
+        TurnEnd::GivenUp(Box::new(GivenUp { cause, panicked, attempts: number, then }))
+    }
+
+    fn judge(&mut self, attempt: u32, failure: &TurnFailure) -> Verdict {
+        let worthwhile = || self.policy.is_worthwhile(&failure.cause);
+        let worthwhile = catch_unwind(AssertUnwindSafe(worthwhile)).unwrap_or(false);
+        let record = self.owner.record();
+        let restartable = record.kept.restartable;
+        let fault = Fault { worthwhile, usable: failure.usable, restartable };
+        let now = self.clock.now();
+        record.attempts.judge(self.policy, self.name, attempt, fault, now)
+    }
+
+    fn restart(&mut self) -> Then {
+        match catch_unwind(AssertUnwindSafe(|| self.owner.restart())) {
+            Ok(true) => Then::Restarted,
+            Ok(false) => unreachable!("a restart without a factory is refused at build"),
+            Err(panic) => Then::NotRestarted(panic_message(&*panic)),
         }
     }
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
         let _span = spans::pull(self.name);
-        self.outbox.begin_turn(origin);
-        let mut cx = Context::new(self.outbox, self.name, room);
-        match catch_unwind(AssertUnwindSafe(|| self.owner.pull(&mut cx))) {
-            Ok(Ok(answer)) if !self.outbox.has_refused() => Ok(answer),
-            called => Err(self.undo(called)),
-        }
-    }
-
-    /// Rolls the turn back and says why.
-    #[cold]
-    fn undo<T>(&mut self, called: Caught<Result<T>>) -> TurnFailure {
-        let (cause, panicked) = match (called, self.outbox.take_refusal()) {
-            (Ok(Err(cause)), _) => (cause, false),
-            (Err(panic), _) => (anyhow!(panic_message(&*panic)), true),
-            (Ok(Ok(_)), Some(refusal)) => (explain(refusal, self.outbox), false),
-            (Ok(Ok(_)), None) => unreachable!("a turn that succeeded is not undone"),
-        };
-        self.outbox.roll_back();
-        TurnFailure { cause, panicked, usable: !panicked || self.restore() }
-    }
-
-    /// Restoring drops the state that the panic left behind: that is the user's code too.
-    fn restore(&mut self) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.owner.restore())).unwrap_or(false)
+        let seat = Seat { name: self.name, room, attempt: 1 };
+        attempt(&mut Pulling { owner: &mut *self.owner }, self.outbox, seat, origin)
     }
 }
+
+impl GivenUp {
+    /// The error that the run fails with, if it does.
+    pub(crate) fn into_error(self) -> anyhow::Error {
+        let GivenUp { mut cause, panicked, attempts, then } = self;
+        if attempts > 1 {
+            cause = cause.context(format!("gave up after {attempts} attempts"));
+        }
+        match then {
+            Then::GoesOn | Then::Restarted | Then::Fails(Why::Policy) => cause,
+            Then::Fails(Why::Unusable) if panicked => cause.context(UNTRUSTED),
+            Then::Fails(Why::Unusable) => cause.context(NOT_RESTORED),
+            Then::Fails(Why::TooManyRestarts(limit)) => cause.context(format!(
+                "needs more than {} restarts within {:?}: mend what fails, or allow more with \
+                 `Restart::at_most`",
+                limit.max, limit.per
+            )),
+            Then::NotRestarted(panic) => cause.context(format!(
+                "can't be restarted, because its factory, or its destructor, panicked ({panic})"
+            )),
+        }
+    }
+}
+
+const UNTRUSTED: &str = "panicked, and its state can't be trusted any more: register it \
+    `.stateless()` or `.restored_by_clone()` to go on after a panic";
+const NOT_RESTORED: &str = "panicked while its state of before the turn was put back";
 
 /// The error and its causes. To format it is to call the user's code.
 pub(crate) fn describe(cause: &anyhow::Error) -> String {
@@ -103,19 +284,148 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
     anyhow!(panic_message(panic)).context("panicked")
 }
 
-fn explain(refusal: Refusal, outbox: &Outbox) -> anyhow::Error {
-    match refusal {
-        Refusal::TooMany => anyhow!(
-            "the turn emitted more than {} events: emit from several turns, from a source, or \
-             raise `Limits::emissions_per_turn_max`",
-            outbox.per_turn_max()
-        ),
-        Refusal::KindClash(clash) => clash.into(),
-    }
-}
-
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use anyhow::bail;
+    use insta::assert_snapshot;
+    use selvedge_event::Dynamic;
+
+    use super::*;
+    use crate::owner::{Bare, Restored};
+    use crate::policy::{Restart, Retry};
+    use crate::processor::Processor;
+    use crate::routes::{RouteCache, RouteTable};
+    use crate::timer_log::TimerWish;
+
+    /// Does what the event's value says, letter by letter: `e` emits, `s` sets a timer, `t` one
+    /// that repeats, `c` cancels the last, `z` asks for a period of zero, `f` fails on the first
+    /// attempt, `F` on each, `p` panics on each. Counts the letters it has done.
+    #[derive(Clone, Default)]
+    struct Player {
+        n_done: u32,
+    }
+
+    impl Processor for Player {
+        fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+            let letters = event.value().and_then(|value| value.as_str()).unwrap_or_default();
+            let second = Duration::from_secs(1);
+            let mut timer = None;
+            for letter in letters.chars() {
+                self.n_done += 1;
+                let alarm = Dynamic::new("alarm", self.n_done);
+                match letter {
+                    'e' => cx.emit(alarm),
+                    's' => timer = Some(cx.emit_after(second, alarm)),
+                    't' => timer = Some(cx.emit_every(second, alarm)),
+                    'z' => timer = Some(cx.emit_every(Duration::ZERO, alarm)),
+                    'c' => cx.cancel(timer.expect("one was set before")),
+                    'f' if cx.attempt() == 1 => bail!("once"),
+                    'F' => bail!("each time"),
+                    'p' => panic!("planted"),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// What is left of these turns: wishes of timers, numbers of emissions, how each ended.
+    fn trace(policy: impl Into<FailurePolicy>, turns: &[&str]) -> String {
+        let policy = policy.into();
+        let mut owner = Restored::new(Player::default(), Player::clone, None);
+        let mut restarted = Bare::new(Player::default(), false, Some(Box::new(Player::default)));
+        let owner: &mut dyn Owner = match policy {
+            FailurePolicy::Restart(_) => &mut restarted,
+            _ => &mut owner,
+        };
+        let mut outbox = Outbox::new(RouteCache::new(Arc::new(RouteTable::default())), 3, 0);
+        outbox.timers.allow(3);
+        let (name, clock) = (Text::literal("player"), Clock::manual());
+        let mut text = String::new();
+        for turn in turns {
+            let event = Event::new(Dynamic::new("play", *turn));
+            let outbox = &mut outbox;
+            let mut seated = Seated { owner, name: &name, policy: &policy, clock: &clock, outbox };
+            let mut end = seated.take_turn(&event, &Origin::outside(), 1);
+            while let TurnEnd::Again(again) = end {
+                end = seated.take_turn(&event, &Origin::outside(), again.attempt);
+            }
+            text += &match end {
+                TurnEnd::GivenUp(given_up) => {
+                    let GivenUp { attempts, panicked, .. } = *given_up;
+                    let then = given_up.then.clone();
+                    let error = given_up.into_error();
+                    format!("{turn}: {attempts} attempts, {panicked}, {then:?}, {error:#}\n")
+                }
+                end => format!("{turn}: {end:?}\n"),
+            };
+        }
+        for wish in outbox.timers.drain() {
+            text += &match wish {
+                TimerWish::Set { repeat, event, origin, .. } => {
+                    let value = event.value().cloned().unwrap_or_default();
+                    format!("{value} {repeat:?} {:?}\n", origin.descent)
+                }
+                TimerWish::Cancel(id) => format!("cancel {}\n", id.number),
+            };
+        }
+        text + &format!("{} emitted", outbox.len())
+    }
+
+    #[test]
+    fn what_a_failed_attempt_did_to_timers_is_undone_too() {
+        assert_snapshot!(trace(FailurePolicy::Skip, &["es", "estF", "sp", "tc"]), @r"
+        es: Done
+        estF: 1 attempts, false, GoesOn, each time
+        sp: 1 attempts, true, GoesOn, planted
+        tc: Done
+        2 Once Outside
+        7 Every(1s) Outside
+        cancel 4
+        1 emitted
+        ");
+        assert_snapshot!(trace(Retry::times(2), &["esf", "ts"]), @r"
+        esf: Done
+        ts: Done
+        2 Once Outside
+        4 Every(1s) Outside
+        5 Once Outside
+        1 emitted
+        ");
+    }
+
+    #[test]
+    fn a_turn_that_may_not_set_its_timer_fails_although_it_returned() {
+        assert_snapshot!(trace(FailurePolicy::Skip, &["ez", "ssss", "eeee", "sss", "s"]), @r"
+        ez: 1 attempts, false, GoesOn, the turn set a timer with a period of zero: emit the event instead
+        ssss: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
+        eeee: 1 attempts, false, GoesOn, the turn emitted more than 3 events: emit from several turns, from a source, or raise `Limits::emissions_per_turn_max`
+        sss: Done
+        s: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
+        11 Once Outside
+        12 Once Outside
+        13 Once Outside
+        0 emitted
+        ");
+    }
+
+    #[test]
+    fn a_restart_is_a_new_processor_and_a_dead_letter() {
+        let restart = Restart::at_most(1, Duration::from_secs(9));
+        assert_snapshot!(trace(restart, &["ee", "eF", "e", "F"]), @r"
+        ee: Done
+        eF: 1 attempts, false, Restarted, each time
+        e: Done
+        F: 1 attempts, false, Fails(TooManyRestarts(Restart { max: 1, per: 9s })), needs more than 1 restarts within 9s: mend what fails, or allow more with `Restart::at_most`: each time
+        3 emitted
+        ");
+    }
 }

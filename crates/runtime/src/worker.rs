@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use selvedge_event::{Event, IntoEvent};
 
+use crate::alarms::Alarm;
 use crate::core::{Assignment, Core, Counts, Seat};
+use crate::failure::Failure;
 use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
@@ -20,7 +22,7 @@ use crate::processor::Pull;
 use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
 use crate::tally::Tally;
-use crate::turn::Seated;
+use crate::turn::{Seated, TurnFailure};
 use post::{Gift, Posting};
 
 /// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
@@ -59,7 +61,9 @@ struct Hands {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
-        let outbox = Outbox::new(routes, core.limits.emissions_per_turn_max);
+        let number = u32::try_from(id).expect("workers are counted in u32");
+        let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
+        outbox.timers.allow(core.limits.timers_max);
         let hands = Hands {
             id,
             outbox,
@@ -161,6 +165,7 @@ impl<'c> Shift<'c> {
                 Work::Pull(owner) if stopping => self.pull(owner, 0),
                 Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
                 Work::Lane(lane) => self.empty_lane(lane, room),
+                Work::Alarms => self.see_to_alarms(),
             }
         }
         self.hands.outbox.log.forget_question();
@@ -214,6 +219,7 @@ impl<'c> Shift<'c> {
         let Hands { streak, tally, .. } = &*self.hands;
         let untold = tally.in_flight().unsigned_abs();
         *streak < STREAK_MAX
+            && !(self.core.has_alarms() && self.core.is_alarm_due())
             && untold < UNTOLD_MAX
             && !self.core.has_takeable()
             && !self.core.is_halted()
@@ -285,7 +291,9 @@ impl<'c> Shift<'c> {
             counts.pulls += 1;
             let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
             let outbox = &mut self.hands.outbox;
-            Seated { owner, name: &slot.info.name, outbox }.pull(&origin, room)
+            let info = &slot.info;
+            let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
+            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();
@@ -297,7 +305,9 @@ impl<'c> Shift<'c> {
             Ok(answer) => answer == Pull::More,
             Err(failure) => {
                 counts.failures += 1;
-                batch::give_up(core, slot, None, failure);
+                // A source that fails has not brought in all there is: nothing to be skipped.
+                let TurnFailure { cause, panicked, usable: _ } = failure;
+                core.fail(Failure::Pull { processor: slot.info.name.clone(), cause, panicked });
                 false
             }
         };
@@ -318,6 +328,35 @@ impl<'c> Shift<'c> {
         if core.lanes[lane as usize].release() {
             self.hands.newly.push(Newly::Lane(lane));
         }
+    }
+
+    /// Sees to the timers that are due.
+    fn see_to_alarms(&mut self) {
+        for alarm in self.core.take_due() {
+            match alarm {
+                Alarm::Emit { event, origin } => {
+                    self.hands.outbox.begin_turn(&origin);
+                    self.hands.outbox.emit(event);
+                    // Two Rust types under one kind: it would have been refused when it was set,
+                    // had its kind been known then.
+                    if let Some(refusal) = self.hands.outbox.take_refusal() {
+                        self.core.fail(Failure::Timer { cause: refusal.explain(1) });
+                    }
+                }
+                Alarm::Wake(owner) => {
+                    self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
+                }
+                Alarm::Redeliver { to, event, origin, n_attempts } => {
+                    let mail = Mail::Again(Box::new((event, n_attempts)));
+                    let parcel = Parcel { origin, mail, heap_bytes: 0 };
+                    let node = self.hands.outbox.log.stock.node(parcel);
+                    let effect = self.core.slots()[to as usize].mailbox.post(node);
+                    self.hands.newly.extend(Newly::from_effect(effect, to));
+                }
+            }
+        }
+        self.hands.outbox.log.forget_question();
+        self.publish(Posting::Midway);
     }
 
     /// Gives a mailbox back to whoever finds it ready.

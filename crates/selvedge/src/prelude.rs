@@ -5,6 +5,7 @@ pub use selvedge_event::{
     Payload, Phase, Poison, Signature, Topic, Typed,
 };
 pub use selvedge_runtime::{
-    Collected, Configure, Context, FailurePolicy, Limits, Pipeline, PipelineBuilder, Processor,
-    Pull, Result, RunError, RunReport, Running, Submitter, on, processor,
+    Backoff, Collected, Configure, Context, FailurePolicy, LastResort, Limits, Pipeline,
+    PipelineBuilder, Processor, Pull, Restart, Result, Retry, RunError, RunReport, Running,
+    Submitter, on, processor,
 };

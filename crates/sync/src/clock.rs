@@ -49,7 +49,8 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock, and all its clones, forward.
+    /// Moves a manual clock, and all its clones, forward; at the end of time, after 584 years, it
+    /// stands still.
     ///
     /// # Panics
     ///
@@ -59,6 +60,23 @@ impl Clock {
             panic!("only a manual clock can be advanced");
         };
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        nanos.fetch_add(by, Ordering::Relaxed);
+        let advanced = |now: u64| Some(now.saturating_add(by));
+        let _ = nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advanced);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_never_goes_back() {
+        let clock = Clock::manual();
+        let same = clock.clone();
+        clock.advance(Duration::from_secs(1));
+        same.advance(Duration::MAX);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.now(), Duration::from_nanos(u64::MAX));
+        assert_eq!(same.now(), clock.now());
     }
 }

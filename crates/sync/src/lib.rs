@@ -1,4 +1,4 @@
-//! The one door to threads, locks, atomics, the clock and signals.
+//! The one door to threads, locks, atomics, the clock, randomness and signals.
 //!
 //! Every other crate takes these from here and nowhere else, so that one build flag can replace
 //! them: `--cfg shuttle` swaps in primitives whose scheduler explores interleavings, and a
@@ -8,6 +8,7 @@
 
 mod clock;
 mod lock;
+pub mod random;
 pub mod signal;
 pub mod thread;
 

@@ -7,12 +7,14 @@ use selvedge_sync::MutexGuard;
 use selvedge_sync::atomic::Ordering;
 
 use super::Core;
+use crate::alarms::Alarm;
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::ready::{Admit, Job, Newly, ReadySet, Work};
 use crate::report::DeadLetter;
 use crate::shards::dekker_fence;
 use crate::tally::Tally;
+use crate::timers::Timers;
 
 /// The scheduler's state.
 #[derive(Debug)]
@@ -33,6 +35,11 @@ pub(crate) struct Sched {
     pub(crate) worker_panicked: bool,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) idle_times: Vec<Duration>,
+    pub(super) timers: Timers<Alarm>,
+    /// Some idle worker waits for no longer than until the next timer is due.
+    pub(super) timekeeping: bool,
+    /// Deliveries that were put off and never attempted again.
+    pub(crate) n_abandoned: u64,
     /// The run is over: workers leave.
     pub(super) over: bool,
 }
@@ -52,6 +59,9 @@ impl Default for Sched {
             worker_panicked: false,
             dead_letters: Vec::new(),
             idle_times: Vec::new(),
+            timers: Timers::default(),
+            timekeeping: false,
+            n_abandoned: 0,
             over: false,
         }
     }
@@ -106,6 +116,9 @@ impl Core {
     /// short. Then whatever is in the lowest band: jobs that nobody has made his own, those in the
     /// shards, and pulls last, which make more of both.
     fn take(&self, sched: &mut Sched, own: usize) -> Option<Work> {
+        if self.is_alarm_due() {
+            return Some(Work::Alarms);
+        }
         let admit = self.admit(sched);
         let ready = &mut sched.ready;
         if let Some(lane) = ready.pop_lane(admit) {
@@ -175,7 +188,8 @@ impl Core {
     pub(super) fn publish_takeable(&self, sched: &mut Sched) {
         let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
-        let any = n > 0 || (self.has_begun() && self.shards().any());
+        let unkept = self.has_alarms() && !sched.timekeeping;
+        let any = n > 0 || unkept || (self.has_begun() && self.shards().any());
         if any && sched.n_idle > 0 && !sched.spinning {
             self.idle.notify_one();
         }
@@ -249,14 +263,14 @@ impl Core {
         let blocked = |sched: &Sched| {
             let done = sched.over || self.is_halted() || (seat.drains && self.is_quiet(sched));
             let takeable = sched.ready.n_takeable(self.admit(sched)) > 0;
-            !done && !takeable && !self.shards().any()
+            !done && !takeable && !self.shards().any() && !self.is_alarm_due()
         };
         while blocked(&sched) {
             sched.n_idle += 1;
             self.publish_sleepers(&sched);
             dekker_fence();
             if !self.shards().any() {
-                sched = self.idle.wait(sched);
+                sched = self.sleep(sched);
             }
             sched.n_idle -= 1;
             self.publish_sleepers(&sched);
@@ -265,6 +279,20 @@ impl Core {
             *total += self.clock.now().saturating_sub(began);
         }
         sched
+    }
+
+    /// Waits to be woken, or for a timer, if nobody else waits for that.
+    fn sleep<'a>(&'a self, mut sched: MutexGuard<'a, Sched>) -> MutexGuard<'a, Sched> {
+        match sched.timers.next_due() {
+            Some(due) if !sched.timekeeping => {
+                sched.timekeeping = true;
+                let left = due.saturating_sub(self.clock.now());
+                sched = self.idle.wait_for(sched, left);
+                sched.timekeeping = false;
+                sched
+            }
+            _ => self.idle.wait(sched),
+        }
     }
 
     /// How many wait in earnest: while someone spins, it will find what there is.
@@ -282,7 +310,8 @@ impl Core {
     pub(crate) fn is_quiet(&self, sched: &Sched) -> bool {
         let open = sched.n_open > 0 && sched.stopping.is_none();
         let sharded = self.has_begun() && self.shards().any();
-        sched.n_running == 0 && sched.ready.is_empty() && !open && !sharded
+        let waits = sched.timers.n_one_shot() > 0;
+        sched.n_running == 0 && sched.ready.is_empty() && !open && !sharded && !waits
     }
 
     /// Waits, without helping, until the run is quiet, or halted and nobody has anything in hand,

@@ -10,8 +10,8 @@ use crate::mailbox::chain::Chain;
 use crate::mailbox::parcel::{self, Parcel};
 use crate::mailbox::{Desk, Mailbox, Signal};
 use crate::owner::Owner;
+use crate::policy::FailurePolicy;
 use crate::ready::Band;
-use crate::registration::FailurePolicy;
 
 /// One processor's place.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Slot {
 pub(crate) struct Info {
     pub(crate) name: Text,
     pub(crate) on_failure: FailurePolicy,
+    /// How long a turn should take at most.
+    pub(crate) time_budget: Option<Duration>,
 }
 
 /// What a processor has done so far. Written by who has claimed it, but for what is posted and
@@ -41,6 +43,7 @@ struct Done {
     failures: AtomicU64,
     emitted: AtomicU64,
     abandoned: AtomicU64,
+    restarts: AtomicU64,
     busy_nanos: AtomicU64,
 }
 
@@ -92,6 +95,16 @@ impl Slot {
             let nanos = u64::try_from(counts.busy.as_nanos()).unwrap_or(u64::MAX);
             add(&self.done.busy_nanos, nanos);
         }
+    }
+
+    /// Counts a restart and says how many there have been.
+    pub(crate) fn note_restart(&self) -> u32 {
+        add(&self.done.restarts, 1);
+        self.n_restarts()
+    }
+
+    pub(crate) fn n_restarts(&self) -> u32 {
+        u32::try_from(self.done.restarts.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn counts(&self) -> Counts {

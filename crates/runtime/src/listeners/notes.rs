@@ -4,7 +4,6 @@
 use selvedge_event::{Event, Fact, Outcome, Text, Wants};
 
 use super::Listeners;
-use crate::turn::{self, TurnFailure};
 
 /// Facts that one worker saw, in order.
 #[derive(Debug, Default)]
@@ -27,19 +26,13 @@ impl Notes {
         wants: Wants,
         processor: &Text,
         event: &Event,
-        result: Result<(), &TurnFailure>,
+        outcome: impl FnOnce() -> Outcome,
         (emitted, attempt): (usize, u32),
     ) {
         if !wants.contains(Wants::TURNS) {
             return;
         }
-        let outcome = match result {
-            Ok(()) => Outcome::Succeeded,
-            Err(failure) => Outcome::Failed {
-                error: turn::describe(&failure.cause),
-                panicked: failure.panicked,
-            },
-        };
+        let outcome = outcome();
         let (processor, topic) = (processor.clone(), event.topic());
         self.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted, attempt });
     }
@@ -56,6 +49,13 @@ impl Notes {
                 let (processor, topic) = (processor.clone(), event.topic());
                 Fact::Emitted { processor, topic, recipients }
             }));
+        }
+    }
+
+    /// Notes something of this sort.
+    pub(crate) fn note(&mut self, wants: Wants, sort: Wants, fact: impl FnOnce() -> Fact) {
+        if wants.contains(sort) {
+            self.facts.push(fact());
         }
     }
 

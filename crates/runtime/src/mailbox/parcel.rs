@@ -49,12 +49,9 @@ impl Mail {
         self.as_slice().len()
     }
 
-    /// Failed attempts that its first event has behind it.
-    pub(crate) fn n_attempts(&self) -> u32 {
-        match self {
-            Mail::Again(again) => again.1,
-            Mail::One(_) | Mail::Many(_) | Mail::Shared(_) => 0,
-        }
+    /// What its events weigh.
+    pub(crate) fn bytes(&self) -> usize {
+        self.as_slice().iter().map(Event::bytes).sum()
     }
 }
 

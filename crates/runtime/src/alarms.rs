@@ -1,0 +1,24 @@
+//! Owns `Alarm`: what is to happen when a timer is due.
+
+use selvedge_event::Event;
+
+use crate::origin::Origin;
+use crate::ready::OwnerIdx;
+
+/// What is to happen when a timer is due.
+#[derive(Clone, Debug)]
+pub(crate) enum Alarm {
+    /// A turn wanted this to be emitted.
+    Emit { event: Event, origin: Origin },
+    /// The mailbox of this processor has waited for the next attempt at its turn.
+    Wake(OwnerIdx),
+    /// This event has waited for the next attempt, while its processor went on with others.
+    Redeliver { to: OwnerIdx, event: Event, origin: Origin, n_attempts: u32 },
+}
+
+impl Alarm {
+    /// Whether a delivery is under way that ends with this.
+    pub(crate) fn is_delivery(&self) -> bool {
+        matches!(self, Alarm::Redeliver { .. })
+    }
+}

@@ -1,0 +1,122 @@
+//! Owns the timers of a run under the scheduler's lock: set, cancelled, due, given up.
+
+use std::time::Duration;
+
+use selvedge_sync::atomic::Ordering;
+
+use super::{Core, Sched};
+use crate::alarms::Alarm;
+use crate::timer_log::{TimerLog, TimerWish};
+
+/// Alarms seen to at a time.
+const DUE_MAX: usize = 256;
+
+/// No timer is running.
+const NEVER: u64 = u64::MAX;
+
+impl Core {
+    /// Carries out what turns wished of timers.
+    #[cold]
+    pub(crate) fn carry_out(&self, log: &mut TimerLog) {
+        let mut sched = self.lock();
+        let now = self.clock.now();
+        // Nothing waits for a time that a run which is ending will not see.
+        let ending = sched.stopping.is_some() || self.is_halted();
+        let mut dropped = Vec::new();
+        for wish in log.drain() {
+            match wish {
+                TimerWish::Set { event, origin, .. } if ending => {
+                    dropped.push(Alarm::Emit { event, origin });
+                }
+                TimerWish::Set { id, after, repeat, event, origin } => {
+                    let alarm = Alarm::Emit { event, origin };
+                    sched.timers.set(id, now.saturating_add(after), repeat, alarm);
+                }
+                TimerWish::Cancel(id) => dropped.extend(sched.timers.cancel(id)),
+            }
+        }
+        log.allow(self.limits.timers_max.saturating_sub(sched.timers.len()));
+        self.publish_alarms(&mut sched);
+        drop(sched);
+        // The user's events: what they do when dropped is not done under the lock.
+        drop(dropped);
+    }
+
+    /// Lets something happen after a while.
+    pub(crate) fn arm(&self, after: Duration, alarm: Alarm) {
+        let mut sched = self.lock();
+        let due = self.clock.now().saturating_add(after);
+        let after_the_end = self.is_halted();
+        if after_the_end {
+            sched.n_abandoned += u64::from(alarm.is_delivery());
+            drop(sched);
+            drop(alarm);
+            return;
+        }
+        sched.timers.arm(due, alarm);
+        self.publish_alarms(&mut sched);
+    }
+
+    /// Tells workers when to look, and the idle ones to wait no longer than that.
+    fn publish_alarms(&self, sched: &mut Sched) {
+        let next = sched
+            .timers
+            .next_due()
+            .map_or(NEVER, |due| u64::try_from(due.as_nanos()).unwrap_or(NEVER - 1));
+        let before = self.next_alarm.swap(next, Ordering::Relaxed);
+        if next < before {
+            // Whoever waits for a later one, or for none, has to wait anew.
+            sched.timekeeping = false;
+            self.idle.notify_all();
+        }
+    }
+
+    /// Whether some timer runs: then workers look more often.
+    #[inline]
+    pub(crate) fn has_alarms(&self) -> bool {
+        self.next_alarm.load(Ordering::Relaxed) != NEVER
+    }
+
+    /// Whether a timer is due.
+    #[inline]
+    pub(crate) fn is_alarm_due(&self) -> bool {
+        let next = self.next_alarm.load(Ordering::Relaxed);
+        next != NEVER && self.clock.now() >= Duration::from_nanos(next)
+    }
+
+    /// Takes out what is due.
+    pub(crate) fn take_due(&self) -> Vec<Alarm> {
+        let mut sched = self.lock();
+        let now = self.clock.now();
+        let due = std::iter::from_fn(|| sched.timers.pop_due(now));
+        let due: Vec<_> = due.take(DUE_MAX).map(|fired| fired.alarm).collect();
+        self.publish_alarms(&mut sched);
+        due
+    }
+
+    /// Ends all timers of turns, since the run comes to its end; what waits for another attempt
+    /// waits no longer.
+    pub(super) fn end_timers(&self, sched: &mut Sched) -> Vec<Alarm> {
+        let mut dropped = Vec::new();
+        for alarm in sched.timers.abandon() {
+            match alarm {
+                Alarm::Emit { .. } => dropped.push(alarm),
+                Alarm::Wake(_) | Alarm::Redeliver { .. } => {
+                    sched.timers.arm(Duration::ZERO, alarm);
+                }
+            }
+        }
+        self.publish_alarms(sched);
+        dropped
+    }
+
+    /// Gives up all timers: turns have ceased.
+    pub(super) fn abandon_timers(&self) {
+        let mut sched = self.lock();
+        let alarms = sched.timers.abandon();
+        sched.n_abandoned += alarms.iter().filter(|alarm| alarm.is_delivery()).count() as u64;
+        self.publish_alarms(&mut sched);
+        drop(sched);
+        drop(alarms);
+    }
+}
