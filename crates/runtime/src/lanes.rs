@@ -74,7 +74,7 @@ impl Lane {
     /// A lane that takes `lane_max` events during the run.
     pub(crate) fn new(routes: Arc<RouteTable>, lane_max: usize) -> Lane {
         let state = LaneState {
-            waiting: Log::new(RouteCache::new(routes), usize::MAX),
+            waiting: Log::new(RouteCache::new(routes)),
             scheduled: false,
             closed: false,
             n_waiters: 0,
@@ -130,7 +130,7 @@ impl Lane {
             return Ok(0);
         }
         state.waiting.descend_from(&origin);
-        state.waiting.add(route, event);
+        state.waiting.add(route, event, usize::MAX);
         state.waiting.forget_question();
         if !state.scheduled {
             state.scheduled = true;

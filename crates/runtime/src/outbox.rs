@@ -57,18 +57,31 @@ pub(crate) struct Outbox {
 
 /// What a turn did besides emitting. Most do nothing of it, and that is seen at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Aside {
-    replied: bool,
-    set_timers: bool,
-    wants_pull: bool,
-    was_refused: bool,
+struct Aside(u8);
+
+impl Aside {
+    const REPLIED: Aside = Aside(1);
+    const SET_TIMERS: Aside = Aside(2);
+    const WANTS_PULL: Aside = Aside(4);
+    const WAS_REFUSED: Aside = Aside(8);
+
+    fn has(self, other: Aside) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds a deed; `true` when it is the first of its sort.
+    fn add(&mut self, other: Aside) -> bool {
+        let is_first = !self.has(other);
+        self.0 |= other.0;
+        is_first
+    }
 }
 
 impl Outbox {
     /// For a worker of this number.
     pub(crate) fn new(routes: RouteCache, per_turn_max: usize, worker: u32) -> Outbox {
         Outbox {
-            log: Log::new(routes, per_turn_max),
+            log: Log::new(routes),
             timers: TimerLog::new(worker),
             replies: Vec::new(),
             mark: Mark::default(),
@@ -78,10 +91,15 @@ impl Outbox {
         }
     }
 
-    /// Begins a turn on an event of this origin.
+    /// What the turns from now on emit descends from this.
     #[inline]
-    pub(crate) fn begin_turn(&mut self, origin: &Origin) {
+    pub(crate) fn descend_from(&mut self, origin: &Origin) {
         self.log.descend_from(origin);
+    }
+
+    /// Begins a turn.
+    #[inline(always)]
+    pub(crate) fn begin_turn(&mut self) {
         self.mark = self.log.mark();
         self.aside = Aside::default();
     }
@@ -103,22 +121,22 @@ impl Outbox {
 
     #[inline(never)]
     fn emit_elsewhere(&mut self, payload: Option<TypeId>, event: Event) {
+        let left = self.per_turn_max - self.n_emitted();
         match self.log.recent_route(payload) {
-            Some(route) if self.n_emitted() < self.per_turn_max => {
-                self.log.add_typed(route, payload, event);
-            }
+            Some(route) if left > 0 => self.log.add_typed(route, payload, event, left),
             _ => self.emit(event),
         }
     }
 
     /// Adds an emission of the current turn, if it has any left.
     pub(crate) fn emit(&mut self, event: Event) {
-        if self.n_emitted() >= self.per_turn_max {
+        let left = self.per_turn_max - self.n_emitted();
+        if left == 0 {
             self.refuse(Refusal::TooMany);
             return;
         }
         match self.log.routes.find(&event) {
-            Ok(route) => self.log.add(route, event),
+            Ok(route) => self.log.add(route, event, left),
             Err(clash) => self.refuse(Refusal::KindClash(clash)),
         }
     }
@@ -126,7 +144,7 @@ impl Outbox {
     #[cold]
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal.get_or_insert(refusal);
-        self.aside.was_refused = true;
+        self.aside.add(Aside::WAS_REFUSED);
     }
 
     /// Sets a timer when the current turn succeeds.
@@ -151,27 +169,32 @@ impl Outbox {
     }
 
     fn mark_timers(&mut self) {
-        if !std::mem::replace(&mut self.aside.set_timers, true) {
+        if self.aside.add(Aside::SET_TIMERS) {
             self.timers.mark();
         }
     }
 
     /// The processor asks to be pulled from.
     pub(crate) fn start_pulling(&mut self) {
-        self.aside.wants_pull = true;
+        self.aside.add(Aside::WANTS_PULL);
     }
 
     /// Whether it did so in the current turn.
-    #[inline]
     pub(crate) fn wants_pull(&self) -> bool {
-        self.aside.wants_pull
+        self.aside.has(Aside::WANTS_PULL)
+    }
+
+    /// Whether the current turn did nothing but emit, and no more than it may.
+    #[inline(always)]
+    pub(crate) fn just_emitted(&self) -> bool {
+        self.aside == Aside::default()
     }
 
     /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
     /// the first reply counts.
     pub(crate) fn reply(&mut self, event: Event) {
         if let Some(question) = &self.log.origin().question
-            && !std::mem::replace(&mut self.aside.replied, true)
+            && self.aside.add(Aside::REPLIED)
         {
             self.replies.push((Arc::clone(question), event));
         }
@@ -209,25 +232,22 @@ impl Outbox {
         self.per_turn_max
     }
 
-    /// Whether the current turn was allowed all it wanted. (Within a stretch its emissions are not
-    /// counted one by one, so that it may have emitted a few too many by now.)
-    #[inline]
-    pub(crate) fn is_within_limits(&self) -> bool {
-        !self.aside.was_refused && self.n_emitted() <= self.per_turn_max
+    /// Whether the current turn was not allowed all it wanted.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
-        let too_many = (self.n_emitted() > self.per_turn_max).then_some(Refusal::TooMany);
-        self.refusal.take().or(too_many)
+        self.refusal.take()
     }
 
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
         self.forget_emissions();
-        if self.aside.replied {
+        if self.aside.has(Aside::REPLIED) {
             self.replies.pop();
         }
-        if self.aside.set_timers {
+        if self.aside.has(Aside::SET_TIMERS) {
             self.timers.roll_back();
         }
         self.aside = Aside::default();
@@ -462,7 +482,7 @@ mod tests {
         let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
-            outbox.begin_turn(&Origin::inside());
+            outbox.begin_turn();
             for kind in turn.chars().filter(char::is_ascii_alphabetic) {
                 let event = Dynamic::new(kind.to_lowercase().to_string().as_str(), place);
                 let key = if kind.is_lowercase() { 7_u64 } else { 8 };

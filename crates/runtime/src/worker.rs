@@ -52,11 +52,21 @@ struct Hands {
     /// What this worker made ready and has not told the others yet.
     newly: Vec<Newly>,
     tally: Tally,
+    /// Events that turns of this worker have had published.
+    n_published: u64,
     /// How often in a row the next thing to do was taken past the lock.
     streak: u32,
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
     notes: Notes,
+}
+
+impl Hands {
+    /// Events that turns of this worker have emitted so far.
+    #[inline]
+    fn n_emitted(&self) -> u64 {
+        self.n_published + self.outbox.len() as u64
+    }
 }
 
 impl Worker {
@@ -70,6 +80,7 @@ impl Worker {
             parcels: Parcels::default(),
             newly: Vec::new(),
             tally: Tally::default(),
+            n_published: 0,
             streak: 0,
             holding: false,
             notes: Notes::default(),
@@ -119,7 +130,8 @@ impl Worker {
     /// Emits an event of the runtime's own; it counts for nothing in the phases.
     pub(crate) fn broadcast(&mut self, event: impl IntoEvent) {
         let mut shift = self.shift();
-        shift.hands.outbox.begin_turn(&Origin::inside());
+        shift.hands.outbox.descend_from(&Origin::inside());
+        shift.hands.outbox.begin_turn();
         shift.hands.outbox.emit(event.into_event());
         shift.publish(Posting::Midway);
         shift.hands.tally.inside = 0;
@@ -293,7 +305,8 @@ impl<'c> Shift<'c> {
             let outbox = &mut self.hands.outbox;
             let info = &slot.info;
             let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
+            outbox.descend_from(&origin);
+            Seated { owner, name, policy, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();
@@ -335,7 +348,8 @@ impl<'c> Shift<'c> {
         for alarm in self.core.take_due() {
             match alarm {
                 Alarm::Emit { event, origin } => {
-                    self.hands.outbox.begin_turn(&origin);
+                    self.hands.outbox.descend_from(&origin);
+                    self.hands.outbox.begin_turn();
                     self.hands.outbox.emit(event);
                     // Two Rust types under one kind: it would have been refused when it was set,
                     // had its kind been known then.
