@@ -27,7 +27,7 @@ use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
 
-pub(crate) use sched::{Assignment, Sched, Seat};
+pub(crate) use sched::{Assignment, Sched, Seat, Until};
 pub(crate) use slot::{Counts, Info, Slot};
 
 /// How many lanes outside threads share.
@@ -67,6 +67,8 @@ pub(crate) struct Core {
     /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
     /// Relaxed, as `n_takeable`.
     next_alarm: AtomicU64,
+    /// Nothing more is taken from outside: a hint for who doesn't ask a lane.
+    closed: AtomicBool,
     /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
     halted: AtomicBool,
 }
@@ -102,6 +104,7 @@ impl Core {
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
             next_alarm: AtomicU64::new(u64::MAX),
+            closed: AtomicBool::new(false),
             halted: AtomicBool::new(false),
         }
     }
@@ -142,6 +145,18 @@ impl Core {
     #[inline]
     pub(crate) fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the run takes nothing more from outside.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a worker waits for something to do.
+    #[inline]
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.n_sleepers.load(Ordering::Relaxed) > 0
     }
 
     /// Whether it would be worth while to look for work under the lock.
@@ -187,6 +202,7 @@ impl Core {
 
     /// Hands back all later submissions.
     pub(crate) fn close_lanes(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.lanes.iter().for_each(Lane::close);
     }
 

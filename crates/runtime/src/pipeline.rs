@@ -11,11 +11,13 @@ use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
 use crate::core::{Core, Info, Slot};
 use crate::error::{BuildError, RunError, SubmitError};
+use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, Submission, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::origin::Origin;
+use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
@@ -412,6 +414,40 @@ impl Pipeline {
     /// [`RunError`] says which processor failed on what, or which limit was reached.
     pub fn run(self) -> Result<RunReport, RunError> {
         Run::begin(self.into_plan(), Lead::Helping)?.lead()
+    }
+
+    /// Runs as [`run`](Self::run) does, on what is submitted meanwhile by the calling thread, which
+    /// takes turns whenever there is no room for more. The phases begin when `feed` has returned
+    /// and all submitters are gone.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let pipeline = Pipeline::builder()
+    ///     .processor(on("ping", |_cx: &mut Context, _: &Ping| Ok(())))
+    ///     .build()?;
+    /// let report = pipeline.run_with(|feeder| {
+    ///     for n in 0..100_000 {
+    ///         feeder.submit(Ping(n))?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(report.handled, 100_000);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run), and [`RunError::Feed`] when `feed` fails or panics.
+    pub fn run_with(
+        self,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result,
+    ) -> Result<RunReport, RunError> {
+        let mut run = Run::begin(self.into_plan(), Lead::Helping)?;
+        run.feed(feed);
+        run.lead()
     }
 
     /// Starts the pipeline in threads of its own, to live on until it is told to finish.

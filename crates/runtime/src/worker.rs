@@ -4,12 +4,14 @@
 mod batch;
 mod post;
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
-use crate::core::{Assignment, Core, Counts, Seat};
+use crate::core::{Assignment, Core, Counts, Seat, Until};
+use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
@@ -35,6 +37,9 @@ const UNPUBLISHED_MAX: usize = 512;
 /// Deliveries that a worker may have added before it tells the others: limits count what was told.
 const UNTOLD_MAX: u64 = 512;
 
+/// Events fed that are published together at the latest.
+const FED_MAX: usize = 256;
+
 /// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
 
@@ -52,6 +57,11 @@ struct Hands {
     /// What this worker made ready and has not told the others yet.
     newly: Vec<Newly>,
     tally: Tally,
+    /// Events that came in through this worker from outside.
+    n_fed: u64,
+    /// The type of the last of them and how many processors hear it, if all of the type are heard
+    /// by the same.
+    fed_last: Option<(TypeId, usize)>,
     /// Events that turns of this worker have had published.
     n_published: u64,
     /// How often in a row the next thing to do was taken past the lock.
@@ -80,6 +90,8 @@ impl Worker {
             parcels: Parcels::default(),
             newly: Vec::new(),
             tally: Tally::default(),
+            n_fed: 0,
+            fed_last: None,
             n_published: 0,
             streak: 0,
             holding: false,
@@ -94,12 +106,12 @@ impl Worker {
 
     /// Works until the run is over or halted.
     pub(crate) fn serve(&mut self) {
-        self.shift().work(false);
+        self.shift().work(Until::Over);
     }
 
     /// Works until the run is quiet or halted.
     pub(crate) fn drain(&mut self) {
-        self.shift().work(true);
+        self.shift().work(Until::Quiet);
     }
 
     /// Lets each of these take its turn on an event, one after the other on this thread; what
@@ -138,9 +150,67 @@ impl Worker {
     }
 
     /// Makes what this worker published known without taking any of it.
-    pub(crate) fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) -> bool {
         let Hands { id, tally, newly, .. } = &mut self.hands;
-        self.core.hand_over(&mut Seat { worker: *id, drains: false, tally, newly });
+        self.core.hand_over(&mut Seat { worker: *id, until: Until::Over, tally, newly })
+    }
+
+    /// Adds an event from outside to what is published next, and says how many processors hear it.
+    #[inline]
+    pub(crate) fn feed<E: IntoEvent>(&mut self, source: E) -> Result<usize, SubmitError> {
+        let payload = E::default_route();
+        let Hands { outbox, fed_last, n_fed, .. } = &mut self.hands;
+        let n_recipients = match *fed_last {
+            Some((last, n_recipients))
+                if payload == Some(last)
+                    && outbox.log.goes_on_with(payload)
+                    && !self.core.is_closed() =>
+            {
+                outbox.log.push(source.into_event());
+                *n_fed += 1;
+                n_recipients
+            }
+            _ => self.feed_other(payload, source.into_event())?,
+        };
+        if self.hands.outbox.len() >= FED_MAX || self.core.has_sleepers() {
+            self.publish_fed();
+        }
+        Ok(n_recipients)
+    }
+
+    #[inline(never)]
+    fn feed_other(&mut self, payload: Option<TypeId>, event: Event) -> Result<usize, SubmitError> {
+        if self.core.is_closed() {
+            return Err(SubmitError::Closed { event });
+        }
+        let log = &mut self.hands.outbox.log;
+        log.descend_from(&Origin::outside());
+        let found = match log.routes.find(&event) {
+            Ok(found) => found,
+            Err(clash) => return Err(SubmitError::KindClash { event, clash }),
+        };
+        let route = log.routes.route(found);
+        let n_recipients = route.recipients(&event).len();
+        // With a key, every event has recipients of its own.
+        let alike = payload.filter(|_| !route.is_keyed());
+        self.hands.fed_last = alike.map(|payload| (payload, n_recipients));
+        log.add(found, event, usize::MAX);
+        self.hands.n_fed += 1;
+        Ok(n_recipients)
+    }
+
+    /// Publishes what was fed; if there is no room for more, takes turns until there is.
+    #[inline(never)]
+    pub(crate) fn publish_fed(&mut self) {
+        self.shift().publish(Posting::Midway);
+        if !self.hand_over() {
+            self.shift().work(Until::Room);
+        }
+    }
+
+    /// How many events were fed.
+    pub(crate) fn n_fed(&self) -> u64 {
+        self.hands.n_fed
     }
 }
 
@@ -160,11 +230,11 @@ enum Next<'c> {
 }
 
 impl<'c> Shift<'c> {
-    fn work(&mut self, drains: bool) {
+    fn work(&mut self, until: Until) {
         self.core.enter();
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
-        while let Some(next) = self.next(drains) {
+        while let Some(next) = self.next(until) {
             let Assignment { work, room, stopping } = match next {
                 Next::Gift(gift) => {
                     self.activate_gift(gift);
@@ -195,7 +265,7 @@ impl<'c> Shift<'c> {
 
     /// The next thing to do: past the lock as long as nothing waits under it.
     #[inline]
-    fn next(&mut self, drains: bool) -> Option<Next<'c>> {
+    fn next(&mut self, until: Until) -> Option<Next<'c>> {
         if self.may_go_on() {
             match (self.gift.take(), &self.hands.newly[..]) {
                 (Some(gift), []) => {
@@ -216,7 +286,7 @@ impl<'c> Shift<'c> {
         self.give_gift_back();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let assignment = self.core.next(&mut Seat { worker: *id, drains, tally, newly });
+        let assignment = self.core.next(&mut Seat { worker: *id, until, tally, newly });
         assignment.map(Next::Assigned)
     }
 

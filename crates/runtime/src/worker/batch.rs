@@ -242,19 +242,13 @@ impl<'c> Shift<'c> {
 
     /// The same, for those who want to be told of it.
     #[cold]
-    fn attempt_watched(
-        &mut self,
-        batch: &mut Batch<'_>,
-        event: &Event,
-        number: u32,
-    ) -> TurnEnd {
+    fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
         let (info, core) = (&batch.slot.info, self.core);
         let wants = core.listeners.wants();
         let Hands { notes, outbox, .. } = &mut *self.hands;
         notes.turn_started(wants, &info.name, event);
         let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let seated =
-            Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
+        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
         let take_turn = || seated.take_turn(event, number);
         let (end, overrun) = measured(info.time_budget, clock, take_turn);
         if let Some(overrun) = overrun {
