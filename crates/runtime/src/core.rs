@@ -12,16 +12,17 @@ mod timing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::Ending;
+use selvedge_event::{Ending, IntoEvent};
 use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::error::SubmitError;
 use crate::failure::Failure;
-use crate::lanes::{Capacity, Lane, Submission, WhenFull};
+use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
@@ -168,15 +169,23 @@ impl Core {
     // ------------------------------------------------------------------ outside
 
     /// Puts an event into a lane and says how many processors hear it.
-    pub(crate) fn submit(
+    #[inline]
+    pub(crate) fn submit<E: IntoEvent>(
         &self,
         lane: u32,
-        submission: Submission,
+        source: E,
+        origin: &Origin,
         capacity: Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
-        self.lanes[lane as usize].submit(submission, capacity, when_full, schedule)
+        let lane = &self.lanes[lane as usize];
+        if E::default_route().is_none() {
+            // To make such an event may be to call the user's code: not under the lane's lock.
+            let event = source.into_event();
+            return lane.submit(event, origin, capacity, when_full, schedule);
+        }
+        lane.submit(source, origin, capacity, when_full, schedule)
     }
 
     /// Makes a lane's content known to the workers. Called under the lane's lock.

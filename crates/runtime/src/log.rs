@@ -5,8 +5,9 @@
 
 use std::any::TypeId;
 
-use selvedge_event::Event;
+use selvedge_event::{Event, IntoEvent};
 
+use crate::error::KindClash;
 use crate::mailbox::parcel::{Mail, Stock};
 use crate::origin::{Descent, Origin};
 use crate::ready::OwnerIdx;
@@ -132,6 +133,42 @@ impl Log {
     #[inline(always)]
     pub(crate) fn goes_on_with(&self, payload: Option<TypeId>) -> bool {
         self.recent == payload && self.open.len() < self.open_max
+    }
+
+    /// How many would hear such an event, if that doesn't depend on what is in it.
+    #[inline]
+    pub(crate) fn n_recipients_alike(&self) -> Option<usize> {
+        self.routes.n_recipients(self.open_route)
+    }
+
+    /// Adds an event from outside, of a type that decides its route if `payload` says so; says how
+    /// many processors hear it.
+    #[inline]
+    pub(crate) fn take_in<E: IntoEvent>(
+        &mut self,
+        source: E,
+        origin: &Origin,
+    ) -> Result<usize, (Event, KindClash)> {
+        let payload = E::default_route();
+        self.descend_from(origin);
+        if self.goes_on_with(payload)
+            && let Some(n_recipients) = self.n_recipients_alike()
+        {
+            self.push(source.into_event());
+            return Ok(n_recipients);
+        }
+        self.take_in_other(source.into_event())
+    }
+
+    #[inline(never)]
+    fn take_in_other(&mut self, event: Event) -> Result<usize, (Event, KindClash)> {
+        let route = match self.routes.find(&event) {
+            Ok(route) => route,
+            Err(clash) => return Err((event, clash)),
+        };
+        let n_recipients = self.routes.route(route).recipients(&event).len();
+        self.add(route, event, usize::MAX);
+        Ok(n_recipients)
     }
 
     /// Adds an event that goes the way of the one before.

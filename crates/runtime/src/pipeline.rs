@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
+use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
@@ -13,7 +13,7 @@ use crate::core::{Core, Info, Slot};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
-use crate::lanes::{Capacity, Submission, WhenFull};
+use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::origin::Origin;
@@ -365,7 +365,7 @@ impl Pipeline {
     ///
     /// [`SubmitError`], with the event, above [`Limits::backlog_max`].
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(event.into_event(), Origin::outside())
+        self.put(event, &Origin::outside())
     }
 
     /// Submits a question before the run; a turn answers it with
@@ -376,15 +376,15 @@ impl Pipeline {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(event, origin)?;
+        self.put(event, &origin)?;
         Ok(answer)
     }
 
-    fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
+    fn put(&self, source: impl IntoEvent, origin: &Origin) -> Result<usize, SubmitError> {
         // What waits before the run is limited in number only: nobody could make room.
         let limit = self.core.limits.backlog_max;
         let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
-        self.core.submit(0, Submission { event, origin }, capacity, WhenFull::Refuse)
+        self.core.submit(0, source, origin, capacity, WhenFull::Refuse)
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is

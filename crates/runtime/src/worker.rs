@@ -4,8 +4,8 @@
 mod batch;
 mod post;
 
-use std::any::TypeId;
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::{Event, IntoEvent};
 
@@ -40,6 +40,13 @@ const UNTOLD_MAX: u64 = 512;
 /// Events fed that are published together at the latest.
 const FED_MAX: usize = 256;
 
+/// After how many events fed to look whether others are kept waiting.
+const FED_LOOK: usize = 16;
+
+/// How long events fed may wait for company while a worker sleeps: somewhat longer than it takes to
+/// wake it.
+const FED_WAIT_MAX: Duration = Duration::from_micros(100);
+
 /// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
 
@@ -59,9 +66,8 @@ struct Hands {
     tally: Tally,
     /// Events that came in through this worker from outside.
     n_fed: u64,
-    /// The type of the last of them and how many processors hear it, if all of the type are heard
-    /// by the same.
-    fed_last: Option<(TypeId, usize)>,
+    /// When some of them were last published.
+    fed_at: Duration,
     /// Events that turns of this worker have had published.
     n_published: u64,
     /// How often in a row the next thing to do was taken past the lock.
@@ -91,7 +97,7 @@ impl Worker {
             newly: Vec::new(),
             tally: Tally::default(),
             n_fed: 0,
-            fed_last: None,
+            fed_at: Duration::ZERO,
             n_published: 0,
             streak: 0,
             holding: false,
@@ -157,46 +163,26 @@ impl Worker {
 
     /// Adds an event from outside to what is published next, and says how many processors hear it.
     #[inline]
-    pub(crate) fn feed<E: IntoEvent>(&mut self, source: E) -> Result<usize, SubmitError> {
-        let payload = E::default_route();
-        let Hands { outbox, fed_last, n_fed, .. } = &mut self.hands;
-        let n_recipients = match *fed_last {
-            Some((last, n_recipients))
-                if payload == Some(last)
-                    && outbox.log.goes_on_with(payload)
-                    && !self.core.is_closed() =>
-            {
-                outbox.log.push(source.into_event());
-                *n_fed += 1;
-                n_recipients
-            }
-            _ => self.feed_other(payload, source.into_event())?,
-        };
-        if self.hands.outbox.len() >= FED_MAX || self.core.has_sleepers() {
+    pub(crate) fn feed(&mut self, source: impl IntoEvent) -> Result<usize, SubmitError> {
+        if self.core.is_closed() {
+            return Err(SubmitError::Closed { event: source.into_event() });
+        }
+        let taken = self.hands.outbox.log.take_in(source, &Origin::outside());
+        let n_recipients =
+            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
+        self.hands.n_fed += 1;
+        let n_waiting = self.hands.outbox.len();
+        if n_waiting >= FED_MAX || (n_waiting % FED_LOOK == 1 && self.keeps_others_waiting()) {
             self.publish_fed();
         }
         Ok(n_recipients)
     }
 
-    #[inline(never)]
-    fn feed_other(&mut self, payload: Option<TypeId>, event: Event) -> Result<usize, SubmitError> {
-        if self.core.is_closed() {
-            return Err(SubmitError::Closed { event });
-        }
-        let log = &mut self.hands.outbox.log;
-        log.descend_from(&Origin::outside());
-        let found = match log.routes.find(&event) {
-            Ok(found) => found,
-            Err(clash) => return Err(SubmitError::KindClash { event, clash }),
-        };
-        let route = log.routes.route(found);
-        let n_recipients = route.recipients(&event).len();
-        // With a key, every event has recipients of its own.
-        let alike = payload.filter(|_| !route.is_keyed());
-        self.hands.fed_last = alike.map(|payload| (payload, n_recipients));
-        log.add(found, event, usize::MAX);
-        self.hands.n_fed += 1;
-        Ok(n_recipients)
+    /// Whether somebody sleeps, and has slept since the last time that something was published:
+    /// whoever is fed slowly is fed at once, and whoever is fed fast is not woken for each bite.
+    fn keeps_others_waiting(&self) -> bool {
+        self.core.has_sleepers()
+            && self.core.clock.now().saturating_sub(self.hands.fed_at) >= FED_WAIT_MAX
     }
 
     /// Publishes what was fed; if there is no room for more, takes turns until there is.
@@ -206,6 +192,7 @@ impl Worker {
         if !self.hand_over() {
             self.shift().work(Until::Room);
         }
+        self.hands.fed_at = self.core.clock.now();
     }
 
     /// How many events were fed.
