@@ -198,10 +198,9 @@ impl Log {
         event: Event,
         left: usize,
     ) {
-        let fits = self.open_max > 0 && self.open.len() < STRETCH_MAX;
-        if !fits || (self.open_route != route && !self.open.is_empty()) {
-            self.close();
-            self.open_origin.clone_from(&self.origin);
+        let fits = self.open.is_empty() || self.open_route == route;
+        if !fits || self.open_max == 0 || self.open.len() >= STRETCH_MAX {
+            self.begin_stretch();
         }
         self.open_route = route;
         // What is added without a look is within what the turn may send: so much is left now, and
@@ -210,6 +209,12 @@ impl Log {
         // Without a type, the next event has to be looked at as well.
         self.recent = payload.or(Some(TypeId::of::<NoType>()));
         self.push(event);
+    }
+
+    #[inline(never)]
+    fn begin_stretch(&mut self) {
+        self.close();
+        self.open_origin.clone_from(&self.origin);
     }
 
     /// Ends the open stretch.

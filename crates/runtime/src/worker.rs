@@ -209,32 +209,24 @@ struct Shift<'c> {
     gift: Option<Gift<'c>>,
 }
 
-/// What a worker does next.
-enum Next<'c> {
-    /// Turns of a mailbox that is claimed already.
-    Gift(Gift<'c>),
-    Assigned(Assignment),
-}
-
 impl<'c> Shift<'c> {
     fn work(&mut self, until: Until) {
         self.core.enter();
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
-        while let Some(next) = self.next(until) {
-            let Assignment { work, room, stopping } = match next {
-                Next::Gift(gift) => {
-                    self.activate_gift(gift);
-                    continue;
-                }
-                Next::Assigned(assignment) => assignment,
-            };
+        while let Some(Assignment { work, room, stopping }) = self.next(until) {
             match work {
                 Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
                 Work::Pull(owner) if stopping => self.pull(owner, 0),
                 Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
                 Work::Lane(lane) => self.empty_lane(lane, room),
                 Work::Alarms => self.see_to_alarms(),
+            }
+            // What a turn hands on is gone on with, if nobody else became ready with it: first
+            // come, first served.
+            while self.gift.is_some() && self.hands.newly.is_empty() && self.may_go_on() {
+                self.hands.streak += 1;
+                self.activate_gift();
             }
         }
         self.hands.outbox.log.forget_question();
@@ -252,34 +244,27 @@ impl<'c> Shift<'c> {
 
     /// The next thing to do: past the lock as long as nothing waits under it.
     #[inline]
-    fn next(&mut self, until: Until) -> Option<Next<'c>> {
+    fn next(&mut self, until: Until) -> Option<Assignment> {
+        self.give_gift_back();
         if self.may_go_on() {
-            match (self.gift.take(), &self.hands.newly[..]) {
-                (Some(gift), []) => {
-                    self.hands.streak += 1;
-                    return Some(Next::Gift(gift));
-                }
-                (None, &[Newly::Ready(job)]) if self.is_alone(job) => {
-                    self.hands.newly.clear();
-                    return Some(self.past_the_lock(job));
-                }
-                (gift, _) => self.gift = gift,
+            if let [Newly::Ready(job)] = self.hands.newly[..]
+                && self.is_alone(job)
+            {
+                self.hands.newly.clear();
+                return Some(self.past_the_lock(job));
             }
-            self.give_gift_back();
             if let Some(job) = self.pop_own() {
                 return Some(self.past_the_lock(job));
             }
         }
-        self.give_gift_back();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let assignment = self.core.next(&mut Seat { worker: *id, until, tally, newly });
-        assignment.map(Next::Assigned)
+        self.core.next(&mut Seat { worker: *id, until, tally, newly })
     }
 
-    fn past_the_lock(&mut self, job: Job) -> Next<'c> {
+    fn past_the_lock(&mut self, job: Job) -> Assignment {
         self.hands.streak += 1;
-        Next::Assigned(Assignment { work: Work::Job(job), room: 0, stopping: false })
+        Assignment { work: Work::Job(job), room: 0, stopping: false }
     }
 
     /// Whether nothing calls for a look under the lock.
@@ -319,7 +304,7 @@ impl<'c> Shift<'c> {
         job
     }
 
-    /// Others became ready with it: first come, first served.
+    /// Lets go of what was to be gone on with.
     fn give_gift_back(&mut self) {
         if let Some(gift) = self.gift.take() {
             let (to, claim) = self.put_on_desk(gift);

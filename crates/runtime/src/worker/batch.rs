@@ -71,13 +71,13 @@ impl<'c> Shift<'c> {
         }
     }
 
-    /// Takes turns for a processor that was claimed in posting to it.
-    pub(super) fn activate_gift(&mut self, gift: Gift<'c>) {
-        let core = self.core;
+    /// Takes turns for the processor that was claimed in posting to it.
+    #[inline]
+    pub(super) fn activate_gift(&mut self) {
+        let Some(gift) = self.gift.take() else { return };
+        let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) }
-                if !core.timed && core.listeners.wants().is_empty() =>
-            {
+            Gift { to, claim, single: Some((event, origin)) } if !watched => {
                 self.take_single(to, claim, event, origin);
             }
             gift => {
@@ -97,20 +97,47 @@ impl<'c> Shift<'c> {
         origin: Origin,
     ) {
         let slot = &self.core.slots()[owner_idx as usize];
+        if slot.info.time_budget.is_some() {
+            let gift = Gift { to: owner_idx, claim, single: Some((event, origin)) };
+            let (to, claim) = self.put_on_desk(gift);
+            return self.activate(to, claim);
+        }
+        let (core, info) = (self.core, &slot.info);
+        let n_emitted_before = self.hands.n_emitted();
+        let outbox = &mut self.hands.outbox;
+        outbox.descend_from(&origin);
+        let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
+        let (name, policy) = (&info.name, &info.on_failure);
+        let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
+        match seated.take_turn(&event, 1) {
+            TurnEnd::Done if origin.question.is_none() => {
+                self.hands.tally.handled += 1;
+                self.hands.tally.bytes_ended += event.bytes() as u64;
+                drop(event);
+                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                self.publish(Posting::Last);
+                self.release(owner_idx, claim);
+            }
+            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+        }
+    }
+
+    /// What is to be done after a turn on a single event that did more than emit, or didn't.
+    #[cold]
+    fn end_single(
+        &mut self,
+        owner_idx: OwnerIdx,
+        mut claim: DeskClaim<'c>,
+        (event, origin): (Event, Origin),
+        end: TurnEnd,
+        n_emitted_before: u64,
+    ) {
+        let slot = &self.core.slots()[owner_idx as usize];
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
         let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
-        let n_emitted_before = self.hands.n_emitted();
-        self.hands.outbox.descend_from(&origin);
-        let end = self.attempt(&mut batch, &event, 1);
-        let held = match end {
-            TurnEnd::Done => {
-                self.hands.tally.handled += 1;
-                None
-            }
-            end => self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts),
-        };
+        let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, pulling, .. } = batch;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
