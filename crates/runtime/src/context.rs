@@ -91,8 +91,8 @@ impl Context<'_> {
     /// does, so a question may be answered by the turn that it leads to.
     ///
     /// The timer is set when the turn succeeds, and not otherwise. Above
-    /// [`Limits::timers_max`](crate::Limits::timers_max) the turn fails. A run that is stopped early
-    /// does not wait for its timers: they are cancelled.
+    /// [`Limits::timers_max`](crate::Limits::timers_max) the turn fails. A run that is stopped
+    /// early does not wait for its timers: they are cancelled.
     pub fn emit_after(&mut self, delay: Duration, event: impl IntoEvent) -> TimerHandle {
         self.outbox.set_timer(delay, Repeat::Once, event.into_event())
     }

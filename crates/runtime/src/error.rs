@@ -248,14 +248,6 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
-    /// What a timer was to emit could not be routed.
-    #[error("an event that a timer emitted can't be routed: {cause:#}")]
-    Timer {
-        /// Why.
-        cause: anyhow::Error,
-        /// What had happened by then.
-        report: Box<RunReport>,
-    },
     /// Phase after phase caused new events.
     #[error(
         "still not settled after {phase_max} phases: some processor emits in every phase; make it \
@@ -320,7 +312,6 @@ impl RunError {
             | RunError::Pull { report, .. }
             | RunError::Close { report, .. }
             | RunError::Feed { report, .. }
-            | RunError::Timer { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::TooManyEvents { report, .. } => Some(report),

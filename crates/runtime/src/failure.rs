@@ -33,10 +33,6 @@ pub(crate) enum Failure {
         cause: anyhow::Error,
         panicked: bool,
     },
-    /// A timer that a turn set could not be told.
-    Timer {
-        cause: anyhow::Error,
-    },
     TooManyEvents,
     NeverSettled,
 }
@@ -55,7 +51,6 @@ impl Failure {
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
             Failure::Feed { cause, panicked } => RunError::Feed { cause, panicked, report },
-            Failure::Timer { cause } => RunError::Timer { cause, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }

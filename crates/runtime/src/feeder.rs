@@ -22,8 +22,8 @@ impl<'r> Feeder<'r> {
 
     /// Submits an event and says how many processors hear it; zero is legal.
     ///
-    /// Up to 255 events wait to be published together when they come fast: until more are submitted,
-    /// [`flush`](Self::flush) is called, or feeding ends.
+    /// Up to 255 events wait to be published together when they come fast: until more are
+    /// submitted, [`flush`](Self::flush) is called, or feeding ends.
     ///
     /// # Errors
     ///

@@ -155,6 +155,10 @@ impl Outbox {
         event: Event,
     ) -> TimerHandle {
         self.mark_timers();
+        // What can't be routed is refused now, when there is a turn to fail.
+        if let Err(clash) = self.log.routes.find(&event) {
+            self.refuse(Refusal::KindClash(clash));
+        }
         let handle = self.timers.set(after, repeat, event, self.log.origin());
         if let Some(refusal) = self.timers.take_refusal() {
             self.refuse(Refusal::Timer(refusal));

@@ -393,11 +393,8 @@ impl<'c> Shift<'c> {
                     self.hands.outbox.descend_from(&origin);
                     self.hands.outbox.begin_turn();
                     self.hands.outbox.emit(event);
-                    // Two Rust types under one kind: it would have been refused when it was set,
-                    // had its kind been known then.
-                    if let Some(refusal) = self.hands.outbox.take_refusal() {
-                        self.core.fail(Failure::Timer { cause: refusal.explain(1) });
-                    }
+                    let refusal = self.hands.outbox.take_refusal();
+                    assert!(refusal.is_none(), "a timer's event is routed when it is set");
                 }
                 Alarm::Wake(owner) => {
                     self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
