@@ -16,6 +16,7 @@ use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
 use crate::origin::Origin;
 use crate::owner::Owner;
+use crate::planted::planted;
 use crate::policy::Meanwhile;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
@@ -41,7 +42,9 @@ impl<'c> Shift<'c> {
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
-        self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        if !planted("late-publication") {
+            self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        }
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
@@ -53,6 +56,9 @@ impl<'c> Shift<'c> {
                 // This worker counts as running, so nobody takes the run for quiet in between.
                 core.arm(after, Alarm::Wake(owner_idx));
             }
+        }
+        if planted("late-publication") {
+            self.publish(Posting::Midway);
         }
     }
 
@@ -139,7 +145,7 @@ impl<'c> Shift<'c> {
                 if core.is_halted() || pace.is_over(core) {
                     break 'batch;
                 }
-                desk.cursor += 1;
+                desk.cursor += u32::from(!planted("double-delivery"));
                 let number = desk.n_attempts + 1;
                 let end = self.attempt(&mut batch, event, &parcel.origin, number);
                 batch.counts.emitted += self.hands.outbox.n_emitted() as u64;
@@ -157,7 +163,8 @@ impl<'c> Shift<'c> {
                 }
                 // Who awaits a reply does nothing else: it is not kept for the batch's end.
                 let outbox = &self.hands.outbox;
-                if outbox.len() >= UNPUBLISHED_MAX || outbox.has_replies() {
+                let replies = outbox.has_replies() && !planted("reply-held");
+                if outbox.len() >= UNPUBLISHED_MAX || replies {
                     self.publish(Posting::Midway);
                 }
             }
@@ -262,7 +269,7 @@ impl<'c> Shift<'c> {
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     drop(failure);
-                    if meanwhile == Meanwhile::Pass {
+                    if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());
                         let (origin, n_attempts) = (origin.clone(), attempt - 1);
                         let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
