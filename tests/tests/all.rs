@@ -6,6 +6,7 @@ mod bigfile;
 mod bounds;
 mod errors;
 mod failure;
+mod feeding;
 mod hostile;
 mod jsonl;
 mod lifecycle;

@@ -12,23 +12,24 @@ mod timing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::Ending;
+use selvedge_event::{Ending, IntoEvent};
 use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::error::SubmitError;
 use crate::failure::Failure;
-use crate::lanes::{Capacity, Lane, Submission, WhenFull};
+use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::planted::planted;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
 
-pub(crate) use sched::{Assignment, Sched, Seat};
+pub(crate) use sched::{Assignment, Sched, Seat, Until};
 pub(crate) use slot::{Counts, Info, Slot};
 
 /// How many lanes outside threads share.
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
     /// Relaxed, as `n_takeable`.
     next_alarm: AtomicU64,
+    /// Nothing more is taken from outside: a hint for who doesn't ask a lane.
+    closed: AtomicBool,
     /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
     halted: AtomicBool,
 }
@@ -103,6 +106,7 @@ impl Core {
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
             next_alarm: AtomicU64::new(u64::MAX),
+            closed: AtomicBool::new(false),
             halted: AtomicBool::new(false),
         }
     }
@@ -145,6 +149,18 @@ impl Core {
         self.halted.load(Ordering::Relaxed)
     }
 
+    /// Whether the run takes nothing more from outside.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a worker waits for something to do.
+    #[inline]
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.n_sleepers.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether it would be worth while to look for work under the lock.
     #[inline]
     pub(crate) fn has_takeable(&self) -> bool {
@@ -154,15 +170,23 @@ impl Core {
     // ------------------------------------------------------------------ outside
 
     /// Puts an event into a lane and says how many processors hear it.
-    pub(crate) fn submit(
+    #[inline]
+    pub(crate) fn submit<E: IntoEvent>(
         &self,
         lane: u32,
-        submission: Submission,
+        source: E,
+        origin: &Origin,
         capacity: Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
-        self.lanes[lane as usize].submit(submission, capacity, when_full, schedule)
+        let lane = &self.lanes[lane as usize];
+        if E::default_route().is_none() {
+            // To make such an event may be to call the user's code: not under the lane's lock.
+            let event = source.into_event();
+            return lane.submit(event, origin, capacity, when_full, schedule);
+        }
+        lane.submit(source, origin, capacity, when_full, schedule)
     }
 
     /// Makes a lane's content known to the workers. Called under the lane's lock.
@@ -188,6 +212,7 @@ impl Core {
 
     /// Hands back all later submissions.
     pub(crate) fn close_lanes(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.lanes.iter().for_each(Lane::close);
     }
 

@@ -28,6 +28,11 @@ pub(crate) enum Failure {
         name: Text,
         cause: anyhow::Error,
     },
+    /// Whoever fed the run failed.
+    Feed {
+        cause: anyhow::Error,
+        panicked: bool,
+    },
     /// A timer that a turn set could not be told.
     Timer {
         cause: anyhow::Error,
@@ -49,6 +54,7 @@ impl Failure {
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
+            Failure::Feed { cause, panicked } => RunError::Feed { cause, panicked, report },
             Failure::Timer { cause } => RunError::Timer { cause, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }

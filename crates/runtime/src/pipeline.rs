@@ -5,17 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
+use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
 use crate::core::{Core, Info, Slot};
 use crate::error::{BuildError, RunError, SubmitError};
+use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
-use crate::lanes::{Capacity, Submission, WhenFull};
+use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::origin::Origin;
+use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
 use crate::routes::{KindTypes, RouteTable};
@@ -363,7 +365,7 @@ impl Pipeline {
     ///
     /// [`SubmitError`], with the event, above [`Limits::backlog_max`].
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(event.into_event(), Origin::outside())
+        self.put(event, &Origin::outside())
     }
 
     /// Submits a question before the run; a turn answers it with
@@ -374,15 +376,15 @@ impl Pipeline {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(event, origin)?;
+        self.put(event, &origin)?;
         Ok(answer)
     }
 
-    fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
+    fn put(&self, source: impl IntoEvent, origin: &Origin) -> Result<usize, SubmitError> {
         // What waits before the run is limited in number only: nobody could make room.
         let limit = self.core.limits.backlog_max;
         let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
-        self.core.submit(0, Submission { event, origin }, capacity, WhenFull::Refuse)
+        self.core.submit(0, source, origin, capacity, WhenFull::Refuse)
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is
@@ -412,6 +414,40 @@ impl Pipeline {
     /// [`RunError`] says which processor failed on what, or which limit was reached.
     pub fn run(self) -> Result<RunReport, RunError> {
         Run::begin(self.into_plan(), Lead::Helping)?.lead()
+    }
+
+    /// Runs as [`run`](Self::run) does, on what is submitted meanwhile by the calling thread, which
+    /// takes turns whenever there is no room for more. The phases begin when `feed` has returned
+    /// and all submitters are gone.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let pipeline = Pipeline::builder()
+    ///     .processor(on("ping", |_cx: &mut Context, _: &Ping| Ok(())))
+    ///     .build()?;
+    /// let report = pipeline.run_with(|feeder| {
+    ///     for n in 0..100_000 {
+    ///         feeder.submit(Ping(n))?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(report.handled, 100_000);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run), and [`RunError::Feed`] when `feed` fails or panics.
+    pub fn run_with(
+        self,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result,
+    ) -> Result<RunReport, RunError> {
+        let mut run = Run::begin(self.into_plan(), Lead::Helping)?;
+        run.feed(feed);
+        run.lead()
     }
 
     /// Starts the pipeline in threads of its own, to live on until it is told to finish.

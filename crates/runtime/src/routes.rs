@@ -241,6 +241,8 @@ pub(crate) struct RouteCache {
     routes: Vec<Option<Arc<Route>>>,
     /// The only recipient of each route that has one, whatever the event.
     soles: Vec<Option<OwnerIdx>>,
+    /// How many recipients each route has, unless that depends on the event.
+    n_recipients: Vec<Option<usize>>,
 }
 
 impl RouteCache {
@@ -252,6 +254,7 @@ impl RouteCache {
             by_key: FxHashMap::default(),
             routes: Vec::new(),
             soles: Vec::new(),
+            n_recipients: Vec::new(),
         }
     }
 
@@ -259,6 +262,12 @@ impl RouteCache {
     #[inline]
     pub(crate) fn sole(&self, idx: RouteIdx) -> Option<OwnerIdx> {
         self.soles.get(idx).copied().flatten()
+    }
+
+    /// How many hear what takes this route, if that doesn't depend on the event.
+    #[inline]
+    pub(crate) fn n_recipients(&self, idx: RouteIdx) -> Option<usize> {
+        self.n_recipients.get(idx).copied().flatten()
     }
 
     /// Finds the event's route.
@@ -301,8 +310,10 @@ impl RouteCache {
         if idx >= self.routes.len() {
             self.routes.resize(idx + 1, None);
             self.soles.resize(idx + 1, None);
+            self.n_recipients.resize(idx + 1, None);
         }
         self.soles[idx] = route.sole();
+        self.n_recipients[idx] = (!route.is_keyed()).then_some(route.plain.len());
         self.routes[idx] = Some(route);
     }
 

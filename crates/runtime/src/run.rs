@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use crate::ask::Answer;
 use crate::core::Core;
 use crate::error::{RunError, SubmitError};
 use crate::failure::Failure;
+use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::planted::planted;
+use crate::processor::Result;
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
@@ -131,6 +134,27 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Lets someone submit on this thread, which helps meanwhile.
+    pub(crate) fn feed(&mut self, feed: impl FnOnce(&mut Feeder<'_>) -> Result) {
+        let core = Arc::clone(&self.plan.core);
+        // While this thread may still submit, the run is not quiet.
+        core.open();
+        let in_run = self.span.enter();
+        let mut feeder = Feeder::new(&mut self.worker);
+        let fed = catch_unwind(AssertUnwindSafe(|| feed(&mut feeder)));
+        feeder.flush();
+        drop(in_run);
+        match fed {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => core.fail(Failure::Feed { cause, panicked: false }),
+            Err(panic) => {
+                let cause = turn::panicked(&*panic);
+                core.fail(Failure::Feed { cause, panicked: true });
+            }
+        }
+        core.close_one();
     }
 
     /// Leads the run to its end.
@@ -275,7 +299,7 @@ impl Run {
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
             ending,
-            submitted: lanes.submitted,
+            submitted: lanes.submitted + self.worker.n_fed(),
             accepted: sched.tally.accepted + lanes.abandoned,
             handled: sched.tally.handled,
             dead: sched.tally.dead,

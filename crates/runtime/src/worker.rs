@@ -5,11 +5,13 @@ mod batch;
 mod post;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
-use crate::core::{Assignment, Core, Counts, Seat};
+use crate::core::{Assignment, Core, Counts, Seat, Until};
+use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
@@ -36,6 +38,16 @@ const UNPUBLISHED_MAX: usize = 512;
 /// Deliveries that a worker may have added before it tells the others: limits count what was told.
 const UNTOLD_MAX: u64 = 512;
 
+/// Events fed that are published together at the latest.
+const FED_MAX: usize = 256;
+
+/// After how many events fed to look whether others are kept waiting.
+const FED_LOOK: usize = 16;
+
+/// How long events fed may wait for company while a worker sleeps: somewhat longer than it takes to
+/// wake it.
+const FED_WAIT_MAX: Duration = Duration::from_micros(100);
+
 /// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
 
@@ -53,11 +65,25 @@ struct Hands {
     /// What this worker made ready and has not told the others yet.
     newly: Vec<Newly>,
     tally: Tally,
+    /// Events that came in through this worker from outside.
+    n_fed: u64,
+    /// When some of them were last published.
+    fed_at: Duration,
+    /// Events that turns of this worker have had published.
+    n_published: u64,
     /// How often in a row the next thing to do was taken past the lock.
     streak: u32,
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
     notes: Notes,
+}
+
+impl Hands {
+    /// Events that turns of this worker have emitted so far.
+    #[inline]
+    fn n_emitted(&self) -> u64 {
+        self.n_published + self.outbox.len() as u64
+    }
 }
 
 impl Worker {
@@ -71,6 +97,9 @@ impl Worker {
             parcels: Parcels::default(),
             newly: Vec::new(),
             tally: Tally::default(),
+            n_fed: 0,
+            fed_at: Duration::ZERO,
+            n_published: 0,
             streak: 0,
             holding: false,
             notes: Notes::default(),
@@ -84,12 +113,12 @@ impl Worker {
 
     /// Works until the run is over or halted.
     pub(crate) fn serve(&mut self) {
-        self.shift().work(false);
+        self.shift().work(Until::Over);
     }
 
     /// Works until the run is quiet or halted.
     pub(crate) fn drain(&mut self) {
-        self.shift().work(true);
+        self.shift().work(Until::Quiet);
     }
 
     /// Lets each of these take its turn on an event, one after the other on this thread; what
@@ -120,16 +149,56 @@ impl Worker {
     /// Emits an event of the runtime's own; it counts for nothing in the phases.
     pub(crate) fn broadcast(&mut self, event: impl IntoEvent) {
         let mut shift = self.shift();
-        shift.hands.outbox.begin_turn(&Origin::inside());
+        shift.hands.outbox.descend_from(&Origin::inside());
+        shift.hands.outbox.begin_turn();
         shift.hands.outbox.emit(event.into_event());
         shift.publish(Posting::Midway);
         shift.hands.tally.inside = 0;
     }
 
     /// Makes what this worker published known without taking any of it.
-    pub(crate) fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) -> bool {
         let Hands { id, tally, newly, .. } = &mut self.hands;
-        self.core.hand_over(&mut Seat { worker: *id, drains: false, tally, newly });
+        self.core.hand_over(&mut Seat { worker: *id, until: Until::Over, tally, newly })
+    }
+
+    /// Adds an event from outside to what is published next, and says how many processors hear it.
+    #[inline]
+    pub(crate) fn feed(&mut self, source: impl IntoEvent) -> Result<usize, SubmitError> {
+        if self.core.is_closed() {
+            return Err(SubmitError::Closed { event: source.into_event() });
+        }
+        let taken = self.hands.outbox.log.take_in(source, &Origin::outside());
+        let n_recipients =
+            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
+        self.hands.n_fed += 1;
+        let n_waiting = self.hands.outbox.len();
+        if n_waiting >= FED_MAX || (n_waiting % FED_LOOK == 1 && self.keeps_others_waiting()) {
+            self.publish_fed();
+        }
+        Ok(n_recipients)
+    }
+
+    /// Whether somebody sleeps, and has slept since the last time that something was published:
+    /// whoever is fed slowly is fed at once, and whoever is fed fast is not woken for each bite.
+    fn keeps_others_waiting(&self) -> bool {
+        self.core.has_sleepers()
+            && self.core.clock.now().saturating_sub(self.hands.fed_at) >= FED_WAIT_MAX
+    }
+
+    /// Publishes what was fed; if there is no room for more, takes turns until there is.
+    #[inline(never)]
+    pub(crate) fn publish_fed(&mut self) {
+        self.shift().publish(Posting::Midway);
+        if !self.hand_over() {
+            self.shift().work(Until::Room);
+        }
+        self.hands.fed_at = self.core.clock.now();
+    }
+
+    /// How many events were fed.
+    pub(crate) fn n_fed(&self) -> u64 {
+        self.hands.n_fed
     }
 }
 
@@ -149,11 +218,11 @@ enum Next<'c> {
 }
 
 impl<'c> Shift<'c> {
-    fn work(&mut self, drains: bool) {
+    fn work(&mut self, until: Until) {
         self.core.enter();
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
-        while let Some(next) = self.next(drains) {
+        while let Some(next) = self.next(until) {
             let Assignment { work, room, stopping } = match next {
                 Next::Gift(gift) => {
                     self.activate_gift(gift);
@@ -184,7 +253,7 @@ impl<'c> Shift<'c> {
 
     /// The next thing to do: past the lock as long as nothing waits under it.
     #[inline]
-    fn next(&mut self, drains: bool) -> Option<Next<'c>> {
+    fn next(&mut self, until: Until) -> Option<Next<'c>> {
         if self.may_go_on() {
             match (self.gift.take(), &self.hands.newly[..]) {
                 (Some(gift), []) => {
@@ -205,7 +274,7 @@ impl<'c> Shift<'c> {
         self.give_gift_back();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let assignment = self.core.next(&mut Seat { worker: *id, drains, tally, newly });
+        let assignment = self.core.next(&mut Seat { worker: *id, until, tally, newly });
         assignment.map(Next::Assigned)
     }
 
@@ -294,7 +363,8 @@ impl<'c> Shift<'c> {
             let outbox = &mut self.hands.outbox;
             let info = &slot.info;
             let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
+            outbox.descend_from(&origin);
+            Seated { owner, name, policy, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();
@@ -341,7 +411,8 @@ impl<'c> Shift<'c> {
         for alarm in self.core.take_due() {
             match alarm {
                 Alarm::Emit { event, origin } => {
-                    self.hands.outbox.begin_turn(&origin);
+                    self.hands.outbox.descend_from(&origin);
+                    self.hands.outbox.begin_turn();
                     self.hands.outbox.emit(event);
                     // Two Rust types under one kind: it would have been refused when it was set,
                     // had its kind been known then.

@@ -199,8 +199,8 @@ impl<S, T> fmt::Debug for Cell<S, T> {
 }
 
 /// The right to touch what belongs to a mailbox's owner. Given back with
-/// [`release`](Self::release);
-/// dropped without it, as by a panic of ours, the mailbox stays running for good.
+/// [`release`](Self::release); dropped without it, as by a panic of ours, the mailbox stays running
+/// for good.
 pub(crate) struct Claim<'c, S, T> {
     cell: &'c Cell<S, T>,
 }

@@ -72,6 +72,7 @@ impl Shift<'_> {
                 return;
             }
             let hands = &mut *self.hands;
+            hands.n_published += hands.outbox.len() as u64;
             let gift = if alone { Some(&mut self.gift) } else { None };
             let mut poster = Poster { core: self.core, newly: &mut hands.newly, gift };
             let drained = hands.outbox.drain(&mut hands.parcels, &mut poster);
@@ -90,13 +91,15 @@ impl Shift<'_> {
     /// there without being put anywhere.
     #[inline]
     fn hand_on(&mut self) -> bool {
-        let Hands { outbox, tally, notes, .. } = &mut *self.hands;
+        let Hands { outbox, notes, .. } = &mut *self.hands;
         let Some(to) = outbox.log.sole_recipient_of_one() else { return false };
         if outbox.has_replies() || !outbox.timers.is_empty() || !notes.is_empty() {
             return false;
         }
         let slot = &self.core.slots()[to as usize];
         let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        self.hands.n_published += 1;
+        let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
         if let Some((event, origin)) = &single {
             tally.accepted += 1;
