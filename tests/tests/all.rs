@@ -14,6 +14,7 @@ mod macros;
 mod observers;
 mod policies;
 mod routing;
+mod scenarios;
 mod soak;
 mod sources;
 mod stress;

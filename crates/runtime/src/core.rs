@@ -24,6 +24,7 @@ use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::origin::Origin;
 use crate::owner::Owner;
+use crate::planted::planted;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
@@ -204,7 +205,7 @@ impl Core {
     pub(crate) fn close_one(&self) {
         let mut sched = self.sched.lock();
         sched.n_open -= 1;
-        if self.is_quiet(&sched) {
+        if self.is_quiet(&sched) && !planted("last-one-out") {
             self.wake_all();
         }
     }
@@ -313,6 +314,9 @@ impl Core {
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
         for slot in self.slots() {
+            if planted("processor-kept") {
+                continue;
+            }
             let owner = self.take_processor(slot);
             drop(owner);
         }

@@ -34,6 +34,7 @@ mod owner;
 mod parcels;
 mod phases;
 mod pipeline;
+mod planted;
 mod policy;
 mod processor;
 mod ready;

@@ -15,6 +15,7 @@ use crate::log::{Log, Mark, Stretch};
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::Origin;
 use crate::parcels::Parcels;
+use crate::planted::planted;
 use crate::ready::OwnerIdx;
 use crate::routes::{Route, RouteCache};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
@@ -247,7 +248,9 @@ impl Outbox {
 
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
-        self.forget_emissions();
+        if !planted("failed-turn-heard") {
+            self.forget_emissions();
+        }
         if self.aside.has(Aside::REPLIED) {
             self.replies.pop();
         }
@@ -446,9 +449,12 @@ impl Drained {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use selvedge_event::{Dynamic, Interest, Interests};
 
     use super::*;
+    use crate::origin::Descent;
     use crate::routes::{KindTypes, RouteTable};
 
     /// What was sent to whom, in the order in which parcels were sent.
@@ -538,5 +544,126 @@ mod tests {
         2 inside, 3 deliveries, 0 unrouted
         ");
         assert_snapshot!(trace("ab!"), @"0 inside, 0 deliveries, 0 unrouted");
+    }
+
+    #[derive(Event)]
+    struct Typed(u32);
+
+    #[derive(Event)]
+    struct Cast(u32);
+
+    /// Where among all emissions an event was emitted.
+    fn place(event: &Event) -> u32 {
+        let typed = event.payload::<Typed>().map(|typed| typed.0);
+        let cast = event.payload::<Cast>().map(|cast| cast.0);
+        let of_value = || u32::try_from(event.value()?.as_u64()?).ok();
+        typed.or(cast).or_else(of_value).expect("every event of this test has one")
+    }
+
+    /// What a turn emits, one letter each; how it ends; whether the outbox is drained after it.
+    #[derive(Clone, Debug)]
+    struct Turn {
+        emits: Vec<char>,
+        outside: bool,
+        fails: bool,
+        publishes: bool,
+    }
+
+    const PER_TURN_MAX: usize = 6;
+    /// Two recipients whose parcels are in each other's way, and the one in between.
+    const FAR: OwnerIdx = 65;
+
+    fn turn() -> impl Strategy<Value = Turn> {
+        let letters = vec(prop::sample::select(vec!['t', 't', 'c', 'k', 'K', 'x']), 0..9);
+        let (fails, publishes) = (prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+        (letters, any::<bool>(), fails, publishes).prop_map(|(emits, outside, fails, publishes)| {
+            Turn { emits, outside, fails, publishes }
+        })
+    }
+
+    fn hears(letter: char) -> &'static [OwnerIdx] {
+        match letter {
+            't' => &[1],
+            'c' => &[0, 1, FAR],
+            'k' => &[FAR],
+            _ => &[],
+        }
+    }
+
+    /// Each delivery: the recipient, where it was emitted, whether outside events caused it.
+    type Sent = Vec<(OwnerIdx, u32, bool)>;
+
+    struct Noted(Sent);
+
+    impl Deliver for Noted {
+        fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, _: &mut Stock) {
+            let outside = parcel.origin.descent == Descent::Outside;
+            self.0.extend(parcel.mail.as_slice().iter().map(|event| (to, place(event), outside)));
+        }
+    }
+
+    fn table() -> Arc<RouteTable> {
+        let mut listeners = vec![Interests::listed([Interest::kind("nobody's")]); 66];
+        let (typed, cast) = (Interest::of::<Typed>(), Interest::of::<Cast>());
+        listeners[0] = Interests::listed([cast.clone()]);
+        listeners[1] = Interests::listed([typed, cast.clone()]);
+        listeners[FAR as usize] = Interests::listed([cast, Interest::kind("k").keyed(7_u64)]);
+        let types = KindTypes::of(&listeners).expect("there are no types to clash");
+        Arc::new(RouteTable::new(&listeners, &types))
+    }
+
+    proptest! {
+        /// The model is a list of deliveries, per recipient in the order of emission.
+        #[test]
+        fn what_is_sent_to_whom_agrees_with_a_list(turns in vec(turn(), 0..30)) {
+            let mut outbox = Outbox::new(RouteCache::new(table()), PER_TURN_MAX, 0);
+            let mut parcels = Parcels::default();
+            let (mut expected, mut n_emitted, mut next) = (Sent::new(), 0, 0);
+            let last = Turn { emits: Vec::new(), outside: false, fails: false, publishes: true };
+            for turn in turns.into_iter().chain([last]) {
+                outbox.descend_from(&Origin {
+                    descent: if turn.outside { Descent::Outside } else { Descent::Inside },
+                    question: None,
+                });
+                outbox.begin_turn();
+                let first = next;
+                for &letter in &turn.emits {
+                    let keyed = |key: u64| Event::new(Dynamic::new("k", next).keyed(key));
+                    match letter {
+                        't' => outbox.emit_from(Typed(next)),
+                        'c' => outbox.emit_from(Cast(next)),
+                        'k' => outbox.emit(keyed(7)),
+                        'K' => outbox.emit(keyed(8)),
+                        _ => outbox.emit(Event::new(Dynamic::new("unheard of", next))),
+                    }
+                    next += 1;
+                }
+                let too_many = outbox.take_refusal().is_some();
+                prop_assert_eq!(too_many, turn.emits.len() > PER_TURN_MAX);
+                if turn.fails || too_many {
+                    outbox.roll_back();
+                } else {
+                    let emitted: Vec<u32> =
+                        outbox.current_turn().map(|(event, _)| place(event)).collect();
+                    prop_assert!(emitted.into_iter().eq(first..next));
+                    n_emitted += turn.emits.len();
+                    for (&letter, place) in turn.emits.iter().zip(first..) {
+                        expected.extend(hears(letter).iter().map(|&to| (to, place, turn.outside)));
+                    }
+                }
+                prop_assert_eq!(outbox.len(), n_emitted);
+                if turn.publishes {
+                    let mut noted = Noted(Sent::new());
+                    let drained = outbox.drain(&mut parcels, &mut noted);
+                    prop_assert_eq!(drained.deliveries, expected.len() as u64);
+                    // Stable: what a recipient gets stays in order.
+                    noted.0.sort_by_key(|&(to, ..)| to);
+                    expected.sort_by_key(|&(to, ..)| to);
+                    prop_assert_eq!(noted.0, std::mem::take(&mut expected));
+                    prop_assert!(outbox.is_empty());
+                    n_emitted = 0;
+                }
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
+use crate::planted::planted;
 use crate::processor::Result;
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
@@ -177,7 +178,7 @@ impl Run {
                     core.close_lanes();
                     // Before anyone is told: a stop that comes now is too late to change it.
                     let ending = core.end(ending);
-                    if self.is_heard::<Poison>() {
+                    if self.is_heard::<Poison>() && !planted("missed-poison") {
                         self.worker.broadcast(Poison { ending });
                     }
                 }

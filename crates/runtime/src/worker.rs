@@ -20,6 +20,7 @@ use crate::mailbox::{DeskClaim, Signal};
 use crate::origin::Origin;
 use crate::outbox::Outbox;
 use crate::parcels::Parcels;
+use crate::planted::planted;
 use crate::processor::Pull;
 use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
@@ -379,9 +380,14 @@ impl<'c> Shift<'c> {
     fn empty_lane(&mut self, lane: u32, room: usize) {
         let core = self.core;
         core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), &mut self.hands.outbox.log);
-        self.publish(Posting::Midway);
+        if !planted("lane-opened-early") {
+            self.publish(Posting::Midway);
+        }
         if core.lanes[lane as usize].release() {
             self.hands.newly.push(Newly::Lane(lane));
+        }
+        if planted("lane-opened-early") {
+            self.publish(Posting::Midway);
         }
     }
 

@@ -20,6 +20,7 @@ use selvedge_runtime::{
     AskError, Configure, Context, Limits, Pipeline, PipelineBuilder, Processor, Pull, Result,
     RunError, Running, SubmitError, on, processor,
 };
+use selvedge_sync::Condvar;
 use selvedge_sync::thread::{JoinHandle, spawn};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner};
@@ -465,5 +466,31 @@ fn phases_wake_those_who_went_idle() {
         running.submit(Ping(0)).expect("the run is open");
         let report = running.finish().expect("nothing fails");
         assert_eq!((report.phases, n_heard.load(Ordering::Relaxed)), (3, 4));
+    });
+}
+
+#[test]
+fn who_sleeps_is_woken_for_what_another_does_not_take() {
+    explore(|| {
+        let done = Arc::new((selvedge_sync::Mutex::new(false), Condvar::new()));
+        let theirs = Arc::clone(&done);
+        let pipeline = build(
+            Pipeline::builder()
+                .processor(on("waits", move |_: &mut Context<'_>, _: &Pong| {
+                    drop(done.1.wait_while(done.0.lock(), |done| !*done));
+                    Ok(())
+                }))
+                .processor(on("is waited for", move |_: &mut Context<'_>, _: &Pong| {
+                    *theirs.0.lock() = true;
+                    theirs.1.notify_all();
+                    Ok(())
+                }))
+                .processor(on("both", |cx: &mut Context<'_>, ping: &Ping| {
+                    cx.emit(Pong(ping.0));
+                    Ok(())
+                })),
+        );
+        pipeline.submit(Ping(0)).expect("there is room");
+        assert_eq!(pipeline.run().expect("nothing fails").handled, 3);
     });
 }

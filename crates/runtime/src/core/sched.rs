@@ -10,6 +10,7 @@ use super::Core;
 use crate::alarms::Alarm;
 use crate::failure::Failure;
 use crate::limits::Limits;
+use crate::planted::planted;
 use crate::ready::{Admit, Job, Newly, ReadySet, Work};
 use crate::report::DeadLetter;
 use crate::shards::dekker_fence;
@@ -231,7 +232,7 @@ impl Core {
     #[inline]
     pub(crate) fn wake_for_surplus(&self) {
         dekker_fence();
-        if self.n_sleepers.load(Ordering::Relaxed) > 0 {
+        if self.n_sleepers.load(Ordering::Relaxed) > 0 && !planted("surplus-sleeps") {
             self.wake_one();
         }
     }
@@ -338,8 +339,8 @@ impl Core {
     /// Whether nothing is outstanding and nothing can come.
     pub(crate) fn is_quiet(&self, sched: &Sched) -> bool {
         let open = sched.n_open > 0 && sched.stopping.is_none();
-        let sharded = self.has_begun() && self.shards().any();
-        let waits = sched.timers.n_one_shot() > 0;
+        let sharded = self.has_begun() && self.shards().any() && !planted("early-quiescence");
+        let waits = sched.timers.n_one_shot() > 0 && !planted("timers-are-no-work");
         sched.n_running == 0 && sched.ready.is_empty() && !open && !sharded && !waits
     }
 

@@ -16,6 +16,7 @@ use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
 use crate::origin::Origin;
 use crate::owner::Owner;
+use crate::planted::planted;
 use crate::policy::Meanwhile;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
@@ -56,7 +57,9 @@ impl<'c> Shift<'c> {
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
-        self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        if !planted("late-publication") {
+            self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        }
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
@@ -68,6 +71,9 @@ impl<'c> Shift<'c> {
                 // This worker counts as running, so nobody takes the run for quiet in between.
                 core.arm(after, Alarm::Wake(owner_idx));
             }
+        }
+        if planted("late-publication") {
+            self.publish(Posting::Midway);
         }
     }
 
@@ -246,7 +252,9 @@ impl<'c> Shift<'c> {
             }
         }
         self.hands.tally.handled += n_plain;
-        *place.cursor = u32::try_from(cursor).expect("parcels are small");
+        if !planted("double-delivery") {
+            *place.cursor = u32::try_from(cursor).expect("parcels are small");
+        }
         parceled
     }
 
@@ -328,7 +336,7 @@ impl<'c> Shift<'c> {
                         batch.pulling = Some(origin.descent);
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
-                    if self.hands.outbox.has_replies() {
+                    if self.hands.outbox.has_replies() && !planted("reply-held") {
                         self.publish(Posting::Midway);
                     }
                 }
@@ -336,7 +344,7 @@ impl<'c> Shift<'c> {
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     drop(failure);
-                    if meanwhile == Meanwhile::Pass {
+                    if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());
                         let (origin, n_attempts) = (origin.clone(), attempt - 1);
                         let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
