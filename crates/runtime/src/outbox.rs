@@ -17,6 +17,7 @@ use crate::origin::Origin;
 use crate::parcels::Parcels;
 use crate::ready::OwnerIdx;
 use crate::routes::{Route, RouteCache};
+use crate::scope::{ScopeDraft, ScopeError, ScopeLog, ScopeOptions, Tasks};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
 use crate::timers::Repeat;
 
@@ -46,6 +47,7 @@ impl Refusal {
 pub(crate) struct Outbox {
     pub(crate) log: Log,
     pub(crate) timers: TimerLog,
+    pub(crate) scopes: ScopeLog,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
     per_turn_max: usize,
@@ -60,6 +62,7 @@ pub(crate) struct Outbox {
 struct Aside {
     replied: bool,
     set_timers: bool,
+    opened_scopes: bool,
     wants_pull: bool,
     was_refused: bool,
 }
@@ -70,6 +73,7 @@ impl Outbox {
         Outbox {
             log: Log::new(routes, per_turn_max),
             timers: TimerLog::new(worker),
+            scopes: ScopeLog::default(),
             replies: Vec::new(),
             mark: Mark::default(),
             per_turn_max,
@@ -148,6 +152,18 @@ impl Outbox {
     pub(crate) fn cancel_timer(&mut self, timer: TimerHandle) {
         self.mark_timers();
         self.timers.cancel(timer);
+    }
+
+    /// Opens a scope when the current turn succeeds.
+    pub(crate) fn open_scope(
+        &mut self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+    ) -> Result<ScopeDraft<'_>, ScopeError> {
+        if !std::mem::replace(&mut self.aside.opened_scopes, true) {
+            self.scopes.mark();
+        }
+        self.scopes.open(options, tasks, self.log.origin())
     }
 
     fn mark_timers(&mut self) {
@@ -229,6 +245,9 @@ impl Outbox {
         }
         if self.aside.set_timers {
             self.timers.roll_back();
+        }
+        if self.aside.opened_scopes {
+            drop(self.scopes.roll_back());
         }
         self.aside = Aside::default();
     }

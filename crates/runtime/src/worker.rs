@@ -3,6 +3,7 @@
 
 mod batch;
 mod post;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -21,9 +22,11 @@ use crate::parcels::Parcels;
 use crate::processor::Pull;
 use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
+use crate::scope::{Posts, ScopeLog};
 use crate::tally::Tally;
 use crate::turn::{Seated, TurnFailure};
 use post::{Gift, Posting};
+use tasks::Tab;
 
 /// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
 /// plays ping-pong would starve the rest.
@@ -57,6 +60,9 @@ struct Hands {
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
     notes: Notes,
+    /// The scope whose tasks are being taken.
+    tab: Option<Tab>,
+    posts: Posts,
 }
 
 impl Worker {
@@ -64,6 +70,7 @@ impl Worker {
         let number = u32::try_from(id).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.limits.timers_max);
+        outbox.scopes = ScopeLog::new(&core);
         let hands = Hands {
             id,
             outbox,
@@ -73,6 +80,8 @@ impl Worker {
             streak: 0,
             holding: false,
             notes: Notes::default(),
+            tab: None,
+            posts: Posts::default(),
         };
         Worker { core, hands }
     }
@@ -155,12 +164,19 @@ impl<'c> Shift<'c> {
         while let Some(next) = self.next(drains) {
             let Assignment { work, room, stopping } = match next {
                 Next::Gift(gift) => {
+                    self.leave_scope();
                     self.activate_gift(gift);
                     continue;
                 }
                 Next::Assigned(assignment) => assignment,
             };
+            if let Work::Job(Job::Scope { scope, errand, .. }) = work {
+                self.run_errand(scope, errand);
+                continue;
+            }
+            self.leave_scope();
             match work {
+                Work::Job(Job::Scope { .. }) => {}
                 Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
                 Work::Pull(owner) if stopping => self.pull(owner, 0),
                 Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
@@ -202,6 +218,7 @@ impl<'c> Shift<'c> {
             }
         }
         self.give_gift_back();
+        self.leave_scope();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
         let assignment = self.core.next(&mut Seat { worker: *id, drains, tally, newly });
@@ -343,6 +360,7 @@ impl<'c> Shift<'c> {
                         self.core.fail(Failure::Timer { cause: refusal.explain(1) });
                     }
                 }
+                Alarm::Attempt(job) => self.hands.newly.push(Newly::Ready(job)),
                 Alarm::Wake(owner) => {
                     self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
                 }

@@ -80,6 +80,9 @@ impl Shift<'_> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
+        if !self.hands.outbox.scopes.is_empty() {
+            self.begin_scopes();
+        }
         if !self.hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut self.hands.outbox.timers);
         }
@@ -92,7 +95,11 @@ impl Shift<'_> {
     fn hand_on(&mut self) -> bool {
         let Hands { outbox, tally, notes, .. } = &mut *self.hands;
         let Some(to) = outbox.log.sole_recipient_of_one() else { return false };
-        if outbox.has_replies() || !outbox.timers.is_empty() || !notes.is_empty() {
+        if outbox.has_replies()
+            || !outbox.timers.is_empty()
+            || !outbox.scopes.is_empty()
+            || !notes.is_empty()
+        {
             return false;
         }
         let slot = &self.core.slots()[to as usize];
