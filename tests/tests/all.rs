@@ -15,6 +15,7 @@ mod observers;
 mod policies;
 mod routing;
 mod scenarios;
+mod scopes;
 mod soak;
 mod sources;
 mod stress;

@@ -6,6 +6,7 @@
 //! deliveries are asserted to agree.
 
 mod sched;
+mod scoping;
 mod slot;
 mod timing;
 
@@ -27,6 +28,7 @@ use crate::owner::Owner;
 use crate::planted::planted;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
+use crate::scope::Table;
 use crate::shards::Shards;
 
 pub(crate) use sched::{Assignment, Sched, Seat, Until};
@@ -41,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) listeners: Listeners,
+    /// Shared with turns, which open some.
+    pub(crate) scopes: Table,
     /// Whether turns are timed.
     pub(crate) timed: bool,
     /// Deals the lanes out. Relaxed: only the number counts.
@@ -79,6 +83,8 @@ pub(crate) struct Core {
 struct Wired {
     slots: Box<[Slot]>,
     shards: Shards,
+    /// Those of the bands, in order.
+    priorities: Vec<i32>,
 }
 
 impl Core {
@@ -90,8 +96,10 @@ impl Core {
     ) -> Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
+        let scopes = Table::new(limits.scopes_max);
         Core {
             limits,
+            scopes,
             clock: Clock::real(),
             lanes,
             listeners,
@@ -112,13 +120,19 @@ impl Core {
     }
 
     /// Freezes the wiring: the run begins. `n_seats` are the threads that may take turns or post.
-    pub(crate) fn install(&self, slots: Box<[Slot]>, n_workers: usize, n_seats: usize) {
+    pub(crate) fn install(
+        &self,
+        slots: Box<[Slot]>,
+        priorities: Vec<i32>,
+        n_workers: usize,
+        n_seats: usize,
+    ) {
         let n_bands = slots.iter().map(|slot| slot.band + 1).max().unwrap_or(1);
         let mut sched = self.sched.lock();
         sched.ready.set_bands(n_bands);
         sched.idle_times = vec![Duration::ZERO; n_workers];
         drop(sched);
-        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands) };
+        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), priorities };
         assert!(self.wired.set(wired).is_ok(), "a pipeline runs once");
     }
 
@@ -126,6 +140,13 @@ impl Core {
     #[inline]
     pub(crate) fn slots(&self) -> &[Slot] {
         self.wired.get().map_or(&[], |wired| &wired.slots)
+    }
+
+    /// The band of what has this priority: the first that is not before it.
+    pub(crate) fn band_of(&self, priority: i32) -> usize {
+        let priorities = self.wired.get().map_or(&[][..], |wired| &wired.priorities);
+        let band = priorities.partition_point(|&before| before < priority);
+        band.min(priorities.len().saturating_sub(1))
     }
 
     #[inline]
@@ -222,7 +243,10 @@ impl Core {
         // First: what slips in before its lane is closed is on the lane's books by then, and
         // the run can't be taken for quiet without it.
         self.close_lanes();
+        self.close_scopes();
         self.end(ending);
+        // One may have been opened in between.
+        self.close_scopes();
     }
 
     /// Notes how the run ends, unless that is known, and says it. Timers end too.
@@ -299,6 +323,7 @@ impl Core {
     pub(crate) fn abandon(&self) {
         self.lanes.iter().for_each(Lane::abandon);
         self.abandon_timers();
+        self.abandon_scopes();
         let turn = self.giving_up.lock();
         let abandoned: Vec<_> = self.slots().iter().map(Slot::abandon).collect();
         drop(turn);

@@ -11,6 +11,7 @@ use crate::core::{Core, N_LANES};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, WhenFull};
 use crate::origin::{Descent, Origin};
+use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 
 /// Submits events to a run from any thread.
 ///
@@ -77,6 +78,16 @@ impl Submitter {
         let (event, origin, answer) = Origin::question(question);
         self.put(event, &origin, WhenFull::Wait)?;
         Ok(answer)
+    }
+
+    /// Opens a scope for tasks that other threads post: work that belongs together.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError`], when the options can't work, too many scopes are open, or the run has not
+    /// begun or takes nothing more.
+    pub fn scope(&self, options: ScopeOptions, tasks: impl Tasks) -> Result<Scope, ScopeError> {
+        self.core.open_scope(options, Box::new(tasks))
     }
 
     #[inline]

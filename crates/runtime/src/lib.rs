@@ -44,6 +44,7 @@ mod replay;
 mod report;
 mod routes;
 mod run;
+mod scope;
 mod shards;
 mod solo;
 mod spans;
@@ -70,6 +71,10 @@ pub use processor::{Processor, Pull, Result};
 pub use registration::{Configure, IntoRegistration, Registration};
 pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
+pub use scope::{
+    PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions, ScopeOutcome,
+    ScopeReport, TaskContext, Tasks, tasks,
+};
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///
 /// ```

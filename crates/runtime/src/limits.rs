@@ -25,6 +25,7 @@ use crate::error::BuildError;
 /// | `recorder_facts_max` | 65 536 | nothing more comes in from outside until half is recorded |
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
+/// | `scopes_max` | 1 048 576 | opening one more errs |
 ///
 /// Events are counted in deliveries: one event to three processors is three. Take the rest from the
 /// default, limits will be added:
@@ -76,6 +77,8 @@ pub struct Limits {
     pub observer_drain_max: Duration,
     /// Timers that run at the same time.
     pub timers_max: usize,
+    /// Scopes that are open at the same time, overrun by those that turns under way open.
+    pub scopes_max: usize,
 }
 
 impl Default for Limits {
@@ -98,6 +101,7 @@ impl Default for Limits {
             recorder_facts_max: 1 << 16,
             observer_drain_max: Duration::from_secs(5),
             timers_max: 1 << 20,
+            scopes_max: 1 << 20,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::parcels::Parcels;
 use crate::planted::planted;
 use crate::ready::OwnerIdx;
 use crate::routes::{Route, RouteCache};
+use crate::scope::{ScopeDraft, ScopeError, ScopeLog, ScopeOptions, Tasks};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
 use crate::timers::Repeat;
 
@@ -47,6 +48,7 @@ impl Refusal {
 pub(crate) struct Outbox {
     pub(crate) log: Log,
     pub(crate) timers: TimerLog,
+    pub(crate) scopes: ScopeLog,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
     per_turn_max: usize,
@@ -65,6 +67,7 @@ impl Aside {
     const SET_TIMERS: Aside = Aside(2);
     const WANTS_PULL: Aside = Aside(4);
     const WAS_REFUSED: Aside = Aside(8);
+    const OPENED_SCOPES: Aside = Aside(16);
 
     fn has(self, other: Aside) -> bool {
         self.0 & other.0 != 0
@@ -84,6 +87,7 @@ impl Outbox {
         Outbox {
             log: Log::new(routes),
             timers: TimerLog::new(worker),
+            scopes: ScopeLog::default(),
             replies: Vec::new(),
             mark: Mark::default(),
             per_turn_max,
@@ -173,6 +177,18 @@ impl Outbox {
         self.timers.cancel(timer);
     }
 
+    /// Opens a scope when the current turn succeeds.
+    pub(crate) fn open_scope(
+        &mut self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+    ) -> Result<ScopeDraft<'_>, ScopeError> {
+        if self.aside.add(Aside::OPENED_SCOPES) {
+            self.scopes.mark();
+        }
+        self.scopes.open(options, tasks, self.log.origin())
+    }
+
     fn mark_timers(&mut self) {
         if self.aside.add(Aside::SET_TIMERS) {
             self.timers.mark();
@@ -256,6 +272,9 @@ impl Outbox {
         }
         if self.aside.has(Aside::SET_TIMERS) {
             self.timers.roll_back();
+        }
+        if self.aside.has(Aside::OPENED_SCOPES) {
+            drop(self.scopes.roll_back());
         }
         self.aside = Aside::default();
     }

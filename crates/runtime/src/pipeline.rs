@@ -469,8 +469,10 @@ impl Pipeline {
             let time_budget = owner.record().time_budget;
             Slot::new(owner, band(priority), Info { name: wired.name, on_failure, time_budget })
         });
+        let slots = slots.collect();
+        let priorities = priorities.iter().copied().collect();
         // The thread that leads without helping posts too.
-        self.core.install(slots.collect(), self.n_workers, self.n_workers + 1);
+        self.core.install(slots, priorities, self.n_workers, self.n_workers + 1);
         Plan {
             core: self.core,
             routes: self.routes,

@@ -23,6 +23,7 @@ use crate::planted::planted;
 use crate::processor::Result;
 use crate::report::{ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
+use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
@@ -412,6 +413,15 @@ impl Running {
     /// See [`Submitter::ask`].
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         self.handle().ask(question)
+    }
+
+    /// See [`Submitter::scope`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::scope`].
+    pub fn scope(&self, options: ScopeOptions, tasks: impl Tasks) -> Result<Scope, ScopeError> {
+        self.handle().scope(options, tasks)
     }
 
     /// A handle with which another thread submits; the run goes on until it is dropped.

@@ -275,7 +275,10 @@ mod tests {
     }
 
     fn owner(job: Option<Job>) -> Option<u32> {
-        job.map(|Job::Turns(owner)| owner)
+        job.map(|job| match job {
+            Job::Turns(owner) => owner,
+            Job::Scope { .. } => unreachable!("the model has no scopes"),
+        })
     }
 
     proptest! {

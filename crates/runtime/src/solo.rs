@@ -124,6 +124,8 @@ impl Solo {
     fn look<T>(&mut self, result: Result<T, (bool, anyhow::Error)>) -> SoloTurn<T> {
         let emitted = self.outbox.current_turn().map(|(event, _)| event.clone()).collect();
         self.outbox.forget_emissions();
+        // A scope needs workers.
+        drop(self.outbox.scopes.take());
         let result = result.map_err(|(panicked, cause)| match panicked {
             true => anyhow!("panicked: {cause:#}"),
             false => cause,

@@ -225,8 +225,7 @@ impl Seated<'_> {
     }
 
     fn judge(&mut self, attempt: u32, failure: &TurnFailure) -> Verdict {
-        let worthwhile = || self.policy.is_worthwhile(&failure.cause);
-        let worthwhile = catch_unwind(AssertUnwindSafe(worthwhile)).unwrap_or(false);
+        let worthwhile = is_worthwhile(self.policy, &failure.cause);
         let record = self.owner.record();
         let restartable = record.kept.restartable;
         let fault = Fault { worthwhile, usable: failure.usable, restartable };
@@ -276,6 +275,11 @@ impl GivenUp {
 const UNTRUSTED: &str = "panicked, and its state can't be trusted any more: register it \
     `.stateless()` or `.restored_by_clone()` to go on after a panic";
 const NOT_RESTORED: &str = "panicked while its state of before the turn was put back";
+
+/// Whether another attempt could help; if the user's opinion panics, it couldn't.
+pub(crate) fn is_worthwhile(policy: &FailurePolicy, cause: &anyhow::Error) -> bool {
+    catch_unwind(AssertUnwindSafe(|| policy.is_worthwhile(cause))).unwrap_or(false)
+}
 
 /// The error and its causes. To format it is to call the user's code.
 pub(crate) fn describe(cause: &anyhow::Error) -> String {

@@ -3,6 +3,7 @@
 
 mod batch;
 mod post;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +25,11 @@ use crate::planted::planted;
 use crate::processor::Pull;
 use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
+use crate::scope::{Posts, ScopeLog};
 use crate::tally::Tally;
 use crate::turn::{Seated, TurnFailure};
 use post::{Gift, Posting};
+use tasks::Tab;
 
 /// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
 /// plays ping-pong would starve the rest.
@@ -76,6 +79,9 @@ struct Hands {
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
     notes: Notes,
+    /// The scope whose tasks are being taken.
+    tab: Option<Tab>,
+    posts: Posts,
 }
 
 impl Hands {
@@ -91,6 +97,7 @@ impl Worker {
         let number = u32::try_from(id).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.limits.timers_max);
+        outbox.scopes = ScopeLog::new(&core);
         let hands = Hands {
             id,
             outbox,
@@ -103,6 +110,8 @@ impl Worker {
             streak: 0,
             holding: false,
             notes: Notes::default(),
+            tab: None,
+            posts: Posts::default(),
         };
         Worker { core, hands }
     }
@@ -216,7 +225,13 @@ impl<'c> Shift<'c> {
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
         while let Some(Assignment { work, room, stopping }) = self.next(until) {
+            if let Work::Job(Job::Scope { scope, errand, .. }) = work {
+                self.run_errand(scope, errand);
+                continue;
+            }
+            self.leave_scope();
             match work {
+                Work::Job(Job::Scope { .. }) => {}
                 Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
                 Work::Pull(owner) if stopping => self.pull(owner, 0),
                 Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
@@ -258,6 +273,7 @@ impl<'c> Shift<'c> {
                 return Some(self.past_the_lock(job));
             }
         }
+        self.leave_scope();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
         self.core.next(&mut Seat { worker: *id, until, tally, newly })
@@ -402,6 +418,7 @@ impl<'c> Shift<'c> {
                     let refusal = self.hands.outbox.take_refusal();
                     assert!(refusal.is_none(), "a timer's event is routed when it is set");
                 }
+                Alarm::Attempt(job) => self.hands.newly.push(Newly::Ready(job)),
                 Alarm::Wake(owner) => {
                     self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
                 }

@@ -204,6 +204,7 @@ impl Core {
     pub(crate) fn band(&self, job: Job) -> usize {
         match job {
             Job::Turns(owner) => self.slots()[owner as usize].band,
+            Job::Scope { band, .. } => usize::from(band),
         }
     }
 
@@ -246,7 +247,7 @@ impl Core {
     }
 
     /// The caller has nothing in hand any more.
-    fn leave(&self, sched: &mut Sched) {
+    pub(super) fn leave(&self, sched: &mut Sched) {
         sched.n_running -= 1;
         let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);

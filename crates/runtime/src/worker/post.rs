@@ -63,7 +63,9 @@ impl Shift<'_> {
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
-        let nothing_to_tell = self.hands.outbox.timers.is_empty() && self.hands.notes.is_empty();
+        let Hands { outbox, notes, .. } = &*self.hands;
+        let nothing_to_tell =
+            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -89,6 +91,10 @@ impl Shift<'_> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
+        if !self.hands.outbox.scopes.is_empty() {
+            self.begin_scopes();
+        }
+        let hands = &mut *self.hands;
         if !hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut hands.outbox.timers);
         }
