@@ -1,6 +1,8 @@
 //! Scopes: how they end and what they count, what failures and cancellations do to them, that
 //! nobody waits for ever, and random graphs against an oracle that takes one node after the other.
 
+#![expect(clippy::unit_arg, reason = "a turn of one line is easier to read than of two")]
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -430,7 +432,7 @@ fn a_stop_closes_scopes_and_lets_them_end() {
         };
         let turn = |cx: &mut TaskContext<'_>, n| {
             Ok(if n < 50 {
-                cx.post(n + 1)
+                cx.post(n + 1);
             })
         };
         let scope = open(&running, named("open"), With(turn, last));
@@ -457,7 +459,7 @@ fn a_run_waits_for_scopes_although_nobody_does() {
         tasks(move |cx, n| {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(if n < 1_000 {
-                cx.post(n + 1)
+                cx.post(n + 1);
             })
         }),
     );
@@ -483,7 +485,7 @@ fn ten_thousand_scopes_at_once_leave_nothing_behind() {
                 let _held = &held;
                 counted.fetch_add(1, Ordering::Relaxed);
                 Ok(if n > 0 {
-                    cx.post(n - 1)
+                    cx.post(n - 1);
                 })
             });
             let mut draft = cx.scope(named("one").concurrency_max(1 + n % 2), one)?;
@@ -765,10 +767,12 @@ proptest! {
             .collect();
         for (graph, expected, scope) in graphs {
             let report = scope.wait();
-            let n_failed = expected.iter().filter(|&&node| graph.fails[node as usize]).count() as u64;
+            let fails = |node: &&u32| graph.fails[**node as usize];
+            let n_failed = expected.iter().filter(fails).count() as u64;
             assert!(report.balances() && report.outcome.is_success(), "{report:?}");
             assert_eq!((report.posted, report.dead), (expected.len() as u64, n_failed));
-            let taken = graph.taken.iter().zip(0..).filter(|(taken, _)| taken.load(Ordering::SeqCst));
+            let taken = graph.taken.iter().zip(0..);
+            let taken = taken.filter(|(taken, _)| taken.load(Ordering::SeqCst));
             assert_eq!(taken.map(|(_, node)| node).collect::<BTreeSet<u32>>(), expected);
         }
         running.finish().expect("nothing fails");

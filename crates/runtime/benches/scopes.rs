@@ -1,21 +1,21 @@
-//! What a task costs: a graph of a hundred thousand nodes that count to zero, and a map over a range,
-//! on one thread. `SELVEDGE_SCOPES_ONCE=dag` or `=map` runs one of them a single time, to be counted
-//! by callgrind or looked at from outside.
+//! What a task costs: a graph of a hundred thousand nodes that count to zero, and a map over a
+//! range, on one thread. `SELVEDGE_SCOPES_ONCE=dag`, `=map` or `=window` runs one of them a single
+//! time, to be counted by callgrind or looked at from outside.
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use selvedge_event::Init;
 use selvedge_runtime::{Context, Pipeline, Result, ScopeOptions, TaskContext, Tasks, on, tasks};
+use selvedge_sync::Clock;
+use selvedge_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const N_NODES: u32 = 100_000;
 const N_ITEMS: u32 = 1_000_000;
 
-/// Every node but the first has two parents, the two nodes before it in a row that is as wide as
-/// the graph is deep; so each counts to zero once.
+/// A grid: a node waits for the one to the left and the one above.
 struct Dag {
     width: u32,
     pending: Vec<AtomicU32>,
@@ -29,9 +29,8 @@ impl Dag {
         Dag { width, pending: pending.collect(), n_done: AtomicU64::new(0) }
     }
 
-    /// A grid: what is to the left and what is above.
     fn parents(node: u32, width: u32) -> u32 {
-        u32::from(node % width > 0) + u32::from(node >= width)
+        u32::from(!node.is_multiple_of(width)) + u32::from(node >= width)
     }
 }
 
@@ -60,9 +59,9 @@ fn run(workers: usize, options: ScopeOptions, n: u32, work: &Arc<impl Tasks>) ->
         .workers(workers)
         .build()
         .expect("the wiring is sound");
-    let began = Instant::now();
+    let clock = Clock::real();
     pipeline.run().expect("nothing fails");
-    began.elapsed()
+    clock.now()
 }
 
 fn dag(workers: usize) -> Duration {
@@ -85,8 +84,7 @@ fn map(workers: usize, options: ScopeOptions) -> Duration {
     took
 }
 
-/// A million scopes of one task each, one after the other, would measure the table; ten thousand at
-/// once measure that too.
+/// So many scopes of one task each, open at once.
 fn scopes(n: u32) -> Duration {
     let pipeline = Pipeline::builder()
         .processor(on("opens", move |cx: &mut Context<'_>, _: &Init| {
@@ -98,9 +96,9 @@ fn scopes(n: u32) -> Duration {
         .workers(1)
         .build()
         .expect("the wiring is sound");
-    let began = Instant::now();
+    let clock = Clock::real();
     pipeline.run().expect("nothing fails");
-    began.elapsed()
+    clock.now()
 }
 
 fn bench(criterion: &mut Criterion) {

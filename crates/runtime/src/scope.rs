@@ -39,10 +39,10 @@ pub(crate) type ScopeIdx = u32;
 
 /// What the tasks of a scope do. Shared by all workers: tasks of one scope run at the same time.
 ///
-/// A task is a turn on a number instead of an event: what it emits and posts, and the timers that it
-/// sets, take effect when it succeeds, and not otherwise. Whatever else it changes is its own
-/// business, and so is the state after a panic: what tasks share should hold values that are right
-/// at any moment, such as atomics, or results that are stored in one piece.
+/// A task is a turn on a number, below `u32::MAX`, instead of an event: what it emits and posts,
+/// and the timers that it sets, take effect when it succeeds, and not otherwise. Whatever else it
+/// changes is its own business, and so is the state after a panic: what tasks share should hold
+/// values that are right at any moment, such as atomics, or results that are stored in one piece.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -203,9 +203,10 @@ impl ScopeOptions {
         self
     }
 
-    /// How many tasks may be outstanding, 2²⁴ by default, to within what is posted at the same time.
-    /// Above that a post from outside is refused, and a turn that posts fails. Zero is refused when
-    /// the scope is opened.
+    /// How many tasks may be outstanding, 2²⁴ by default, to within a few per worker and handle.
+    /// Above that a post from outside is refused, and a turn that posts fails. Ranges are taken in
+    /// whatever their length, but what is left of them counts. Zero is refused when the scope is
+    /// opened.
     pub fn tasks_max(mut self, n: u64) -> ScopeOptions {
         self.tasks_max = n;
         if n == 0 {

@@ -9,6 +9,8 @@
 
 #[path = "shuttle/listeners.rs"]
 mod listeners;
+#[path = "shuttle/scopes.rs"]
+mod scopes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

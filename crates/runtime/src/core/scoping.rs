@@ -112,8 +112,10 @@ impl Core {
     /// Lets the tasks of a scope that wait for their next attempt wait no longer.
     pub(crate) fn hasten_attempts(&self, cell: &Cell) {
         let wanted = cell.place().scope;
-        let is_of_scope = |alarm: &Alarm| matches!(alarm, Alarm::Attempt(Job::Scope { scope, .. }) if *scope == wanted);
-        self.hasten_alarms(is_of_scope);
+        self.hasten_alarms(|alarm| match alarm {
+            Alarm::Attempt(Job::Scope { scope, .. }) => *scope == wanted,
+            _ => false,
+        });
     }
 
     /// Notes how a scope ended. What its turns needed is dropped, before who waits is told.
@@ -128,8 +130,8 @@ impl Core {
         let Some(mut remains) = cell.settle(report) else { return };
         self.scopes.remove(cell);
         let parent = remains.parent.take();
-        drop((remains, body));
-        cell.tell_waiters();
+        drop(body);
+        drop(remains);
         if let Some(parent) = parent {
             parent.forget_child(number);
             if parent.release(1) {

@@ -2,8 +2,8 @@
 //! its tasks, and a lock around the rest.
 //!
 //! The count holds a unit for each task that has not come to its end, each child scope, each handle
-//! outside, and each errand that admits. Whoever adds to it holds a unit, so that it is zero once, and
-//! whoever takes the last one off sees to the scope's end.
+//! outside, and each errand that admits. Whoever adds to it holds a unit, so that it is zero once,
+//! and whoever takes the last one off sees to the scope's end.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
@@ -259,11 +259,13 @@ impl Cell {
     }
 
     /// A task under a cap has come to its end, having posted others.
-    pub(crate) fn finish_capped(&self, posted: &[Range<u32>], errands: &mut Vec<Errand>) {
+    pub(crate) fn finish_capped(
+        &self,
+        posted: impl Iterator<Item = Range<u32>>,
+        errands: &mut Vec<Errand>,
+    ) {
         let mut state = self.lock();
-        for tasks in posted {
-            self.post_locked(&mut state, tasks.clone(), errands);
-        }
+        posted.for_each(|tasks| self.post_locked(&mut state, tasks, errands));
         state.gate.finish(errands);
     }
 
@@ -396,7 +398,7 @@ impl Cell {
 
     /// Gives the scope up: the run has ended, or the turn that would have opened it failed. What is
     /// returned is to be dropped under no lock; `None` if the scope is over already.
-    pub(crate) fn give_up(&self) -> Option<Remains> {
+    pub(crate) fn give_up(self: &Arc<Cell>) -> Option<Remains> {
         let mut report = self.report(ScopeOutcome::Abandoned);
         let ended = report.done + report.dead + report.cancelled;
         // A worker's posts may be on its own books still, with what came of them.
@@ -405,8 +407,8 @@ impl Cell {
         self.settle(report)
     }
 
-    /// Ends the scope with this report, tells who waits for that, and takes out what it kept.
-    pub(crate) fn settle(&self, report: ScopeReport) -> Option<Remains> {
+    /// Ends the scope with this report and takes out what it kept.
+    pub(crate) fn settle(self: &Arc<Cell>, report: ScopeReport) -> Option<Remains> {
         let mut state = self.lock();
         if state.report.is_some() {
             return None;
@@ -419,15 +421,9 @@ impl Cell {
             _body: state.body.take(),
             _stop: state.stop.take(),
             parent: state.parent.take(),
+            _tell: Tell(Arc::clone(self)),
         };
         Some(remains)
-    }
-
-    /// Wakes who waits for the end, when nothing of it is left.
-    pub(crate) fn tell_waiters(&self) {
-        // Whoever looked before the report was there waits by now.
-        drop(self.lock());
-        self.over.notify_all();
     }
 
     /// Forgets a child that is over.
@@ -448,9 +444,20 @@ impl Cell {
     }
 }
 
-/// What a scope kept until its end.
+/// What a scope kept until its end, to be dropped under no lock; then who waits is told.
 pub(crate) struct Remains {
+    // In this order: a destructor of the user's that panics keeps nobody waiting.
     _body: Option<Arc<Body>>,
     _stop: Option<Stop>,
     pub(crate) parent: Option<Arc<Cell>>,
+    _tell: Tell,
+}
+
+/// Wakes who waits for the end of a scope, when dropped.
+struct Tell(Arc<Cell>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        self.0.over.notify_all();
+    }
 }

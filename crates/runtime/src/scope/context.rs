@@ -12,6 +12,7 @@ use super::{ScopeDraft, ScopeError, ScopeOptions, ScopeReport, Tasks};
 use crate::context::Context;
 use crate::core::Core;
 use crate::processor::Result;
+use crate::ready::Errand;
 use crate::timer_log::TimerHandle;
 use crate::turn::{Attempted, Failed};
 
@@ -22,6 +23,8 @@ pub(crate) struct Posts {
     pub(crate) own_ranges: Vec<Range<u32>>,
     pub(crate) to_parent: Vec<Range<u32>>,
     pub(crate) cancels: bool,
+    /// Where a scope's gate puts what comes of it; empty in between.
+    pub(crate) errands: Vec<Errand>,
     refusal: Option<Refusal>,
 }
 

@@ -19,11 +19,8 @@ pub(crate) struct Draft {
 impl Drop for Draft {
     /// Whoever keeps a control learns that nothing came of it.
     fn drop(&mut self) {
-        if self.cell.place.get().is_none()
-            && let Some(remains) = self.cell.give_up()
-        {
-            drop(remains);
-            self.cell.tell_waiters();
+        if self.cell.place.get().is_none() {
+            drop(self.cell.give_up());
         }
     }
 }

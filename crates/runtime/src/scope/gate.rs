@@ -2,8 +2,9 @@
 //! Pure: posts and ends of tasks come in, errands for workers go out.
 //!
 //! A range stays a range until its numbers are admitted, so that memory does not depend on how many
-//! there are. Under a cap, a task that ends admits the next. Without one, short ranges are admitted at
-//! once, and long ones by an errand of their own, which takes its turn among the tasks that it admits.
+//! there are. Under a cap, a task that ends admits the next. Without one, short ranges are admitted
+//! at once, and long ones by an errand of their own, which takes its turn among the tasks that it
+//! admits.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -107,7 +107,6 @@ impl Table {
             self.remove(&cell);
             if let Some(remains) = cell.give_up() {
                 drop(remains);
-                cell.tell_waiters();
                 cell.outcome().iter().for_each(&mut tell);
             }
         }

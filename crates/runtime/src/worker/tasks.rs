@@ -4,7 +4,6 @@
 //! first, and the scope's own counts are brought up to date when it leaves. As long as the tab is
 //! there it holds a unit at least, so the scope is not over.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use selvedge_event::{Fact, Name, Outcome, Text, Topic, Wants};
@@ -71,11 +70,11 @@ impl Shift<'_> {
                 self.take_task(index, attempt);
             }
             Errand::Admit => {
-                let mut errands = Vec::new();
-                let more = tab.cell.admit(&mut errands);
+                let errands = &mut self.hands.posts.errands;
+                let more = tab.cell.admit(errands);
                 tab.debt += u64::from(!more);
                 let (place, debt) = (tab.place, tab.debt);
-                self.hands.newly.extend(errands.into_iter().map(|e| Newly::Ready(place.job(e))));
+                self.hands.newly.extend(errands.drain(..).map(|e| Newly::Ready(place.job(e))));
                 if debt == 0 {
                     self.leave_scope();
                 }
@@ -246,14 +245,14 @@ impl Shift<'_> {
             }
         } else {
             let own = posts.own.drain(..).map(|index| index..index.saturating_add(1));
-            let ranges: Vec<Range<u32>> = own.chain(posts.own_ranges.drain(..)).collect();
-            let mut errands = Vec::new();
+            let ranges = own.chain(posts.own_ranges.drain(..));
+            let errands = &mut posts.errands;
             if tab.cell.has_cap {
-                tab.cell.finish_capped(&ranges, &mut errands);
+                tab.cell.finish_capped(ranges, errands);
             } else {
-                ranges.into_iter().for_each(|range| tab.cell.post(range, &mut errands));
+                ranges.for_each(|range| tab.cell.post(range, errands));
             }
-            newly.extend(errands.into_iter().map(|errand| Newly::Ready(place.job(errand))));
+            newly.extend(errands.drain(..).map(|errand| Newly::Ready(place.job(errand))));
         }
         if !posts.is_empty() {
             let (cell, parent) = (Arc::clone(&tab.cell), tab.cell.parent());
