@@ -129,7 +129,8 @@ fn build(suite: Suite) -> Result<PathBuf> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let programs = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
+        let is_test = message["profile"]["test"] == true;
+        message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
     });
     programs.last().with_context(|| format!("`{build}` made no program"))
 }
