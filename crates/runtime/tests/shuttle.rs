@@ -500,17 +500,20 @@ fn a_lane_that_two_workers_empty_keeps_its_order() {
     explore(|| {
         let mut limits = tight();
         limits.in_flight_max = 100;
-        let mut next = 0;
-        let in_order = move |_: &mut Context<'_>, ping: &Ping| {
-            assert_eq!(std::mem::replace(&mut next, ping.0 + 1), ping.0);
-            Ok(())
-        };
-        let pipeline =
-            build(Pipeline::builder().limits(limits).processor(on("in order", in_order)));
+        // Many hear it: while one worker posts to all of them, another may come in between.
+        let in_order = (0..8).map(|n| {
+            let mut next = 0;
+            let check = move |_: &mut Context<'_>, ping: &Ping| {
+                assert_eq!(std::mem::replace(&mut next, ping.0 + 1), ping.0);
+                Ok(())
+            };
+            on(&format!("in order {n}"), check)
+        });
+        let pipeline = build(Pipeline::builder().limits(limits).processors(in_order));
         let submitter = pipeline.submitter();
         let submits = thread(move || (0..3).all(|n| submitter.submit(Ping(n)).is_ok()));
         let report = pipeline.run().expect("nothing fails");
         assert!(join(submits));
-        assert_eq!(report.handled, 3);
+        assert_eq!(report.handled, 3 * 8);
     });
 }
