@@ -127,11 +127,12 @@ fn build(suite: Suite) -> Result<PathBuf> {
         bail!("`{build}` failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
+        let is_test = message["profile"]["test"] == true;
+        message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
     });
-    programs.last().with_context(|| format!("`{build}` made no program"))
+    programs.next_back().with_context(|| format!("`{build}` made no program"))
 }
 
 /// Runs one test with this bug, or none, on.

@@ -496,3 +496,26 @@ fn who_sleeps_is_woken_for_what_another_does_not_take() {
         assert_eq!(pipeline.run().expect("nothing fails").handled, 3);
     });
 }
+
+#[test]
+fn a_lane_that_two_workers_empty_keeps_its_order() {
+    explore(|| {
+        let mut limits = tight();
+        limits.in_flight_max = 100;
+        // Many hear it: while one worker posts to all of them, another may come in between.
+        let in_order = (0..8).map(|n| {
+            let mut next = 0;
+            let check = move |_: &mut Context<'_>, ping: &Ping| {
+                assert_eq!(std::mem::replace(&mut next, ping.0 + 1), ping.0);
+                Ok(())
+            };
+            on(&format!("in order {n}"), check)
+        });
+        let pipeline = build(Pipeline::builder().limits(limits).processors(in_order));
+        let submitter = pipeline.submitter();
+        let submits = thread(move || (0..3).all(|n| submitter.submit(Ping(n)).is_ok()));
+        let report = pipeline.run().expect("nothing fails");
+        assert!(join(submits));
+        assert_eq!(report.handled, 3 * 8);
+    });
+}

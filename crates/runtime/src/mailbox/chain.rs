@@ -169,7 +169,8 @@ mod tests {
         /// Two chains against two lists; each byte is a step.
         #[test]
         fn chains_agree_with_lists(steps in vec(0_u8..6, 0..60)) {
-            let (mut chains, mut lists) = (<[Chain<u32>; 2]>::default(), <[Vec<u32>; 2]>::default());
+            let mut chains: [Chain<u32>; 2] = Default::default();
+            let mut lists: [Vec<u32>; 2] = Default::default();
             for (step, n) in steps.into_iter().zip(0..) {
                 let which = usize::from(step % 2);
                 match step / 2 {
