@@ -202,7 +202,7 @@ impl Core {
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
         let lane = &self.lanes[lane as usize];
-        if E::default_route().is_none() {
+        if source.way().is_none() {
             // To make such an event may be to call the user's code: not under the lane's lock.
             let event = source.into_event();
             return lane.submit(event, origin, capacity, when_full, schedule);

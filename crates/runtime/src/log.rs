@@ -3,9 +3,7 @@
 //! Consecutive events of one route and one origin share a stretch, which later travels as a whole.
 //! Only consecutive ones: merging across another route would reorder a sender and a recipient.
 
-use std::any::TypeId;
-
-use selvedge_event::{Event, IntoEvent};
+use selvedge_event::{Event, IntoEvent, Kind, Payload, Way};
 
 use crate::error::KindClash;
 use crate::mailbox::parcel::{Mail, Stock};
@@ -39,9 +37,9 @@ pub(crate) struct Log {
     /// Up to how many events the open stretch is added to without a look; zero when the next event
     /// must not be added to it.
     open_max: usize,
-    /// The type that was sent last: if the next event is of it as well, it goes the same way.
-    /// Never `None`, which is what events have whose type doesn't say where they go.
-    recent: Option<TypeId>,
+    /// The way that was gone last: the next event goes there too if it has the same. That of no
+    /// event, if the last had none.
+    recent: Way,
     /// Events in the log.
     n_events: usize,
     /// What the closed stretches weigh.
@@ -51,7 +49,13 @@ pub(crate) struct Log {
 }
 
 /// The type of no event.
-struct NoType;
+struct Nothing;
+
+impl Payload for Nothing {
+    fn kind() -> Kind {
+        Kind::literal("selvedge::Nothing")
+    }
+}
 
 /// Where a log ended at some time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +75,7 @@ impl Log {
             open_route: 0,
             open_origin: Origin::default(),
             open_max: 0,
-            recent: Some(TypeId::of::<NoType>()),
+            recent: Way::of::<Nothing>(),
             n_events: 0,
             closed_bytes: 0,
             origin: Origin::default(),
@@ -129,10 +133,10 @@ impl Log {
         self.n_events == 0
     }
 
-    /// Whether an event of this type goes the way of the one before, and there is room for it.
+    /// Whether this is the way of the event before, and there is room for another.
     #[inline(always)]
-    pub(crate) fn goes_on_with(&self, payload: Option<TypeId>) -> bool {
-        self.recent == payload && self.open.len() < self.open_max
+    pub(crate) fn goes_on(&self, way: Option<Way>) -> bool {
+        way.is_some_and(|way| way == self.recent) && self.open.len() < self.open_max
     }
 
     /// How many would hear such an event, if that doesn't depend on what is in it.
@@ -141,17 +145,16 @@ impl Log {
         self.routes.n_recipients(self.open_route)
     }
 
-    /// Adds an event from outside, of a type that decides its route if `payload` says so; says how
-    /// many processors hear it.
+    /// Adds an event from outside; says how many processors hear it.
     #[inline]
     pub(crate) fn take_in<E: IntoEvent>(
         &mut self,
         source: E,
         origin: &Origin,
     ) -> Result<usize, (Event, KindClash)> {
-        let payload = E::default_route();
+        let way = source.way();
         self.descend_from(origin);
-        if self.goes_on_with(payload)
+        if self.goes_on(way)
             && let Some(n_recipients) = self.n_recipients_alike()
         {
             self.push(source.into_event());
@@ -179,22 +182,22 @@ impl Log {
         self.open.push(event);
     }
 
-    /// The route of an event of this type, if it was found recently.
+    /// The route of an event that goes this way, if it was found recently.
     #[inline]
-    pub(crate) fn recent_route(&self, payload: Option<TypeId>) -> Option<RouteIdx> {
-        self.routes.recent(payload?)
+    pub(crate) fn recent_route(&self, way: Option<Way>) -> Option<RouteIdx> {
+        self.routes.recent(way?)
     }
 
     /// Adds an event that takes this route; the turn that sends it may send `left` altogether.
     pub(crate) fn add(&mut self, route: RouteIdx, event: Event, left: usize) {
-        self.add_typed(route, event.default_route(), event, left);
+        self.add_on_way(route, event.way(), event, left);
     }
 
     #[inline]
-    pub(crate) fn add_typed(
+    pub(crate) fn add_on_way(
         &mut self,
         route: RouteIdx,
-        payload: Option<TypeId>,
+        way: Option<Way>,
         event: Event,
         left: usize,
     ) {
@@ -206,8 +209,8 @@ impl Log {
         // What is added without a look is within what the turn may send: so much is left now, and
         // no turn after it may send less.
         self.open_max = STRETCH_MAX.min(self.open.len().saturating_add(left));
-        // Without a type, the next event has to be looked at as well.
-        self.recent = payload.or(Some(TypeId::of::<NoType>()));
+        // Without a way, the next event has to be looked at as well.
+        self.recent = way.unwrap_or_else(Way::of::<Nothing>);
         self.push(event);
     }
 
@@ -272,7 +275,7 @@ impl Log {
         self.n_events = mark.n_events;
         self.closed_bytes = self.closed.iter().map(|stretch| stretch.bytes).sum();
         self.open_bytes = self.open.iter().map(Event::bytes).sum();
-        self.recent = Some(TypeId::of::<NoType>());
+        self.recent = Way::of::<Nothing>();
         self.open_max = usize::from(self.open_origin.is(&self.origin));
     }
 

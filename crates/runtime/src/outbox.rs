@@ -2,12 +2,11 @@
 //!
 //! It is a log with a mark: a turn that fails is cut off at the mark, and so was never heard.
 
-use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use selvedge_event::{Event, IntoEvent};
+use selvedge_event::{Event, IntoEvent, Way};
 
 use crate::ask::Question;
 use crate::error::KindClash;
@@ -113,22 +112,19 @@ impl Outbox {
     /// user's code, where the event is written to its place at once.
     #[inline(always)]
     pub(crate) fn emit_from(&mut self, source: impl IntoEvent) {
-        fn payload<E: IntoEvent>(_: &E) -> Option<TypeId> {
-            E::default_route()
-        }
-        let payload = payload(&source);
-        if self.log.goes_on_with(payload) {
+        let way = source.way();
+        if self.log.goes_on(way) {
             self.log.push(source.into_event());
         } else {
-            self.emit_elsewhere(payload, source.into_event());
+            self.emit_elsewhere(way, source.into_event());
         }
     }
 
     #[inline(never)]
-    fn emit_elsewhere(&mut self, payload: Option<TypeId>, event: Event) {
+    fn emit_elsewhere(&mut self, way: Option<Way>, event: Event) {
         let left = self.per_turn_max - self.n_emitted();
-        match self.log.recent_route(payload) {
-            Some(route) if left > 0 => self.log.add_typed(route, payload, event, left),
+        match self.log.recent_route(way) {
+            Some(route) if left > 0 => self.log.add_on_way(route, way, event, left),
             _ => self.emit(event),
         }
     }
