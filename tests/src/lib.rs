@@ -20,5 +20,6 @@ pages! {
     files => "docs/book/files.md",
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
+    simulation => "docs/book/simulation.md",
     testing => "docs/book/testing.md",
 }

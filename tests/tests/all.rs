@@ -13,6 +13,7 @@ mod macros;
 mod observers;
 mod policies;
 mod routing;
+mod sim;
 mod soak;
 mod sources;
 mod stress;

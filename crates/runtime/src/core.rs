@@ -27,7 +27,7 @@ use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
 
-pub(crate) use sched::{Assignment, Sched, Seat};
+pub(crate) use sched::{Assignment, Looked, Sched, Seat};
 pub(crate) use slot::{Counts, Info, Slot};
 
 /// How many lanes outside threads share.
@@ -83,12 +83,13 @@ impl Core {
         routes: &Arc<RouteTable>,
         listeners: Listeners,
         timed: bool,
+        clock: Clock,
     ) -> Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
         Core {
             limits,
-            clock: Clock::real(),
+            clock,
             lanes,
             listeners,
             timed,

@@ -79,7 +79,12 @@ impl Submitter {
         Ok(answer)
     }
 
-    fn put(&self, event: Event, origin: Origin, when_full: WhenFull) -> Result<usize, SubmitError> {
+    pub(crate) fn put(
+        &self,
+        event: Event,
+        origin: Origin,
+        when_full: WhenFull,
+    ) -> Result<usize, SubmitError> {
         let limits = &self.core.limits;
         let (limit, name, when_full) = match self.core.has_begun() {
             true => (limits.lane_max, "lane_max", when_full),

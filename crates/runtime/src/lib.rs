@@ -43,6 +43,7 @@ mod report;
 mod routes;
 mod run;
 mod shards;
+pub mod simulation;
 mod solo;
 mod spans;
 mod tally;
