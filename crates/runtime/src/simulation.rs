@@ -190,8 +190,8 @@ impl Sim {
     }
 
     /// Submits an event from outside at this virtual time, counted from the beginning of the run.
-    /// All that are given so come from one submitter, in the order of their times; where there is no
-    /// room, it waits.
+    /// All that are given so come from one submitter, in the order of their times; where there is
+    /// no room, it waits.
     pub fn submit_at(mut self, time: Duration, event: impl IntoEvent) -> Sim {
         self.script.push((time, event.into_event()));
         self
@@ -242,6 +242,7 @@ impl Sim {
     }
 
     /// Runs a pipeline that was [built](Self::build) for this simulation to its end.
+    #[must_use]
     pub fn run(self, pipeline: Pipeline) -> SimRun {
         let mut played = SimRun {
             result: Err(SimError::RealTime),

@@ -1,11 +1,14 @@
 //! What a simulation says when it comes to nothing, and that a seed is a seed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use insta::assert_snapshot;
 use selvedge::prelude::*;
-use selvedge::runtime::simulation::{Await, Sim, SimRun, Strategy};
+use selvedge::runtime::simulation::{Await, Sim, SimError, SimRun, Strategy};
 use selvedge_testkit::explore;
+
+use super::{Log, SEEDS};
 
 #[derive(Event)]
 #[event(name = "ping")]
@@ -84,33 +87,63 @@ fn a_run_that_waits_for_somebody_else_is_stuck() {
     assert!(submitter.submit(Ping(0)).is_err());
 }
 
-#[test]
-#[should_panic(expected = "two runs of seed 0 differ")]
-fn two_runs_that_share_something_are_found() {
-    let mut n_runs = 0;
-    explore(1, |sim| {
-        n_runs += 1;
-        play(sim.submit_at(Duration::ZERO, Ping(n_runs)), echo(2))
-    });
+/// What an exploration panics with.
+fn panic(explored: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(explored)).expect_err("it finds something");
+    match panic.downcast_ref::<&str>() {
+        Some(message) => (*message).to_owned(),
+        None => *panic.downcast::<String>().expect("it panics with a message"),
+    }
 }
 
 #[test]
-#[should_panic(expected = "they come in order")]
-fn an_order_that_nobody_promised_is_found_not_to_be_kept() {
-    explore(super::SEEDS, |sim| {
-        let log = super::Log::new();
-        let (first, second) = (log.clone(), log.clone());
-        let builder = Pipeline::builder()
-            .processor(on("one", move |_: &mut Context<'_>, ping: &Ping| {
-                first.add((1, ping.0));
-                Ok(())
-            }))
-            .processor(on("two", move |_: &mut Context<'_>, ping: &Ping| {
-                second.add((2, ping.0));
-                Ok(())
-            }));
-        let run = play(sim.submit_at(Duration::ZERO, Ping(0)), builder);
-        assert_eq!(log.take(), [(1, 0), (2, 0)], "they come in order");
-        run
+fn two_runs_that_share_something_are_found() {
+    let mut n_runs = 0;
+    let message = panic(|| {
+        explore(1, |sim| {
+            n_runs += 1;
+            play(sim.submit_at(Duration::ZERO, Ping(n_runs)), echo(2))
+        });
     });
+    assert_snapshot!(message, @"two runs of seed 0 differ, so something in the pipeline doesn't follow from what it was given (time, randomness, the order of a hash map, state that is shared between runs); first by `0ns worker 0: `echo` on ping: 1 emitted` and `0ns worker 0: `echo` on ping: 0 emitted`");
+}
+
+#[test]
+fn an_order_that_nobody_promised_is_found_not_to_be_kept() {
+    let message = panic(|| {
+        explore(SEEDS, |sim| {
+            let log = Log::new();
+            let add = |who: u32| {
+                let log = log.clone();
+                move |_: &mut Context<'_>, _: &Ping| {
+                    log.add(who);
+                    Ok(())
+                }
+            };
+            let builder =
+                Pipeline::builder().processor(on("one", add(1))).processor(on("two", add(2)));
+            let run = play(sim.submit_at(Duration::ZERO, Ping(0)), builder);
+            assert!(log.take() == [1, 2], "they come in order");
+            run
+        });
+    });
+    assert_snapshot!(message, @"they come in order");
+}
+
+/// Another type under the kind of the first.
+struct Pong;
+
+impl Payload for Pong {
+    fn kind() -> Kind {
+        Ping::kind()
+    }
+}
+
+#[test]
+fn what_can_not_be_routed_ends_the_simulation() {
+    let run = play(sim().submit_at(Duration::ZERO, Pong), echo(1));
+    assert!(matches!(run.result, Err(SimError::Refused { .. })), "{:?}", run.result);
+    let endless = sim().steps_max(1_000).submit_at(Duration::ZERO, Ping(0));
+    let run = play(endless, echo(u32::MAX));
+    assert!(matches!(run.result, Err(SimError::TooManySteps { steps: 1_000.., .. })));
 }

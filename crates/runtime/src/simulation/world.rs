@@ -132,7 +132,8 @@ impl World {
         self.journal.lock().who = Who::Worker(number);
         let did = worker.step(&mut self.rng);
         self.n_worker_steps += 1;
-        self.busy_until[number] = self.clock.now();
+        let busy_until = &mut self.busy_until[number];
+        *busy_until = self.clock.now().max(*busy_until);
         // What took this worker's time took nobody else's.
         self.clock.put_to(now);
         let (what, subject) = match did {
@@ -219,8 +220,8 @@ impl World {
         let n_foreign = self.core.n_submitters_open().saturating_sub(open.count());
         if n_foreign > 0 {
             waiting.push(format!(
-                "submitters are open that are not the simulation's ({n_foreign}): drop them, or let \
-                 a client submit"
+                "submitters are open that are not the simulation's ({n_foreign}): drop them, or \
+                 let a client submit"
             ));
         }
         if self.core.listeners.holds_back() {
