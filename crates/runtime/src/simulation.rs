@@ -149,7 +149,8 @@ impl Sim {
     }
 
     /// Lets every turn and every pull of all processors take up to so much virtual time more, drawn
-    /// from the seed.
+    /// from the seed. Workers that are never done at the same moment don't get between each other's
+    /// steps: give it to some seeds only.
     pub fn jitter(mut self, at_most: Duration) -> Sim {
         self.jitter = at_most;
         self

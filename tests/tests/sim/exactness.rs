@@ -108,7 +108,9 @@ fn letters_arrive_once_in_order_and_the_same_ones_under_every_interleaving() {
     let expected = counted(&expected);
     explore(SEEDS, |sim| {
         let bands = sim.seed() % 2 == 0;
-        let (run, heard) = play(sim.jitter(Duration::from_millis(3)), &Log::new(), bands);
+        // Turns that take time rarely end at the same moment: steps interleave the less for it.
+        let jitter = if sim.seed() % 3 == 0 { Duration::from_millis(3) } else { Duration::ZERO };
+        let (run, heard) = play(sim.jitter(jitter), &Log::new(), bands);
         let report = run.result.as_ref().expect("nothing fails");
         assert!(report.balances() && report.handled == n_expected, "{report}");
         check_pairs(&heard);
@@ -126,7 +128,6 @@ fn a_turn_that_fails_or_panics_is_never_heard_of() {
             .panic_any_turn(2 + seed % 37)
             .panic_turn("node 2", 3)
             .fail_turn("node 4", 2);
-        // A node that panicked is as it was before: its letters keep their numbers.
         let log = Log::new();
         let (run, heard) = play(sim, &log, false);
         let report = run.result.as_ref().expect("failures are skipped");
@@ -135,6 +136,12 @@ fn a_turn_that_fails_or_panics_is_never_heard_of() {
         // A panic comes after the turn has written to the log.
         let n_panics = report.dead_letters.iter().filter(|letter| letter.panicked).count() as u64;
         assert_eq!(heard.len() as u64, report.handled + n_panics, "one turn per delivery");
+        // A node that panicked numbers on from before: what it emitted then would come twice.
+        let mut last = std::collections::BTreeMap::new();
+        for &(from, to, seq, _) in &heard {
+            let last = last.insert((from, to), seq);
+            assert!(last < Some(seq), "{to} hears {seq} of {from} again: {heard:?}");
+        }
         let emitted: u64 = report.processors.iter().map(|processor| processor.emitted).sum();
         assert_eq!(report.accepted, emitted + 12);
         run
