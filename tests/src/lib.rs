@@ -21,5 +21,6 @@ pages! {
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
     scopes => "docs/book/scopes.md",
+    simulation => "docs/book/simulation.md",
     testing => "docs/book/testing.md",
 }

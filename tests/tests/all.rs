@@ -16,6 +16,7 @@ mod policies;
 mod routing;
 mod scenarios;
 mod scopes;
+mod sim;
 mod soak;
 mod sources;
 mod stress;

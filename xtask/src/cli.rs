@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{atlas, bench, bigfile, ci, deny, fuzz, planted, soak, tidy};
+use crate::{atlas, bench, bigfile, ci, deny, fuzz, planted, sim, soak, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Task {
     Bigfile(bigfile::Options),
     /// Send a day's events through a mixed pipeline, and check that memory stays where it is.
     Soak(soak::Options),
+    /// Play our own scenarios under many seeds: every interleaving keeps the rules.
+    Sim(sim::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
     Deny,
     /// Run the fuzz targets of `crates/event` on the nightly toolchain.
@@ -44,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
         Task::Atlas(options) => atlas::run(&options),
         Task::Bigfile(options) => bigfile::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Planted(options) => planted::run(&options),
@@ -70,6 +73,7 @@ mod tests {
         atlas: Run the atlas example again and again, and check that its results are always the same
         bigfile: Send a huge JSONL file through source and sink under a memory limit
         soak: Send a day's events through a mixed pipeline, and check that memory stays where it is
+        sim: Play our own scenarios under many seeds: every interleaving keeps the rules
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain
         planted: Plant bugs in the runtime, and check that a test finds each

@@ -18,6 +18,7 @@ mod fuzz;
 mod invocation;
 mod layers;
 mod planted;
+mod sim;
 mod size;
 mod soak;
 mod tidy;

@@ -98,6 +98,28 @@ impl<R: Payload> Answer<R> {
     }
 }
 
+/// Sees whether a question is settled, whatever its reply should be.
+pub(crate) struct Settled(Arc<Slot>);
+
+impl Settled {
+    /// Whether the asker would wait no longer.
+    pub(crate) fn is_settled(&self) -> bool {
+        !matches!(*self.0.reply.lock(), Reply::Awaited)
+    }
+
+    /// What the question is about.
+    pub(crate) fn topic(&self) -> &Topic {
+        &self.0.topic
+    }
+}
+
+impl<R> Answer<R> {
+    /// Looks at the question, without the answer's type.
+    pub(crate) fn settled(&self) -> Settled {
+        Settled(Arc::clone(&self.slot))
+    }
+}
+
 impl Slot {
     /// The reply as an `R`, once there is one or can be none.
     fn read<R: Payload>(&self, reply: &Reply) -> Option<Result<Typed<R>, AskError>> {

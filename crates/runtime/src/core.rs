@@ -31,7 +31,7 @@ use crate::routes::RouteTable;
 use crate::scope::Table;
 use crate::shards::Shards;
 
-pub(crate) use sched::{Assignment, Sched, Seat, Until};
+pub(crate) use sched::{Assignment, Looked, Sched, Seat, Until};
 pub(crate) use slot::{Counts, Info, Slot};
 
 /// How many lanes outside threads share.
@@ -93,6 +93,7 @@ impl Core {
         routes: &Arc<RouteTable>,
         listeners: Listeners,
         timed: bool,
+        clock: Clock,
     ) -> Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
@@ -100,7 +101,7 @@ impl Core {
         Core {
             limits,
             scopes,
-            clock: Clock::real(),
+            clock,
             lanes,
             listeners,
             timed,

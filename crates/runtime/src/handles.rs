@@ -91,7 +91,7 @@ impl Submitter {
     }
 
     #[inline]
-    fn put(
+    pub(crate) fn put(
         &self,
         source: impl IntoEvent,
         origin: &Origin,

@@ -46,6 +46,7 @@ mod routes;
 mod run;
 mod scope;
 mod shards;
+pub mod simulation;
 mod solo;
 mod spans;
 mod tally;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
+use selvedge_sync::Clock;
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
@@ -17,6 +18,7 @@ use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::origin::Origin;
+use crate::owner::Owner;
 use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::report::RunReport;
@@ -50,6 +52,7 @@ pub struct PipelineBuilder {
     timed: bool,
     listeners: Vec<Listener>,
     on_worker_start: Option<WorkerStart>,
+    clock: Clock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +153,12 @@ impl PipelineBuilder {
         self
     }
 
+    /// Lets the pipeline live by this clock.
+    pub(crate) fn clock(mut self, clock: Clock) -> PipelineBuilder {
+        self.clock = clock;
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -174,7 +183,7 @@ impl PipelineBuilder {
         }
         let routes = Arc::new(wire(&processors)?);
         let listeners = Listeners::new(&self.listeners, &self.limits);
-        let core = Core::new(self.limits, &routes, listeners, self.timed);
+        let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);
         Ok(Pipeline {
             core: Keeper(Arc::new(core)),
             routes,
@@ -326,6 +335,7 @@ impl Pipeline {
             timed: false,
             listeners: Vec::new(),
             on_worker_start: None,
+            clock: Clock::real(),
         }
     }
 
@@ -458,6 +468,26 @@ impl Pipeline {
     /// [`Running::finish`].
     pub fn start(self) -> Result<Running, RunError> {
         Run::begin(self.into_plan(), Lead::Waiting).map(Running::new)
+    }
+
+    /// What the runtime's threads share.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Has a run of this pipeline played by its lead, with every processor's owner put into
+    /// another.
+    pub(crate) fn begin_playing(
+        mut self,
+        mut wrap: impl FnMut(&Text, Box<dyn Owner>) -> Box<dyn Owner>,
+    ) -> Result<Run, RunError> {
+        let wrapped = self.processors.into_iter().map(|wired| {
+            let Wired { name, interests, registered } = wired;
+            let owner = wrap(&name, registered.owner);
+            Wired { name, interests, registered: Registered { owner, ..registered } }
+        });
+        self.processors = wrapped.collect();
+        Run::begin(self.into_plan(), Lead::Playing)
     }
 
     fn into_plan(self) -> Plan {

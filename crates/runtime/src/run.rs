@@ -65,6 +65,8 @@ impl Drop for Keeper {
 pub(crate) enum Lead {
     Helping,
     Waiting,
+    /// It plays all threads, one step at a time: none is started.
+    Playing,
 }
 
 /// A run under way, seen by the thread that leads it.
@@ -85,9 +87,14 @@ impl Run {
     /// Starts the threads and lets the processors init.
     pub(crate) fn begin(mut plan: Plan, lead: Lead) -> Result<Run, RunError> {
         let core = &plan.core;
-        let watch = plan.handle_signals.then(|| watch_signals(core)).transpose();
+        let watches = plan.handle_signals && lead != Lead::Playing;
+        let watch = watches.then(|| watch_signals(core)).transpose();
         let watch = watch.inspect_err(|_| core.drop_processors())?;
-        let readers = Readers::start(core, std::mem::take(&mut plan.listeners));
+        let listeners = std::mem::take(&mut plan.listeners);
+        let readers = match lead {
+            Lead::Helping | Lead::Waiting => Readers::start(core, listeners),
+            Lead::Playing => Ok(Readers::without_threads(core, listeners)),
+        };
         let readers = readers.inspect_err(|_| core.drop_processors())?;
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
@@ -104,7 +111,9 @@ impl Run {
         let hear_init = run.plan.routes.hears_kind(&Init::kind());
         run.worker.take_in_order(&hear_init, &Event::new(Init));
         run.worker.hand_over();
-        run.spawn_workers()?;
+        if lead != Lead::Playing {
+            run.spawn_workers()?;
+        }
         Ok(run)
     }
 
@@ -159,12 +168,21 @@ impl Run {
     }
 
     /// Leads the run to its end.
-    pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
+    pub(crate) fn lead(self) -> Result<RunReport, RunError> {
+        self.lead_by(Run::settle_down)
+    }
+
+    /// Leads the run to its end; `settle_down` comes back when the run is quiet, or halted and
+    /// nobody has anything in hand.
+    pub(crate) fn lead_by(
+        mut self,
+        mut settle_down: impl FnMut(&mut Run),
+    ) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         let _in_run = self.span.enter();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
-            self.settle_down();
+            settle_down(&mut self);
             if core.is_halted() {
                 break None;
             }
@@ -206,11 +224,31 @@ impl Run {
     fn settle_down(&mut self) {
         match self.lead {
             Lead::Helping => self.worker.drain(),
-            Lead::Waiting => {
+            Lead::Waiting | Lead::Playing => {
                 self.worker.hand_over();
                 self.plan.core.await_quiet();
             }
         }
+    }
+
+    /// The workers of a run whose lead plays them.
+    pub(crate) fn workers(&self) -> Vec<Worker> {
+        (0..self.plan.n_workers).map(|id| new_worker(&self.plan, id)).collect()
+    }
+
+    /// Makes known what the lead has posted.
+    pub(crate) fn hand_over(&mut self) {
+        self.worker.hand_over();
+    }
+
+    /// Tells listeners that have no thread what there is.
+    pub(crate) fn tell_listeners(&mut self) {
+        self.readers.tell(&self.plan.core);
+    }
+
+    /// Phases that have begun.
+    pub(crate) fn n_phases(&self) -> u32 {
+        self.n_phases
     }
 
     fn quiet(&self) -> Quiet {

@@ -5,6 +5,8 @@
 //! and a worker takes none of its own while a lower band has some elsewhere. With one band in use
 //! that costs nothing.
 
+use std::iter::once;
+
 use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicUsize, Ordering, fence};
 
@@ -43,6 +45,11 @@ impl Shards {
             shards: (0..n_shards).map(shard).collect(),
             n_in_band: (0..n_counted).map(|_| AtomicUsize::new(0)).collect(),
         }
+    }
+
+    /// How many shards there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.len()
     }
 
     /// Whether this worker's own shard is empty.
@@ -130,12 +137,13 @@ impl Shards {
     }
 
     /// Takes a job of the lowest band there is, from the own shard if it has one of that band,
-    /// else from the first other that has; of another's, half of the band comes along.
-    pub(crate) fn take(&self, own: usize) -> Option<Job> {
+    /// else from the first other that has, from `robbed` on; of another's, half of the band comes
+    /// along.
+    pub(crate) fn take(&self, own: usize, robbed: usize) -> Option<Job> {
         let wanted = self.first_band()?;
         let n_shards = self.shards.len();
         let mut fallback = None;
-        for victim in (own..n_shards).chain(0..own) {
+        for victim in once(own).chain(robbed..n_shards).chain(0..robbed) {
             let shard = &self.shards[victim];
             if shard.n_jobs.load(Ordering::Relaxed) == 0 {
                 continue;
@@ -300,7 +308,7 @@ mod tests {
                         prop_assert_eq!(n_left, own_left.count());
                     }
                     Step::Take { own } => {
-                        prop_assert_eq!(owner(shards.take(own)), model.take(own));
+                        prop_assert_eq!(owner(shards.take(own, own)), model.take(own));
                     }
                 }
                 prop_assert_eq!(shards.first_band(), model.first_band());

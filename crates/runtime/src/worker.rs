@@ -3,6 +3,7 @@
 
 mod batch;
 mod post;
+mod stepped;
 mod tasks;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::scope::{Posts, ScopeLog};
 use crate::tally::Tally;
 use crate::turn::{Seated, TurnFailure};
 use post::{Gift, Posting};
+pub(crate) use stepped::{Did, Stepped};
 use tasks::Tab;
 
 /// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
@@ -168,7 +170,8 @@ impl Worker {
     /// Makes what this worker published known without taking any of it.
     pub(crate) fn hand_over(&mut self) -> bool {
         let Hands { id, tally, newly, .. } = &mut self.hands;
-        self.core.hand_over(&mut Seat { worker: *id, until: Until::Over, tally, newly })
+        let (worker, until) = (*id, Until::Over);
+        self.core.hand_over(&mut Seat { worker, until, robs_from: worker, tally, newly })
     }
 
     /// Adds an event from outside to what is published next, and says how many processors hear it.
@@ -219,6 +222,14 @@ struct Shift<'c> {
     gift: Option<Gift<'c>>,
 }
 
+/// A source that was pulled from and is not given back yet.
+struct Pulled<'c> {
+    owner_idx: OwnerIdx,
+    claim: DeskClaim<'c>,
+    counts: Counts,
+    began: Option<Duration>,
+}
+
 impl<'c> Shift<'c> {
     fn work(&mut self, until: Until) {
         self.core.enter();
@@ -233,34 +244,78 @@ impl<'c> Shift<'c> {
             match work {
                 Work::Job(Job::Scope { .. }) => {}
                 Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
-                Work::Pull(owner) if stopping => self.pull(owner, 0),
-                Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
-                Work::Lane(lane) => self.empty_lane(lane, room),
-                Work::Alarms => self.see_to_alarms(),
+                Work::Pull(owner) => {
+                    let room = if stopping { 0 } else { room.min(pull_max) };
+                    if let Some(pulled) = self.pull(owner, room) {
+                        self.publish(Posting::Midway);
+                        self.after_pull(pulled);
+                    }
+                }
+                Work::Lane(lane) => {
+                    self.take_from_lane(lane, room);
+                    if !planted("lane-opened-early") {
+                        self.publish(Posting::Midway);
+                    }
+                    self.release_lane(lane);
+                }
+                Work::Alarms => {
+                    self.see_to_alarms();
+                    self.publish(Posting::Midway);
+                }
             }
             // What a turn hands on is gone on with, if nobody else became ready with it: first
             // come, first served.
-            while self.gift.is_some() && self.hands.newly.is_empty() && self.may_go_on() {
-                self.hands.streak += 1;
+            while self.goes_on_with_gift() {
                 self.activate_gift();
             }
         }
         self.hands.outbox.log.forget_question();
     }
 
+    #[inline]
     fn claim_and_activate(&mut self, owner: OwnerIdx) {
+        if let Some(claim) = self.claim(owner) {
+            self.activate(owner, claim);
+        }
+    }
+
+    /// Takes a ready mailbox over; `None` when its mail was given up.
+    #[inline]
+    fn claim(&mut self, owner: OwnerIdx) -> Option<DeskClaim<'c>> {
         match self.core.slots()[owner as usize].mailbox.try_claim(Signal::Claimed) {
             Some((mut claim, posted)) => {
                 claim.rest.append(posted);
-                self.activate(owner, claim);
+                Some(claim)
             }
-            None => assert!(self.core.is_halted(), "two workers own the mailbox of {owner}"),
+            None => {
+                assert!(self.core.is_halted(), "two workers own the mailbox of {owner}");
+                None
+            }
         }
+    }
+
+    /// Whether a mailbox was claimed in posting to it, and nothing else calls.
+    #[inline(always)]
+    fn goes_on_with_gift(&mut self) -> bool {
+        let goes_on = self.gift.is_some() && self.hands.newly.is_empty() && self.may_go_on();
+        self.hands.streak += u32::from(goes_on);
+        goes_on
     }
 
     /// The next thing to do: past the lock as long as nothing waits under it.
     #[inline]
     fn next(&mut self, until: Until) -> Option<Assignment> {
+        if let Some(assignment) = self.next_past_the_lock() {
+            return Some(assignment);
+        }
+        let Hands { id, tally, newly, .. } = &mut *self.hands;
+        let worker = *id;
+        self.core.next(&mut Seat { worker, until, robs_from: worker, tally, newly })
+    }
+
+    /// The next thing to do, unless it waits under the lock.
+    #[inline(always)]
+    fn next_past_the_lock(&mut self) -> Option<Assignment> {
         self.give_gift_back();
         if self.may_go_on() {
             if let [Newly::Ready(job)] = self.hands.newly[..]
@@ -275,8 +330,7 @@ impl<'c> Shift<'c> {
         }
         self.leave_scope();
         self.hands.streak = 0;
-        let Hands { id, tally, newly, .. } = &mut *self.hands;
-        self.core.next(&mut Seat { worker: *id, until, tally, newly })
+        None
     }
 
     fn past_the_lock(&mut self, job: Job) -> Assignment {
@@ -346,11 +400,11 @@ impl<'c> Shift<'c> {
     // ------------------------------------------------------------------ sources and lanes
 
     /// Pulls from a processor; with no room, tells it to stop instead.
-    fn pull(&mut self, owner_idx: OwnerIdx, room: usize) {
+    fn pull(&mut self, owner_idx: OwnerIdx, room: usize) -> Option<Pulled<'c>> {
         let core = self.core;
         let slot = &core.slots()[owner_idx as usize];
         // If it has got mail by now, it is in the ready set, and this entry is stale.
-        let Some((mut claim, _)) = slot.mailbox.try_claim(Signal::ClaimedToPull) else { return };
+        let (mut claim, _) = slot.mailbox.try_claim(Signal::ClaimedToPull)?;
         let pulling = claim.pulling.take().expect("a mailbox waits for room to be pulled from");
 
         let mut counts = Counts::default();
@@ -383,23 +437,29 @@ impl<'c> Shift<'c> {
                 false
             }
         };
-        self.publish(Posting::Midway);
-        if let Some(began) = began {
-            counts.busy = core.clock.now().saturating_sub(began);
-        }
-        slot.add(&counts);
         claim.pulling = more.then_some(pulling);
+        Some(Pulled { owner_idx, claim, counts, began })
+    }
+
+    /// Gives a source back that was pulled from, when what it brought in is published.
+    fn after_pull(&mut self, pulled: Pulled<'c>) {
+        let Pulled { owner_idx, claim, mut counts, began } = pulled;
+        if let Some(began) = began {
+            counts.busy = self.core.clock.now().saturating_sub(began);
+        }
+        self.core.slots()[owner_idx as usize].add(&counts);
         self.release(owner_idx, claim);
     }
 
-    /// Posts what waits in a lane, then opens it to the next worker.
-    fn empty_lane(&mut self, lane: u32, room: usize) {
-        let core = self.core;
-        core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), &mut self.hands.outbox.log);
-        if !planted("lane-opened-early") {
-            self.publish(Posting::Midway);
-        }
-        if core.lanes[lane as usize].release() {
+    /// Takes what waits in a lane, to be published.
+    fn take_from_lane(&mut self, lane: u32, room: usize) {
+        let lane = &self.core.lanes[lane as usize];
+        lane.take(room.min(LANE_BATCH_MAX), &mut self.hands.outbox.log);
+    }
+
+    /// Opens a lane to the next worker, when what was taken from it is published.
+    fn release_lane(&mut self, lane: u32) {
+        if self.core.lanes[lane as usize].release() {
             self.hands.newly.push(Newly::Lane(lane));
         }
         if planted("lane-opened-early") {
@@ -407,7 +467,7 @@ impl<'c> Shift<'c> {
         }
     }
 
-    /// Sees to the timers that are due.
+    /// Sees to the timers that are due; what they emit is to be published.
     fn see_to_alarms(&mut self) {
         for alarm in self.core.take_due() {
             match alarm {
@@ -432,7 +492,6 @@ impl<'c> Shift<'c> {
             }
         }
         self.hands.outbox.log.forget_question();
-        self.publish(Posting::Midway);
     }
 
     /// Gives a mailbox back to whoever finds it ready.

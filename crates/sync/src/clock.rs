@@ -63,6 +63,28 @@ impl Clock {
         let advanced = |now: u64| Some(now.saturating_add(by));
         let _ = nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advanced);
     }
+
+    /// Puts a manual clock, and all its clones, to a time, which may be an earlier one: whoever
+    /// plays several threads on one has the time of each pass by itself.
+    ///
+    /// # Panics
+    ///
+    /// On a real clock: nobody can move that.
+    pub fn put_to(&self, time: Duration) {
+        let Source::Manual(nanos) = &self.0 else {
+            panic!("only a manual clock can be put to a time");
+        };
+        nanos.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether this is a clone of that manual clock, or the other way round.
+    #[must_use]
+    pub fn is_clone_of(&self, other: &Clock) -> bool {
+        match (&self.0, &other.0) {
+            (Source::Manual(this), Source::Manual(that)) => Arc::ptr_eq(this, that),
+            (Source::Real(_) | Source::Manual(_), _) => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +92,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_never_goes_back() {
+    fn a_manual_clock_is_where_it_was_put() {
+        let clock = Clock::manual();
+        clock.advance(Duration::from_secs(3));
+        clock.clone().put_to(Duration::from_secs(1));
+        assert_eq!(clock.now(), Duration::from_secs(1));
+        assert!(clock.is_clone_of(&clock.clone()));
+        assert!(!clock.is_clone_of(&Clock::manual()) && !Clock::real().is_clone_of(&clock));
+    }
+
+    #[test]
+    fn an_advance_never_goes_back() {
         let clock = Clock::manual();
         let same = clock.clone();
         clock.advance(Duration::from_secs(1));

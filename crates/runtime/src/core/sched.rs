@@ -80,6 +80,18 @@ pub(crate) struct Assignment {
     pub(crate) stopping: bool,
 }
 
+/// What came of a look for something to do.
+#[derive(Debug)]
+pub(crate) enum Looked<T> {
+    Found(Assignment),
+    /// There is nothing for now.
+    Nothing(T),
+    /// Turns have ceased.
+    Halted,
+    /// There is the room that the seat works for.
+    Room,
+}
+
 impl Core {
     /// A thread begins to look for work.
     pub(crate) fn enter(&self) {
@@ -92,25 +104,11 @@ impl Core {
         let mut sched = self.lock();
         self.settle(&mut sched, seat);
         loop {
-            if self.is_halted() {
-                self.leave(&mut sched);
-                drop(sched);
-                // Nobody may wait for room, or for a reply, that will never be.
-                self.close_lanes();
-                self.abandon();
-                return None;
+            match self.look(sched, seat) {
+                Looked::Found(assignment) => return Some(assignment),
+                Looked::Halted | Looked::Room => return None,
+                Looked::Nothing(locked) => sched = locked,
             }
-            if seat.until == Until::Room && self.has_room(&sched) {
-                self.leave(&mut sched);
-                self.publish_takeable(&mut sched);
-                return None;
-            }
-            if let Some(work) = self.take(&mut sched, seat.worker) {
-                self.publish_takeable(&mut sched);
-                let (room, stopping) = (sched.room(&self.limits), sched.stopping.is_some());
-                return Some(Assignment { work, room, stopping });
-            }
-            self.leave(&mut sched);
             if sched.over || (seat.until == Until::Quiet && self.is_quiet(&sched)) {
                 return None;
             }
@@ -119,12 +117,61 @@ impl Core {
         }
     }
 
+    /// As [`next`](Self::next), for who doesn't wait. Whoever finds nothing, or turns halted, no
+    /// longer counts as running.
+    pub(crate) fn try_next(&self, seat: &mut Seat<'_>) -> Looked<()> {
+        let mut sched = self.lock();
+        self.settle(&mut sched, seat);
+        match self.look(sched, seat) {
+            Looked::Found(assignment) => Looked::Found(assignment),
+            Looked::Halted => Looked::Halted,
+            Looked::Room => Looked::Room,
+            Looked::Nothing(_) => Looked::Nothing(()),
+        }
+    }
+
+    /// Whether a thread that is at rest would find something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        let sched = self.lock();
+        let takeable = sched.ready.n_takeable(self.admit(&sched)) > 0;
+        takeable || self.shards().any() || self.is_halted() || self.is_alarm_due()
+    }
+
+    /// Takes the first thing to do.
+    #[inline]
+    fn look<'a>(
+        &'a self,
+        mut sched: MutexGuard<'a, Sched>,
+        seat: &Seat<'_>,
+    ) -> Looked<MutexGuard<'a, Sched>> {
+        if self.is_halted() {
+            self.leave(&mut sched);
+            drop(sched);
+            // Nobody may wait for room, or for a reply, that will never be.
+            self.close_lanes();
+            self.abandon();
+            return Looked::Halted;
+        }
+        if seat.until == Until::Room && self.has_room(&sched) {
+            self.leave(&mut sched);
+            self.publish_takeable(&mut sched);
+            return Looked::Room;
+        }
+        if let Some(work) = self.take(&mut sched, seat) {
+            self.publish_takeable(&mut sched);
+            let (room, stopping) = (sched.room(&self.limits), sched.stopping.is_some());
+            return Looked::Found(Assignment { work, room, stopping });
+        }
+        self.leave(&mut sched);
+        Looked::Nothing(sched)
+    }
+
     /// The first thing to do.
     ///
     /// Lanes go before every band: what is in them may be for the first one, and taking it out is
     /// short. Then whatever is in the lowest band: jobs that nobody has made his own, those in the
     /// shards, and pulls last, which make more of both.
-    fn take(&self, sched: &mut Sched, own: usize) -> Option<Work> {
+    fn take(&self, sched: &mut Sched, seat: &Seat<'_>) -> Option<Work> {
         if self.is_alarm_due() {
             return Some(Work::Alarms);
         }
@@ -142,7 +189,7 @@ impl Core {
             }
             if sharded == Some(lowest) {
                 // It may be gone by now.
-                match self.shards().take(own) {
+                match self.shards().take(seat.worker, seat.robs_from) {
                     Some(job) => return Some(Work::Job(job)),
                     None => continue,
                 }
@@ -354,12 +401,19 @@ impl Core {
             !at_rest && !sched.aborted && !sched.worker_panicked
         }));
     }
+
+    /// How many handles may still submit.
+    pub(crate) fn n_submitters_open(&self) -> usize {
+        self.lock().n_open
+    }
 }
 
 /// What a worker brings along when it asks for something to do.
 pub(crate) struct Seat<'a> {
     pub(crate) worker: usize,
     pub(crate) until: Until,
+    /// The first shard to look into when its own is empty.
+    pub(crate) robs_from: usize,
     pub(crate) tally: &'a mut Tally,
     pub(crate) newly: &'a mut Vec<Newly>,
 }

@@ -57,6 +57,17 @@ pub(crate) struct Counts {
     pub(crate) busy: Duration,
 }
 
+impl Counts {
+    /// Adds what else the batch did.
+    pub(crate) fn add(&mut self, more: &Counts) {
+        self.turns += more.turns;
+        self.pulls += more.pulls;
+        self.failures += more.failures;
+        self.emitted += more.emitted;
+        self.busy += more.busy;
+    }
+}
+
 /// Adds to what only one thread writes at a time.
 #[inline]
 fn add(total: &AtomicU64, n: u64) {

@@ -84,6 +84,12 @@ impl Core {
         next != NEVER && self.clock.now() >= Duration::from_nanos(next)
     }
 
+    /// When the next timer is due, if one is running.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let next = self.next_alarm.load(Ordering::Relaxed);
+        (next != NEVER).then(|| Duration::from_nanos(next))
+    }
+
     /// Takes out what is due.
     pub(crate) fn take_due(&self) -> Vec<Alarm> {
         let mut sched = self.lock();

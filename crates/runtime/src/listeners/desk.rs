@@ -74,6 +74,17 @@ pub(super) enum Next {
     Tell,
     /// Tell how many facts were missed in the end, if any, and leave.
     Leave { missed: u64 },
+    /// There is nothing to tell for now. Said to who has no patience.
+    Nothing,
+}
+
+/// Whether a reader waits for something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It has a thread of its own.
+    Waits,
+    /// It is called now and then.
+    None,
 }
 
 /// What a listener's report is made of.
@@ -120,7 +131,12 @@ impl Desk {
 
     /// Gives back a lot that was told and waits for the next. Calls `on_room` when there is room
     /// again.
-    pub(super) fn next(&self, lot: &mut Vec<Chunk>, on_room: impl Fn()) -> Next {
+    pub(super) fn next(
+        &self,
+        lot: &mut Vec<Chunk>,
+        patience: Patience,
+        on_room: impl Fn(),
+    ) -> Next {
         lot.iter_mut().for_each(|chunk| chunk.facts.clear());
         let mut state = self.state.lock();
         let n_spares = SPARES_MAX - state.spares.len();
@@ -137,6 +153,7 @@ impl Desk {
             match state.backlog.look() {
                 Look::Read => break,
                 Look::Leave { missed } => return Next::Leave { missed },
+                Look::Nap | Look::Sleep if patience == Patience::None => return Next::Nothing,
                 Look::Nap => {
                     if let Some(nap) = NAP {
                         state = self.news.wait_for(state, nap);

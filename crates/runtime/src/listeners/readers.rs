@@ -1,4 +1,5 @@
 //! Owns the threads that tell listeners what waits at their desks, from the run's begin to its end.
+//! Where one thread plays all others, it does that too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use selvedge_event::Fact;
 use selvedge_sync::thread::{self, JoinHandle};
 
 use super::backlog::Overflow;
-use super::desk::{Account, Chunk, Desk, Fate, Next};
+use super::desk::{Account, Chunk, Desk, Fate, Next, Patience};
 use super::{Listener, Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Role};
 use crate::core::Core;
 use crate::error::RunError;
@@ -16,9 +17,11 @@ use crate::failure::Failure;
 use crate::processor::Result;
 use crate::turn;
 
-/// The threads of a run's listeners.
+/// The threads of a run's listeners, or the listeners themselves.
 pub(crate) struct Readers {
     threads: Vec<(Arc<Desk>, JoinHandle<()>)>,
+    /// Told what there is whenever the caller has time for it. `None` once it has left.
+    called: Vec<(Arc<Desk>, Option<Role>)>,
 }
 
 /// How the listeners took the run.
@@ -34,18 +37,19 @@ pub(crate) struct Told {
 impl Readers {
     /// Starts a thread for each listener.
     pub(crate) fn start(core: &Arc<Core>, listeners: Vec<Listener>) -> Result<Readers, RunError> {
-        let mut readers = Readers { threads: Vec::with_capacity(listeners.len()) };
+        let threads = Vec::with_capacity(listeners.len());
+        let mut readers = Readers { threads, called: Vec::new() };
         for (listener, desk) in listeners.into_iter().zip(core.listeners.desks()) {
             let Listener { name, role } = listener;
             let thread_name = format!("selvedge-{}-{}", role.word(), readers.threads.len());
             let (theirs, core_) = (Arc::clone(desk), Arc::clone(core));
             let spawned = match role {
-                Role::Observer(observer) => {
-                    thread::spawn(&thread_name, move || observe(&theirs, observer))
-                }
-                Role::Recorder(recorder, policy) => {
-                    thread::spawn(&thread_name, move || record(&theirs, recorder, policy, &core_))
-                }
+                Role::Observer(observer) => thread::spawn(&thread_name, move || {
+                    observe(&theirs, observer, Patience::Waits);
+                }),
+                Role::Recorder(recorder, policy) => thread::spawn(&thread_name, move || {
+                    record(&theirs, recorder, policy, &core_, Patience::Waits);
+                }),
             };
             match spawned {
                 Ok(thread) => readers.threads.push((Arc::clone(desk), thread)),
@@ -59,11 +63,40 @@ impl Readers {
         Ok(readers)
     }
 
+    /// Starts no threads: listeners are told when the caller [says so](Self::tell).
+    pub(crate) fn without_threads(core: &Core, listeners: Vec<Listener>) -> Readers {
+        let desks = core.listeners.desks().iter().map(Arc::clone);
+        let roles = listeners.into_iter().map(|listener| Some(listener.role));
+        Readers { threads: Vec::new(), called: desks.zip(roles).collect() }
+    }
+
+    /// Tells what waits to the listeners that have no thread.
+    pub(crate) fn tell(&mut self, core: &Core) {
+        for (desk, role) in &mut self.called {
+            match role.take() {
+                Some(Role::Observer(observer)) => {
+                    let observer = observe(desk, observer, Patience::None);
+                    *role = observer.map(Role::Observer);
+                }
+                Some(Role::Recorder(recorder, policy)) => {
+                    let recorder = record(desk, recorder, policy, core, Patience::None);
+                    *role = recorder.map(|recorder| Role::Recorder(recorder, policy));
+                }
+                None => (),
+            }
+        }
+    }
+
     /// Waits for the listeners to be told all that waits for them, and to leave.
     pub(crate) fn finish(&mut self, core: &Core) -> Told {
         let deadline = core.clock.now().saturating_add(core.limits.observer_drain_max);
         let mut told = Told::default();
         self.threads.iter().for_each(|(desk, _)| desk.close());
+        self.called.iter().for_each(|(desk, _)| desk.close());
+        self.tell(core);
+        for (desk, role) in self.called.drain(..) {
+            told.note(&desk, role.is_none(), core);
+        }
         for (desk, thread) in self.threads.drain(..) {
             let has_left = desk.await_left(&core.clock, deadline);
             if has_left {
@@ -111,19 +144,34 @@ impl Told {
     }
 }
 
-/// Tells an observer what waits at its desk until all is told or it panics.
-fn observe(desk: &Desk, observer: Box<dyn Observer>) {
-    let told = guarded(|| {
-        let n_untold = tell_all(desk, &*observer);
-        // Its destructor is its own code too.
-        drop(observer);
-        n_untold
-    });
-    match told {
-        Ok(Ok(())) => desk.leave(0, Fate::Well, || ()),
-        Ok(Err(Untold { n_facts })) => desk.leave(n_facts, Fate::Panicked, || ()),
-        Err(_) => desk.leave(0, Fate::Panicked, || ()),
+/// Tells an observer what waits at its desk until all is told or it panics, or, without patience,
+/// until there is nothing for now: then it is handed back.
+fn observe(
+    desk: &Desk,
+    observer: Box<dyn Observer>,
+    patience: Patience,
+) -> Option<Box<dyn Observer>> {
+    let told = tell_all(desk, &*observer, patience);
+    if let Ok(Extent::ForNow) = told {
+        return Some(observer);
     }
+    // Its destructor is its own code too.
+    let dropped = guarded(|| drop(observer));
+    match (told, dropped) {
+        (Ok(_), Ok(())) => desk.leave(0, Fate::Well, || ()),
+        (Err(Untold { n_facts }), _) => desk.leave(n_facts, Fate::Panicked, || ()),
+        (Ok(_), Err(_)) => desk.leave(0, Fate::Panicked, || ()),
+    }
+    None
+}
+
+/// How much of what there is to tell has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// More may come.
+    ForNow,
+    /// Nothing comes any more.
+    All,
 }
 
 /// Facts that were taken from a desk for nothing.
@@ -137,13 +185,14 @@ impl Untold {
     }
 }
 
-fn tell_all(desk: &Desk, observer: &dyn Observer) -> Result<(), Untold> {
+fn tell_all(desk: &Desk, observer: &dyn Observer, patience: Patience) -> Result<Extent, Untold> {
     let tell = |facts: &[Fact]| guarded(|| observer.observe(facts)).is_ok();
     let tell_missed = |facts| facts == 0 || tell(&[Fact::Missed { facts }]);
     let mut lot = Vec::new();
     loop {
-        match desk.next(&mut lot, || ()) {
-            Next::Leave { missed } if tell_missed(missed) => return Ok(()),
+        match desk.next(&mut lot, patience, || ()) {
+            Next::Nothing => return Ok(Extent::ForNow),
+            Next::Leave { missed } if tell_missed(missed) => return Ok(Extent::All),
             Next::Leave { .. } => return Err(Untold { n_facts: 0 }),
             Next::Tell => {
                 for (at, chunk) in lot.iter().enumerate() {
@@ -159,17 +208,32 @@ fn tell_all(desk: &Desk, observer: &dyn Observer) -> Result<(), Untold> {
     }
 }
 
-/// Has a recorder record what waits at its desk until all is recorded or it fails.
-fn record(desk: &Desk, mut recorder: Box<dyn Recorder>, policy: RecorderPolicy, core: &Core) {
+/// Has a recorder record what waits at its desk until all is recorded or it fails, or, without
+/// patience, until there is nothing for now: then it is handed back.
+fn record(
+    desk: &Desk,
+    recorder: Box<dyn Recorder>,
+    policy: RecorderPolicy,
+    core: &Core,
+    patience: Patience,
+) -> Option<Box<dyn Recorder>> {
     let mut untold = Untold { n_facts: 0 };
+    let mut going_on = None;
     let recorded = caught(|| {
-        record_all(desk, &mut *recorder, core, &mut untold)?;
-        // Its destructor may have something to finish too, and is its own code.
-        drop(recorder);
+        let mut recorder = recorder;
+        match record_all(desk, &mut *recorder, core, &mut untold, patience)? {
+            Extent::ForNow => going_on = Some(recorder),
+            // Its destructor may have something to finish too, and is its own code.
+            Extent::All => drop(recorder),
+        }
         Ok(())
     });
+    if going_on.is_some() {
+        return going_on;
+    }
     let fate = recorded.map_or_else(|cause| fail(desk, policy, cause, core), |()| Fate::Well);
     desk.leave(untold.n_facts, fate, || core.reconsider());
+    None
 }
 
 fn record_all(
@@ -177,16 +241,23 @@ fn record_all(
     recorder: &mut dyn Recorder,
     core: &Core,
     untold: &mut Untold,
-) -> Result<()> {
+    patience: Patience,
+) -> Result<Extent> {
     let mut lot = Vec::new();
-    while let Next::Tell = desk.next(&mut lot, || core.reconsider()) {
+    loop {
+        match desk.next(&mut lot, patience, || core.reconsider()) {
+            Next::Tell => (),
+            Next::Leave { .. } => break,
+            Next::Nothing => return Ok(Extent::ForNow),
+        }
         for (at, chunk) in lot.iter().enumerate() {
             *untold = Untold::of(&lot[at..]);
             recorder.record(&chunk.facts)?;
         }
         *untold = Untold { n_facts: 0 };
     }
-    recorder.close().context("cannot close")
+    recorder.close().context("cannot close")?;
+    Ok(Extent::All)
 }
 
 /// Does what the policy says, and says what is to be reported.

@@ -53,7 +53,7 @@ impl<'c> Shift<'c> {
         let core = self.core;
         let slot = &core.slots()[owner_idx as usize];
         let began = core.timed.then(|| core.clock.now());
-        let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim);
+        let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
@@ -64,12 +64,24 @@ impl<'c> Shift<'c> {
             counts.busy = core.clock.now().saturating_sub(began);
         }
         slot.add(&counts);
+        self.give_back(owner_idx, claim, held);
+    }
+
+    /// Gives a mailbox back after a batch that is published, to whoever finds it ready or, if it
+    /// is to wait, to a timer.
+    #[inline]
+    pub(super) fn give_back(
+        &mut self,
+        owner_idx: OwnerIdx,
+        claim: DeskClaim<'c>,
+        held: Option<Duration>,
+    ) {
         match held {
             None => self.release(owner_idx, claim),
             Some(after) => {
                 claim.release(Release::Held);
                 // This worker counts as running, so nobody takes the run for quiet in between.
-                core.arm(after, Alarm::Wake(owner_idx));
+                self.core.arm(after, Alarm::Wake(owner_idx));
             }
         }
         if planted("late-publication") {
@@ -168,14 +180,14 @@ impl<'c> Shift<'c> {
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
     /// stays on the desk. Says how long the mailbox is to wait, if it is.
-    fn take_batch(
+    pub(super) fn take_batch(
         &mut self,
         owner_idx: OwnerIdx,
         slot: &Slot,
         desk: &mut Desk,
+        mut pace: Pace,
     ) -> (Counts, Option<Duration>) {
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut pace = Pace::new();
         let mut batch =
             Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
         let mut held = None;
@@ -396,7 +408,7 @@ impl<'c> Shift<'c> {
 /// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
 /// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
 /// long ones ends in time; it overruns by as much again and a turn at most.
-struct Pace {
+pub(super) struct Pace {
     n_turns: u64,
     /// After how many turns to look again.
     look_at: u64,
@@ -406,6 +418,11 @@ struct Pace {
 impl Pace {
     fn new() -> Pace {
         Pace { n_turns: 0, look_at: 1, deadline: None }
+    }
+
+    /// For a single turn: the time is up when it is first looked at.
+    pub(super) fn single() -> Pace {
+        Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
     }
 
     /// Asked before every turn, and told by that that it will be taken.

@@ -53,7 +53,7 @@ impl Floor {
     /// Takes a job, sooner or later; `spins` is whether it looks around once before it sleeps.
     fn take(&self, own: usize, spins: Spins) -> Job {
         loop {
-            if let Some(job) = self.shards.take(own) {
+            if let Some(job) = self.shards.take(own, own) {
                 return job;
             }
             let mut sched = self.sched.lock();
@@ -118,7 +118,7 @@ fn a_job_is_taken_once_whoever_steals() {
         let thief = spawn(move || [thief.take(1), thief.take(1)]);
         let mine = shards.push_and_pop(0, [(Job::Turns(3), 1)].into_iter()).0;
         let theirs = thief.join().expect("no panic");
-        let left = std::iter::from_fn(|| shards.take(0).or_else(|| shards.take(1)));
+        let left = std::iter::from_fn(|| shards.take(0, 0).or_else(|| shards.take(1, 1)));
         let mut all: Vec<Job> = mine.into_iter().chain(theirs.into_iter().flatten()).collect();
         all.extend(left);
         all.sort_unstable_by_key(|&Job::Turns(owner)| owner);
