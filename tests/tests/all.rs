@@ -4,6 +4,8 @@
 
 mod bigfile;
 mod bounds;
+mod capacities;
+mod concurrency;
 mod errors;
 mod failure;
 mod hostile;
@@ -12,6 +14,7 @@ mod lifecycle;
 mod macros;
 mod observers;
 mod policies;
+mod replay;
 mod routing;
 mod soak;
 mod sources;

@@ -188,6 +188,7 @@ fn limits_may_be_as_large_as_they_go() {
         pull_max: usize::MAX,
         emissions_per_turn_max: usize::MAX,
         pipeline_events_max: usize::MAX,
+        pipeline_bytes_max: usize::MAX,
         batch_turns_max: usize::MAX,
         batch_time_max: Duration::MAX,
         phase_max: u32::MAX,

@@ -5,14 +5,16 @@
 //! of a worker that counts as running, so there is nothing else to look at; the counts of
 //! deliveries are asserted to agree.
 
+mod gates;
 mod sched;
 mod slot;
 mod timing;
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::Ending;
+use selvedge_event::{Ending, Text};
 use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
@@ -20,15 +22,17 @@ use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, Submission, WhenFull};
+use crate::limiter::Gate;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::owner::Owner;
+use crate::replay::Addresses;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
 
 pub(crate) use sched::{Assignment, Sched, Seat};
-pub(crate) use slot::{Counts, Info, Slot};
+pub(crate) use slot::{Counts, Info, Slot, Special};
 
 /// How many lanes outside threads share.
 pub(crate) const N_LANES: u32 = 16;
@@ -39,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) listeners: Listeners,
+    /// Guards whom dead letters can go back to. Taken with nothing else inside.
+    pub(crate) addresses: Mutex<Addresses>,
     /// Whether turns are timed.
     pub(crate) timed: bool,
     /// Deals the lanes out. Relaxed: only the number counts.
@@ -75,6 +81,7 @@ pub(crate) struct Core {
 struct Wired {
     slots: Box<[Slot]>,
     shards: Shards,
+    gates: Box<[Gate]>,
 }
 
 impl Core {
@@ -91,6 +98,7 @@ impl Core {
             clock: Clock::real(),
             lanes,
             listeners,
+            addresses: Mutex::default(),
             timed,
             n_submitters: AtomicUsize::new(0),
             signal: OnceLock::new(),
@@ -107,13 +115,22 @@ impl Core {
     }
 
     /// Freezes the wiring: the run begins. `n_seats` are the threads that may take turns or post.
-    pub(crate) fn install(&self, slots: Box<[Slot]>, n_workers: usize, n_seats: usize) {
+    /// `concurrency` are the keys under which turns in flight are limited.
+    pub(crate) fn install(
+        &self,
+        slots: Box<[Slot]>,
+        n_workers: usize,
+        n_seats: usize,
+        concurrency: Vec<(Text, NonZeroUsize)>,
+    ) {
         let n_bands = slots.iter().map(|slot| slot.band + 1).max().unwrap_or(1);
         let mut sched = self.sched.lock();
         sched.ready.set_bands(n_bands);
         sched.idle_times = vec![Duration::ZERO; n_workers];
         drop(sched);
-        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands) };
+        let gate = |(key, cap)| Gate::new(key, cap, n_bands);
+        let gates = concurrency.into_iter().map(gate).collect();
+        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), gates };
         assert!(self.wired.set(wired).is_ok(), "a pipeline runs once");
     }
 

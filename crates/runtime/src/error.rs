@@ -6,6 +6,7 @@ use selvedge_event::{Event, Key, Kind, SourceSpot, Text, Topic};
 use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
+use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
 
 /// Why a pipeline could not be built.
@@ -99,6 +100,32 @@ pub enum BuildError {
         /// The factor.
         factor: f64,
     },
+    /// A processor's turns are to be limited under a key that nobody declared.
+    #[error(
+        "processor `{name}` is limited by `{key}`, but {}: declare it with \
+         `.concurrency(\"{key}\", …)`",
+        declared(.known)
+    )]
+    UnknownConcurrency {
+        /// The processor.
+        name: Text,
+        /// The key.
+        key: Text,
+        /// The keys that were declared.
+        known: Vec<Text>,
+    },
+    /// No turn could ever be in flight under a key.
+    #[error("concurrency `{key}` is limited to zero turns in flight: none could ever begin")]
+    ZeroConcurrency {
+        /// The key.
+        key: Text,
+    },
+    /// A key is declared twice.
+    #[error("concurrency `{key}` is declared twice: say how many turns once")]
+    DuplicateConcurrency {
+        /// The key.
+        key: Text,
+    },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
     NoWorkers,
@@ -114,6 +141,16 @@ pub enum BuildError {
          remove it from the profile in Cargo.toml"
     )]
     PanicAborts,
+}
+
+fn declared(known: &[Text]) -> String {
+    match known {
+        [] => "no such limit is declared".to_owned(),
+        known => {
+            let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+            format!("the only ones declared are {}", known.join(", "))
+        }
+    }
 }
 
 fn at(spot: Option<SourceSpot>) -> String {
@@ -271,6 +308,34 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// The events under way weigh more than the limit.
+    #[error(
+        "the events in mailboxes weigh more than {limit} bytes, most of them those for {}: a \
+         processor emits faster than its hearers take turns; emit less, or raise \
+         `Limits::pipeline_bytes_max`",
+        largest.iter().map(|(name, n)| format!("`{name}` ({n})")).collect::<Vec<_>>().join(", ")
+    )]
+    TooManyBytes {
+        /// The limit.
+        limit: usize,
+        /// The heaviest mailboxes and what the events in each weighed, in bytes.
+        largest: Vec<(Text, usize)>,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// More came to a mailbox than its capacity, and its policy is to fail the run.
+    #[error(
+        "the mailbox of processor `{processor}` is at its capacity of {capacity}: it takes turns \
+         more slowly than others emit; give it more, or let it drop some with `.on_overflow(…)`"
+    )]
+    MailboxFull {
+        /// Whose mailbox.
+        processor: Text,
+        /// What it holds at most.
+        capacity: MailboxCapacity,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// A second signal, or a call, asked to end at once; turns under way were left to themselves.
     #[error("aborted: turns under way were not waited for")]
     Aborted {
@@ -312,7 +377,9 @@ impl RunError {
             | RunError::Timer { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
-            | RunError::TooManyEvents { report, .. } => Some(report),
+            | RunError::TooManyEvents { report, .. }
+            | RunError::TooManyBytes { report, .. }
+            | RunError::MailboxFull { report, .. } => Some(report),
             RunError::Aborted { .. }
             | RunError::Spawn { .. }
             | RunError::SpawnListener { .. }

@@ -2,8 +2,9 @@
 
 use selvedge_event::{Event, Text};
 
-use crate::core::Core;
+use crate::core::{Core, Slot};
 use crate::error::RunError;
+use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
 
 /// Why no further turn may start.
@@ -32,7 +33,13 @@ pub(crate) enum Failure {
     Timer {
         cause: anyhow::Error,
     },
+    /// A mailbox is at its capacity, and its policy is to fail the run.
+    MailboxFull {
+        processor: Text,
+        capacity: MailboxCapacity,
+    },
     TooManyEvents,
+    TooManyBytes,
     NeverSettled,
 }
 
@@ -53,19 +60,32 @@ impl Failure {
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }
+            Failure::MailboxFull { processor, capacity } => {
+                RunError::MailboxFull { processor, capacity, report }
+            }
             Failure::TooManyEvents => {
-                const NAMED_MAX: usize = 3;
-                let mut fullest: Vec<_> = core
-                    .slots()
-                    .iter()
-                    .map(|slot| (slot.info.name.clone(), slot.n_abandoned()))
-                    .map(|(name, n)| (name, usize::try_from(n).unwrap_or(usize::MAX)))
-                    .filter(|(_, n)| *n > 0)
-                    .collect();
-                fullest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-                fullest.truncate(NAMED_MAX);
-                RunError::TooManyEvents { limit: core.limits.pipeline_events_max, fullest, report }
+                let limit = core.limits.pipeline_events_max;
+                RunError::TooManyEvents { limit, fullest: largest(core, Slot::n_abandoned), report }
+            }
+            Failure::TooManyBytes => {
+                let limit = core.limits.pipeline_bytes_max;
+                let largest = largest(core, Slot::abandoned_bytes);
+                RunError::TooManyBytes { limit, largest, report }
             }
         }
     }
+}
+
+/// The mailboxes in which most was given up.
+fn largest(core: &Core, size: impl Fn(&Slot) -> u64) -> Vec<(Text, usize)> {
+    const NAMED_MAX: usize = 3;
+    let mut largest: Vec<_> = core
+        .slots()
+        .iter()
+        .map(|slot| (slot.info.name.clone(), usize::try_from(size(slot)).unwrap_or(usize::MAX)))
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    largest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    largest.truncate(NAMED_MAX);
+    largest
 }

@@ -11,6 +11,8 @@ use crate::core::{Core, N_LANES};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, Submission, WhenFull};
 use crate::origin::{Descent, Origin};
+use crate::replay::{ReplayError, replay};
+use crate::report::DeadLetter;
 
 /// Submits events to a run from any thread.
 ///
@@ -56,7 +58,7 @@ impl Submitter {
     /// [`SubmitError::Closed`], with the event, when the run takes nothing more;
     /// [`SubmitError::Full`] before the run, above [`Limits::backlog_max`](crate::Limits).
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(event.into_event(), Origin::outside(), WhenFull::Wait)
+        self.put(Submission::of(event.into_event(), Origin::outside()), WhenFull::Wait)
     }
 
     /// As [`submit`](Self::submit), but never waits.
@@ -65,7 +67,7 @@ impl Submitter {
     ///
     /// [`SubmitError::Full`], with the event, when there is no room, besides those of `submit`.
     pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(event.into_event(), Origin::outside(), WhenFull::Refuse)
+        self.put(Submission::of(event.into_event(), Origin::outside()), WhenFull::Refuse)
     }
 
     /// Submits a question; a turn answers it with [`Context::reply`](crate::Context::reply).
@@ -75,11 +77,24 @@ impl Submitter {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(event, origin, WhenFull::Wait)?;
+        self.put(Submission::of(event, origin), WhenFull::Wait)?;
         Ok(answer)
     }
 
-    fn put(&self, event: Event, origin: Origin, when_full: WhenFull) -> Result<usize, SubmitError> {
+    /// Submits the event of a dead letter to the processor that it came from, and to nobody else;
+    /// waits as [`submit`](Self::submit) does. Its attempts are counted afresh: if its turn fails
+    /// again, it is a dead letter again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], with the letter, when the processor is not there, the letter holds no
+    /// event, or the event is not accepted.
+    pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
+        let put = |submission| self.put(submission, WhenFull::Wait);
+        replay(&self.core.addresses, letter, put)
+    }
+
+    fn put(&self, submission: Submission, when_full: WhenFull) -> Result<usize, SubmitError> {
         let limits = &self.core.limits;
         let (limit, name, when_full) = match self.core.has_begun() {
             true => (limits.lane_max, "lane_max", when_full),
@@ -87,7 +102,7 @@ impl Submitter {
             false => (limits.backlog_max, "backlog_max", WhenFull::Refuse),
         };
         let capacity = Capacity { limit, bytes: limits.lane_bytes_max, name };
-        self.core.submit(self.lane, Submission { event, origin }, capacity, when_full)
+        self.core.submit(self.lane, submission, capacity, when_full)
     }
 
     /// The same as dropping it, said aloud: nothing more comes from this submitter.

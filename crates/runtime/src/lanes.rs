@@ -9,8 +9,9 @@ use selvedge_event::Event;
 use selvedge_sync::{Condvar, Mutex};
 
 use crate::error::SubmitError;
-use crate::log::Log;
+use crate::log::{Log, Stretch};
 use crate::origin::Origin;
+use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteTable};
 
 /// One lane.
@@ -50,6 +51,15 @@ pub(crate) struct LaneCounts {
 pub(crate) struct Submission {
     pub(crate) event: Event,
     pub(crate) origin: Origin,
+    /// The one processor that is to hear it; `None` for all that do.
+    pub(crate) to: Option<OwnerIdx>,
+}
+
+impl Submission {
+    /// To all who hear it.
+    pub(crate) fn of(event: Event, origin: Origin) -> Submission {
+        Submission { event, origin, to: None }
+    }
 }
 
 /// What to do when a lane is full.
@@ -83,9 +93,23 @@ impl Lane {
         Lane { low_mark: lane_max / 2, state: Mutex::new(state), room: Condvar::new() }
     }
 
-    /// Routes by another table from now on.
+    /// Routes by another table from now on, and what waits already too. Only before the run.
     pub(crate) fn rewire(&self, routes: Arc<RouteTable>) {
-        self.state.lock().waiting.routes = RouteCache::new(routes);
+        let mut state = self.state.lock();
+        let mut before =
+            std::mem::replace(&mut state.waiting, Log::new(RouteCache::new(routes), usize::MAX));
+        let now = &mut state.waiting;
+        for Stretch { route, origin, mail, .. } in before.take_all() {
+            let to = before.routes.addressee(route);
+            now.descend_from(&origin);
+            for event in mail.into_events() {
+                let found = now.routes.find(&event);
+                let found = found.unwrap_or_else(|clash| panic!("{clash}"));
+                let route = to.map_or(found, |owner| now.routes.to_one(owner));
+                now.add(route, event);
+            }
+        }
+        now.forget_question();
     }
 
     /// Puts an event in and says how many processors hear it.
@@ -115,11 +139,12 @@ impl Lane {
             state = self.room.wait(state);
             state.n_waiters -= 1;
         }
-        let Submission { event, origin } = submission;
+        let Submission { event, origin, to } = submission;
         let route = match state.waiting.routes.find(&event) {
             Ok(route) => route,
             Err(clash) => return Err(SubmitError::KindClash { event, clash }),
         };
+        let route = to.map_or(route, |owner| state.waiting.routes.to_one(owner));
         let n_recipients = state.waiting.routes.route(route).recipients(&event).len();
         state.counts.submitted += 1;
         if n_recipients == 0 {

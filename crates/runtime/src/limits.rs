@@ -16,6 +16,7 @@ use crate::error::BuildError;
 /// | `pull_max` | 1 024 | a pull is told so; what it emits above counts all the same |
 /// | `emissions_per_turn_max` | 1 048 576 | the turn fails |
 /// | `pipeline_events_max` | 16 777 216 | the run fails, naming the fullest mailboxes |
+/// | `pipeline_bytes_max` | 8 GiB | the same |
 /// | `batch_turns_max` | 128 | the worker looks up and publishes |
 /// | `batch_time_max` | 1 ms | the same |
 /// | `phase_max` | 1 000 | the run fails |
@@ -56,6 +57,9 @@ pub struct Limits {
     pub emissions_per_turn_max: usize,
     /// Deliveries that may wait in all mailboxes together.
     pub pipeline_events_max: usize,
+    /// What the deliveries under way may weigh altogether, in bytes; kept to within a batch per
+    /// worker, as `pipeline_events_max` is.
+    pub pipeline_bytes_max: usize,
     /// Turns that a worker takes for one processor before it looks up.
     pub batch_turns_max: usize,
     /// Time that a worker spends on one processor before it looks up, overrun by a turn at most.
@@ -89,6 +93,7 @@ impl Default for Limits {
             pull_max: 1_024,
             emissions_per_turn_max: 1 << 20,
             pipeline_events_max: 1 << 24,
+            pipeline_bytes_max: 1 << 33,
             batch_turns_max: 128,
             batch_time_max: Duration::from_millis(1),
             phase_max: 1_000,
@@ -114,6 +119,7 @@ impl Limits {
             ("pull_max", self.pull_max),
             ("emissions_per_turn_max", self.emissions_per_turn_max),
             ("pipeline_events_max", self.pipeline_events_max),
+            ("pipeline_bytes_max", self.pipeline_bytes_max),
             ("batch_turns_max", self.batch_turns_max),
             ("phase_max", self.phase_max as usize),
             ("observer_facts_max", self.observer_facts_max),

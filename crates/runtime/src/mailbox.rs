@@ -6,6 +6,7 @@
 pub(crate) mod cell;
 pub(crate) mod chain;
 pub(crate) mod parcel;
+pub(crate) mod ring;
 
 use crate::origin::Descent;
 use crate::owner::Owner;

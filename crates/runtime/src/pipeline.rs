@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
+use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
-use crate::core::{Core, Info, Slot};
+use crate::core::{Core, Info, Slot, Special};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, Submission, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
+use crate::mailbox::ring::BoundedMail;
 use crate::origin::Origin;
 use crate::registration::{Configure, IntoRegistration, Registered};
-use crate::report::RunReport;
+use crate::replay::{Addresses, ReplayError, replay};
+use crate::report::{DeadLetter, RunReport};
 use crate::routes::{KindTypes, RouteTable};
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
 
@@ -48,6 +51,7 @@ pub struct PipelineBuilder {
     timed: bool,
     listeners: Vec<Listener>,
     on_worker_start: Option<WorkerStart>,
+    concurrency: Vec<(Text, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +152,28 @@ impl PipelineBuilder {
         self
     }
 
+    /// Declares a key under which at most so many turns are in flight at a time, over all
+    /// processors that are [`limited_by`](crate::Registration::limited_by) it.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let query = |name| on(name, |_cx: &mut Context, _: &Ping| Ok(())).limited_by("db");
+    /// let pipeline = Pipeline::builder()
+    ///     .concurrency("db", 1)
+    ///     .processors(["names", "prices", "stock"].map(query))
+    ///     .build()?;
+    /// pipeline.submit(Ping(1))?;
+    /// assert_eq!(pipeline.run()?.handled, 3);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn concurrency(mut self, key: impl Into<Text>, turns: usize) -> PipelineBuilder {
+        self.concurrency.push((key.into(), turns));
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -170,9 +196,11 @@ impl PipelineBuilder {
             wired.check(self.routing, &mut warnings)?;
             processors.push(wired);
         }
+        let concurrency = check_concurrency(self.concurrency, &processors)?;
         let routes = Arc::new(wire(&processors)?);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed);
+        *core.addresses.lock() = Addresses::of(processors.iter().map(|wired| wired.name.clone()));
         Ok(Pipeline {
             core: Keeper(Arc::new(core)),
             routes,
@@ -182,6 +210,7 @@ impl PipelineBuilder {
             handle_signals: self.handle_signals,
             warnings,
             on_worker_start: self.on_worker_start,
+            concurrency,
         })
     }
 }
@@ -234,6 +263,33 @@ impl Wired {
             }
         }
     }
+}
+
+/// Every key is declared once, with a permit at least, and none is made use of that isn't.
+fn check_concurrency(
+    declared: Vec<(Text, usize)>,
+    processors: &[Wired],
+) -> Result<Vec<(Text, NonZeroUsize)>, BuildError> {
+    let mut concurrency: Vec<(Text, NonZeroUsize)> = Vec::new();
+    for (key, turns) in declared {
+        if concurrency.iter().any(|(known, _)| *known == key) {
+            return Err(BuildError::DuplicateConcurrency { key });
+        }
+        match NonZeroUsize::new(turns) {
+            Some(turns) => concurrency.push((key, turns)),
+            None => return Err(BuildError::ZeroConcurrency { key }),
+        }
+    }
+    for Wired { name, registered, .. } in processors {
+        let known = || concurrency.iter().map(|(known, _)| known);
+        if let Some(key) = &registered.admission.limited_by
+            && !known().any(|known| known == key)
+        {
+            let (name, key, known) = (name.clone(), key.clone(), known().cloned().collect());
+            return Err(BuildError::UnknownConcurrency { name, key, known });
+        }
+    }
+    Ok(concurrency)
 }
 
 fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
@@ -310,6 +366,7 @@ pub struct Pipeline {
     handle_signals: bool,
     warnings: Vec<String>,
     on_worker_start: Option<WorkerStart>,
+    concurrency: Vec<(Text, NonZeroUsize)>,
 }
 
 impl Pipeline {
@@ -324,6 +381,7 @@ impl Pipeline {
             timed: false,
             listeners: Vec::new(),
             on_worker_start: None,
+            concurrency: Vec::new(),
         }
     }
 
@@ -339,7 +397,8 @@ impl Pipeline {
     }
 
     /// Collects the events of one type, to be taken out during the run or after it. The
-    /// collector counts as one more processor that hears them.
+    /// collector counts as one more processor that hears them: what was submitted before, it hears
+    /// too, unless nobody heard it then.
     ///
     /// # Panics
     ///
@@ -348,7 +407,8 @@ impl Pipeline {
         let (collector, collected) = Collector::<T>::new(self.core.limits.collected_max);
         let name = format!("collect {} #{}", T::kind(), self.processors.len());
         let registered = collector.named(name.as_str()).into_registration().into();
-        self.processors.push(Wired::new(Text::from(name), registered));
+        self.processors.push(Wired::new(Text::from(name.as_str()), registered));
+        self.core.addresses.lock().add(Text::from(name));
         let routes = wire(&self.processors).unwrap_or_else(|clash| panic!("{clash}"));
         self.routes = Arc::new(routes);
         for lane in &self.core.lanes {
@@ -363,7 +423,7 @@ impl Pipeline {
     ///
     /// [`SubmitError`], with the event, above [`Limits::backlog_max`].
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(event.into_event(), Origin::outside())
+        self.put(Submission::of(event.into_event(), Origin::outside()))
     }
 
     /// Submits a question before the run; a turn answers it with
@@ -374,15 +434,57 @@ impl Pipeline {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(event, origin)?;
+        self.put(Submission::of(event, origin))?;
         Ok(answer)
     }
 
-    fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
+    /// Submits the events of dead letters before the run, each to the processor that it came from,
+    /// by name, and to nobody else; says how many there were. Their attempts are counted afresh: a
+    /// turn that fails again makes a dead letter again, which nobody replays by itself.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Configure, Context, FailurePolicy, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let build = |broken: bool| {
+    ///     let ping = on("ping", move |_cx: &mut Context, ping: &Ping| {
+    ///         anyhow::ensure!(!broken, "no connection");
+    ///         Ok(())
+    ///     });
+    ///     Pipeline::builder().processor(ping.on_failure(FailurePolicy::Skip)).build()
+    /// };
+    /// let broken = build(true)?;
+    /// broken.submit(Ping(1))?;
+    /// let letters = broken.run()?.dead_letters;
+    ///
+    /// let mended = build(false)?;
+    /// assert_eq!(mended.replay(letters)?, 1);
+    /// assert_eq!(mended.run()?.handled, 1);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], with the first letter that can't go back. Those before it are submitted,
+    /// and those after it not taken: lend the iterator to go on with them.
+    pub fn replay(
+        &self,
+        letters: impl IntoIterator<Item = DeadLetter>,
+    ) -> Result<usize, ReplayError> {
+        let mut n_replayed = 0;
+        for letter in letters {
+            replay(&self.core.addresses, letter, |submission| self.put(submission))?;
+            n_replayed += 1;
+        }
+        Ok(n_replayed)
+    }
+
+    fn put(&self, submission: Submission) -> Result<usize, SubmitError> {
         // What waits before the run is limited in number only: nobody could make room.
         let limit = self.core.limits.backlog_max;
         let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
-        self.core.submit(0, Submission { event, origin }, capacity, WhenFull::Refuse)
+        self.core.submit(0, submission, capacity, WhenFull::Refuse)
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is
@@ -429,12 +531,19 @@ impl Pipeline {
             self.processors.iter().map(|wired| wired.registered.priority).collect();
         let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
         let slots = self.processors.into_iter().map(|wired| {
-            let Registered { priority, on_failure, mut owner, .. } = wired.registered;
+            let Registered { priority, on_failure, admission, mut owner, .. } = wired.registered;
             let time_budget = owner.record().time_budget;
-            Slot::new(owner, band(priority), Info { name: wired.name, on_failure, time_budget })
+            let info = Info { name: wired.name, on_failure, time_budget };
+            let bounds = admission.bounds;
+            let mail = bounds.are_set().then(|| BoundedMail::new(bounds));
+            let gate = admission
+                .limited_by
+                .and_then(|key| self.concurrency.iter().position(|(declared, _)| *declared == key));
+            Slot::new(owner, band(priority), info).with(Special { mail, gate })
         });
         // The thread that leads without helping posts too.
-        self.core.install(slots.collect(), self.n_workers, self.n_workers + 1);
+        let (slots, n_seats) = (slots.collect(), self.n_workers + 1);
+        self.core.install(slots, self.n_workers, n_seats, self.concurrency);
         Plan {
             core: self.core,
             routes: self.routes,

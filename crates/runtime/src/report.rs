@@ -70,6 +70,9 @@ pub struct ProcessorReport {
     pub failures: u64,
     /// Events it emitted.
     pub emitted: u64,
+    /// Events for it that were dropped because its mailbox was full.
+    #[serde(default)]
+    pub dropped: u64,
     /// Time spent in its turns, in seconds when serialized; zero unless the pipeline is
     /// [timed](crate::PipelineBuilder::timed).
     #[serde(with = "seconds")]
@@ -207,6 +210,9 @@ impl fmt::Display for RunReport {
             write!(f, "  {:>9} emitted", processor.emitted)?;
             if processor.failures > 0 {
                 write!(f, "  {} failed", processor.failures)?;
+            }
+            if processor.dropped > 0 {
+                write!(f, "  {} dropped", processor.dropped)?;
             }
             if !processor.busy.is_zero() {
                 write!(f, "  {:.3} s busy", processor.busy.as_secs_f64())?;

@@ -138,6 +138,8 @@ struct Resolved {
     routes: Vec<Arc<Route>>,
     /// Routes without a key, by where they lead.
     by_recipients: FxHashMap<Box<[OwnerIdx]>, RouteIdx>,
+    /// Routes to one processor, whatever the event.
+    addressed: FxHashMap<OwnerIdx, RouteIdx>,
     /// Which Rust type has a kind; the first to turn up keeps it.
     kind_types: FxHashMap<Kind, TypeId>,
 }
@@ -223,6 +225,28 @@ impl RouteTable {
         Ok((idx, route))
     }
 
+    /// The route to one processor, whatever the event.
+    ///
+    /// Its number is its own, although others may lead there: it stays what it is when the wiring
+    /// changes.
+    fn to_one(&self, owner: OwnerIdx) -> RouteIdx {
+        let mut resolved = self.resolved.lock();
+        if let Some(&known) = resolved.addressed.get(&owner) {
+            return known;
+        }
+        let idx = resolved.routes.len();
+        let route = Route { plain: Box::new([owner]), keyed: Keyed::default() };
+        resolved.routes.push(Arc::new(route));
+        resolved.addressed.insert(owner, idx);
+        idx
+    }
+
+    /// Whom a route leads to that was asked for by its processor.
+    fn addressee(&self, idx: RouteIdx) -> Option<OwnerIdx> {
+        let resolved = self.resolved.lock();
+        resolved.addressed.iter().find(|(_, known)| **known == idx).map(|(&owner, _)| owner)
+    }
+
     fn route(&self, idx: RouteIdx) -> Arc<Route> {
         Arc::clone(&self.resolved.lock().routes[idx])
     }
@@ -304,6 +328,18 @@ impl RouteCache {
         }
         self.soles[idx] = route.sole();
         self.routes[idx] = Some(route);
+    }
+
+    /// The route to one processor, whatever the event.
+    pub(crate) fn to_one(&mut self, owner: OwnerIdx) -> RouteIdx {
+        let idx = self.table.to_one(owner);
+        self.learn(idx);
+        idx
+    }
+
+    /// Whom a route leads to that was asked for by its processor.
+    pub(crate) fn addressee(&self, idx: RouteIdx) -> Option<OwnerIdx> {
+        self.table.addressee(idx)
     }
 
     /// Makes a route that another cache found known to this one.

@@ -17,7 +17,8 @@ use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
-use crate::report::{ProcessorReport, RunReport, WorkerReport};
+use crate::replay::ReplayError;
+use crate::report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
 use crate::turn;
@@ -266,6 +267,7 @@ impl Run {
                 pulls: counts.pulls,
                 failures: counts.failures,
                 emitted: counts.emitted,
+                dropped: slot.n_dropped(),
                 busy: counts.busy,
             }
         };
@@ -278,7 +280,7 @@ impl Run {
             accepted: sched.tally.accepted + lanes.abandoned,
             handled: sched.tally.handled,
             dead: sched.tally.dead,
-            dropped: 0,
+            dropped: sched.tally.dropped,
             abandoned: in_mailboxes + lanes.abandoned + sched.n_abandoned,
             unrouted: sched.tally.unrouted + lanes.unrouted,
             phases: self.n_phases,
@@ -387,6 +389,15 @@ impl Running {
     /// See [`Submitter::ask`].
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         self.handle().ask(question)
+    }
+
+    /// See [`Submitter::replay`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::replay`].
+    pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
+        self.handle().replay(letter)
     }
 
     /// A handle with which another thread submits; the run goes on until it is dropped.

@@ -2,6 +2,7 @@
 //! what they emitted, give the mailbox back, find the next.
 
 mod batch;
+mod bounded;
 mod post;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
+use crate::mailbox::ring::BoundedMail;
 use crate::mailbox::{DeskClaim, Signal};
 use crate::origin::Origin;
 use crate::outbox::Outbox;
@@ -34,6 +36,9 @@ const UNPUBLISHED_MAX: usize = 512;
 
 /// Deliveries that a worker may have added before it tells the others: limits count what was told.
 const UNTOLD_MAX: u64 = 512;
+
+/// What those may weigh, in bytes.
+const UNTOLD_BYTES_MAX: u64 = 1 << 20;
 
 /// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
@@ -172,10 +177,15 @@ impl<'c> Shift<'c> {
     }
 
     fn claim_and_activate(&mut self, owner: OwnerIdx) {
-        match self.core.slots()[owner as usize].mailbox.try_claim(Signal::Claimed) {
+        let slot = &self.core.slots()[owner as usize];
+        if !self.may_begin(owner, slot) {
+            return;
+        }
+        match slot.mailbox.try_claim(Signal::Claimed) {
             Some((mut claim, posted)) => {
                 claim.rest.append(posted);
                 self.activate(owner, claim);
+                self.hand_permit_on(slot);
             }
             None => assert!(self.core.is_halted(), "two workers own the mailbox of {owner}"),
         }
@@ -221,6 +231,7 @@ impl<'c> Shift<'c> {
         *streak < STREAK_MAX
             && !(self.core.has_alarms() && self.core.is_alarm_due())
             && untold < UNTOLD_MAX
+            && tally.untold_bytes() < UNTOLD_BYTES_MAX
             && !self.core.has_takeable()
             && !self.core.is_halted()
     }
@@ -361,7 +372,9 @@ impl<'c> Shift<'c> {
 
     /// Gives a mailbox back to whoever finds it ready.
     fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let has_mail = !claim.rest.is_empty();
+        let waits = |mail: &BoundedMail| mail.is_told();
+        let slot = &self.core.slots()[owner as usize];
+        let has_mail = !claim.rest.is_empty() || slot.bounded().is_some_and(waits);
         let pulling = claim.pulling.is_some();
         let effect = claim.release(Release::Free { has_mail, pulling });
         self.hands.newly.extend(Newly::from_effect(effect, owner));

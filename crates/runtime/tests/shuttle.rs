@@ -7,6 +7,8 @@
 
 #![cfg(shuttle)]
 
+#[path = "shuttle/bounded.rs"]
+mod bounded;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
 

@@ -174,6 +174,9 @@ impl Core {
         if waiting > self.limits.pipeline_events_max {
             sched.failure.get_or_insert(Failure::TooManyEvents);
             self.halt();
+        } else if sched.tally.bytes_in_flight() > self.limits.pipeline_bytes_max {
+            sched.failure.get_or_insert(Failure::TooManyBytes);
+            self.halt();
         }
     }
 

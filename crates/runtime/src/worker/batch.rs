@@ -37,6 +37,9 @@ impl<'c> Shift<'c> {
         let core = self.core;
         let slot = &core.slots()[owner_idx as usize];
         let began = core.timed.then(|| core.clock.now());
+        if let Some(mail) = slot.bounded() {
+            self.refill(mail, &mut claim);
+        }
         let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim);
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
