@@ -18,6 +18,7 @@ pages! {
     events => "docs/book/events.md",
     failures => "docs/book/failures.md",
     files => "docs/book/files.md",
+    limits => "docs/book/limits.md",
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
     testing => "docs/book/testing.md",

@@ -8,6 +8,7 @@ mod capacities;
 mod concurrency;
 mod errors;
 mod failure;
+mod fairness;
 mod hostile;
 mod jsonl;
 mod lifecycle;

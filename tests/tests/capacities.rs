@@ -410,10 +410,35 @@ fn limits_of_zero_under_which_nothing_could_happen_are_refused() {
     let nothing_kept = Limits {
         backlog_max: 0,
         dead_letters_max: 0,
+        dead_letters_bytes_max: 0,
         collected_max: 0,
+        collected_bytes_max: 0,
         timers_max: 0,
         ..Limits::default()
     };
     let pipeline = Pipeline::builder().limits(nothing_kept).build().expect("legal wishes");
     in_time(|| pipeline.run()).expect("nothing happens");
+}
+
+#[test]
+fn what_is_kept_for_later_is_limited_in_bytes_too() {
+    let limits = Limits { dead_letters_bytes_max: 25_000, ..Limits::default() };
+    let fails = on("fails", |_: &mut Context<'_>, _: &Load| anyhow::bail!("planted"));
+    let pipeline = Pipeline::builder()
+        .processor(fails.on_failure(FailurePolicy::Skip))
+        .limits(limits)
+        .build()
+        .expect("the wiring is sound");
+    (0..5).for_each(|_| assert_eq!(pipeline.submit(Load(vec![0; 10_000])).expect("room"), 1));
+    let report = in_time(|| pipeline.run()).expect("it skips");
+    assert_eq!((report.dead, report.dead_letters.len()), (5, 2));
+
+    let limits = Limits { collected_bytes_max: 25_000, ..Limits::default() };
+    let mut pipeline = Pipeline::builder().limits(limits).build().expect("the wiring is sound");
+    let loads = pipeline.collect::<Load>();
+    (0..3).for_each(|_| assert_eq!(pipeline.submit(Load(vec![0; 10_000])).expect("room"), 1));
+    let error = in_time(|| pipeline.run()).expect_err("two fit");
+    let RunError::Turn { cause, .. } = error else { panic!("a turn fails, not {error}") };
+    assert_snapshot!(cause, @"what is collected would weigh more than 25000 bytes: take it during the run, write it to a sink, or raise `Limits::collected_bytes_max`");
+    assert_eq!(loads.len(), 2);
 }

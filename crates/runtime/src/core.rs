@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::{Ending, Text};
+use selvedge_event::{Ending, Event, Text};
 use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
@@ -276,8 +276,13 @@ impl Core {
 
     /// Keeps a dead letter, if there is room for it.
     pub(crate) fn keep(&self, letter: DeadLetter) {
+        // What an event weighs is the user's code: it is asked under no lock.
+        let bytes = letter.event.as_ref().map_or(0, Event::bytes) + letter.error.len();
         let mut sched = self.sched.lock();
-        if sched.dead_letters.len() < self.limits.dead_letters_max {
+        let total = sched.dead_letter_bytes.saturating_add(bytes);
+        let fits = total <= self.limits.dead_letters_bytes_max;
+        if fits && sched.dead_letters.len() < self.limits.dead_letters_max {
+            sched.dead_letter_bytes = total;
             sched.dead_letters.push(letter);
         } else {
             drop(sched);

@@ -105,7 +105,7 @@ impl Lane {
             for event in mail.into_events() {
                 let found = now.routes.find(&event);
                 let found = found.unwrap_or_else(|clash| panic!("{clash}"));
-                let route = to.map_or(found, |owner| now.routes.to_one(owner));
+                let route = to.map_or(found, |owner| now.routes.route_to(owner));
                 now.add(route, event);
             }
         }
@@ -144,7 +144,7 @@ impl Lane {
             Ok(route) => route,
             Err(clash) => return Err(SubmitError::KindClash { event, clash }),
         };
-        let route = to.map_or(route, |owner| state.waiting.routes.to_one(owner));
+        let route = to.map_or(route, |owner| state.waiting.routes.route_to(owner));
         let n_recipients = state.waiting.routes.route(route).recipients(&event).len();
         state.counts.submitted += 1;
         if n_recipients == 0 {

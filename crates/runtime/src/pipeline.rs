@@ -1,11 +1,12 @@
 //! Owns `Pipeline` and its builder: processors are wired, checked, and handed to a run.
 
+mod wiring;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
@@ -21,8 +22,9 @@ use crate::origin::Origin;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::replay::{Addresses, ReplayError, replay};
 use crate::report::{DeadLetter, RunReport};
-use crate::routes::{KindTypes, RouteTable};
+use crate::routes::RouteTable;
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
+use wiring::{Names, check_concurrency, wire};
 
 /// Wires processors into a [`Pipeline`].
 ///
@@ -265,77 +267,6 @@ impl Wired {
     }
 }
 
-/// Every key is declared once, with a permit at least, and none is made use of that isn't.
-fn check_concurrency(
-    declared: Vec<(Text, usize)>,
-    processors: &[Wired],
-) -> Result<Vec<(Text, NonZeroUsize)>, BuildError> {
-    let mut concurrency: Vec<(Text, NonZeroUsize)> = Vec::new();
-    for (key, turns) in declared {
-        if concurrency.iter().any(|(known, _)| *known == key) {
-            return Err(BuildError::DuplicateConcurrency { key });
-        }
-        match NonZeroUsize::new(turns) {
-            Some(turns) => concurrency.push((key, turns)),
-            None => return Err(BuildError::ZeroConcurrency { key }),
-        }
-    }
-    for Wired { name, registered, .. } in processors {
-        let known = || concurrency.iter().map(|(known, _)| known);
-        if let Some(key) = &registered.admission.limited_by
-            && !known().any(|known| known == key)
-        {
-            let (name, key, known) = (name.clone(), key.clone(), known().cloned().collect());
-            return Err(BuildError::UnknownConcurrency { name, key, known });
-        }
-    }
-    Ok(concurrency)
-}
-
-fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
-    let interests = || processors.iter().map(|processor| &processor.interests);
-    let types = KindTypes::of(interests())?;
-    Ok(RouteTable::new(interests(), &types))
-}
-
-/// Gives every processor a name of its own.
-struct Names {
-    taken: FxHashSet<Text>,
-    /// The next number to try for each type, lest many processors of one type try each other's.
-    next: FxHashMap<&'static str, usize>,
-}
-
-impl Names {
-    /// Names that were given go first; what is made up must keep clear of them.
-    fn of(processors: &[Registered]) -> Result<Names, BuildError> {
-        let mut taken = FxHashSet::default();
-        for name in processors.iter().filter_map(|processor| processor.name.clone()) {
-            if !taken.insert(name.clone()) {
-                return Err(BuildError::DuplicateName { name });
-            }
-        }
-        Ok(Names { taken, next: FxHashMap::default() })
-    }
-
-    /// The name given, or the type's, numbered from the second on.
-    fn name(&mut self, registered: &Registered) -> Text {
-        if let Some(name) = &registered.name {
-            return name.clone();
-        }
-        let next = self.next.entry(registered.type_name).or_insert(1);
-        loop {
-            let name = match *next {
-                1 => Text::literal(registered.type_name),
-                n => Text::from(format!("{}#{n}", registered.type_name)),
-            };
-            *next += 1;
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
 /// Processors wired and ready to run, once.
 ///
 /// ```
@@ -404,7 +335,8 @@ impl Pipeline {
     ///
     /// When another Rust type in this pipeline has `T`'s kind.
     pub fn collect<T: Payload>(&mut self) -> Collected<T> {
-        let (collector, collected) = Collector::<T>::new(self.core.limits.collected_max);
+        let Limits { collected_max, collected_bytes_max, .. } = self.core.limits;
+        let (collector, collected) = Collector::<T>::new(collected_max, collected_bytes_max);
         let name = format!("collect {} #{}", T::kind(), self.processors.len());
         let registered = collector.named(name.as_str()).into_registration().into();
         self.processors.push(Wired::new(Text::from(name.as_str()), registered));

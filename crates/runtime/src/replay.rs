@@ -47,7 +47,11 @@ pub enum ReplayError {
         letter: Box<DeadLetter>,
     },
     /// No room, or not any more.
-    #[error("the dead letter {} of `{}` does not go back: {refusal}", .letter.topic, .letter.processor)]
+    #[error(
+        "the dead letter {} of `{}` does not go back: {refusal}",
+        .letter.topic,
+        .letter.processor
+    )]
     NotAccepted {
         /// The letter, but for its event: the refusal has it.
         letter: Box<DeadLetter>,

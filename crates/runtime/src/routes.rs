@@ -229,7 +229,7 @@ impl RouteTable {
     ///
     /// Its number is its own, although others may lead there: it stays what it is when the wiring
     /// changes.
-    fn to_one(&self, owner: OwnerIdx) -> RouteIdx {
+    fn route_to(&self, owner: OwnerIdx) -> RouteIdx {
         let mut resolved = self.resolved.lock();
         if let Some(&known) = resolved.addressed.get(&owner) {
             return known;
@@ -331,8 +331,8 @@ impl RouteCache {
     }
 
     /// The route to one processor, whatever the event.
-    pub(crate) fn to_one(&mut self, owner: OwnerIdx) -> RouteIdx {
-        let idx = self.table.to_one(owner);
+    pub(crate) fn route_to(&mut self, owner: OwnerIdx) -> RouteIdx {
+        let idx = self.table.route_to(owner);
         self.learn(idx);
         idx
     }

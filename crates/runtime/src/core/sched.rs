@@ -34,6 +34,8 @@ pub(crate) struct Sched {
     /// A worker was lost to a panic outside of any turn.
     pub(crate) worker_panicked: bool,
     pub(crate) dead_letters: Vec<DeadLetter>,
+    /// What those weigh, with their errors.
+    pub(super) dead_letter_bytes: usize,
     pub(crate) idle_times: Vec<Duration>,
     pub(super) timers: Timers<Alarm>,
     /// Some idle worker waits for no longer than until the next timer is due.
@@ -58,6 +60,7 @@ impl Default for Sched {
             aborted: false,
             worker_panicked: false,
             dead_letters: Vec::new(),
+            dead_letter_bytes: 0,
             idle_times: Vec::new(),
             timers: Timers::default(),
             timekeeping: false,
