@@ -56,7 +56,7 @@ fn no_more_turns_at_once_than_the_key_allows_and_all_are_taken() {
             .workers(n_workers)
             .build()
             .expect("the wiring is sound");
-        (0..500).for_each(|n| drop(pipeline.submit(Job(n)).expect("there is room")));
+        (0..500).for_each(|n| assert!(pipeline.submit(Job(n)).is_ok(), "there is room"));
         let report = in_time(|| pipeline.run()).expect("nothing fails");
         assert_eq!(report.handled, 5_000);
         let max = room.max.load(Ordering::SeqCst);
@@ -173,7 +173,7 @@ fn a_run_that_fails_leaves_nobody_waiting_for_a_permit() {
         .workers(4)
         .build()
         .expect("the wiring is sound");
-    (0..10).for_each(|n| drop(pipeline.submit(Job(n)).expect("there is room")));
+    (0..10).for_each(|n| assert!(pipeline.submit(Job(n)).is_ok(), "there is room"));
     let error = in_time(|| pipeline.run()).expect_err("a turn fails");
     let report = error.report().expect("there is one");
     assert!(report.balances() && report.dead == 1, "{report}");

@@ -57,7 +57,7 @@ fn a_busy_processor_starves_nobody() {
             .workers(n_workers)
             .build()
             .expect("the wiring is sound");
-        (0..n_mails).for_each(|_| drop(pipeline.submit(Busy(0)).expect("there is room")));
+        (0..n_mails).for_each(|_| assert!(pipeline.submit(Busy(0)).is_ok(), "there is room"));
         pipeline.submit(Rare(20)).expect("there is room");
         let report = in_time(|| pipeline.run()).expect("nothing fails");
         assert_eq!(report.processor("rare").map(|rare| rare.turns), Some(21));
@@ -90,7 +90,6 @@ fn one_worker_looks_up_after_every_batch() {
             Interests::listed([Interest::kind("few")])
         }
     }
-    let mut many = many;
     let pipeline = Pipeline::builder()
         .processor(start.priority(-1))
         .processor(on("many", move |_: &mut Context<'_>, _: &Busy| {
@@ -127,7 +126,7 @@ fn lower_bands_go_first_whoever_works() {
             let entered = entered.clone();
             let keep = on(&format!("gate {worker}"), move |_: &mut Context<'_>, _: &Rare| {
                 entered.send(()).expect("the test listens");
-                drop(gate.recv());
+                let _ = gate.recv();
                 Ok(())
             });
             (go_on, keep.priority(-1))

@@ -33,8 +33,8 @@ use crate::error::BuildError;
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
 ///
 /// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
-/// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what waits
-/// before the run, is bounded in number only.
+/// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
+/// waits before the run, is bounded in number only.
 ///
 /// [`capacity`]: crate::Registration::capacity
 /// [`capacity_bytes`]: crate::Registration::capacity_bytes

@@ -35,9 +35,10 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::Arc;
 
     use selvedge_event::{Kind, Payload};
+    use selvedge_sync::{Condvar, Mutex};
 
     use super::*;
     use crate::{Context, Pipeline, on};
@@ -50,18 +51,34 @@ mod tests {
         }
     }
 
+    /// How far the test is.
+    #[derive(Clone, Default)]
+    struct Stage(Arc<(Mutex<u32>, Condvar)>);
+
+    impl Stage {
+        fn reach(&self, stage: u32) {
+            *self.0.0.lock() = stage;
+            self.0.1.notify_all();
+        }
+
+        fn wait_for(&self, stage: u32) {
+            let now = self.0.0.lock();
+            drop(self.0.1.wait_while(now, |now| *now < stage));
+        }
+    }
+
     #[test]
     fn who_waits_is_let_in_when_there_are_more_permits() {
-        let (entered, wait_entered) = mpsc::channel();
-        let (go_on, gate) = mpsc::channel();
+        let stage = Stage::default();
+        let (first, second) = (stage.clone(), stage.clone());
         // The first turn ends when the second begins: with one permit neither would.
         let holder = on("holder", move |_: &mut Context<'_>, _: &Go| {
-            entered.send(()).expect("the test listens");
-            gate.recv().expect("the other turn says when");
+            first.reach(1);
+            first.wait_for(2);
             Ok(())
         });
         let other = on("other", move |_: &mut Context<'_>, _: &Go| {
-            go_on.send(()).expect("the holder waits for it");
+            second.reach(2);
             Ok(())
         });
         let pipeline = Pipeline::builder()
@@ -76,7 +93,7 @@ mod tests {
         assert!(!core.set_concurrency("key", two), "the run has not begun");
         pipeline.submit(Go).expect("there is room");
         let running = pipeline.start().expect("there is room for threads");
-        wait_entered.recv().expect("the holder's turn begins");
+        stage.wait_for(1);
         assert!(!core.set_concurrency("lock", two), "nobody declared it");
         assert!(core.set_concurrency("key", two));
         assert_eq!(running.finish().expect("nothing fails").handled, 2);
