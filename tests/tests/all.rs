@@ -4,6 +4,7 @@
 
 mod bigfile;
 mod bounds;
+mod control;
 mod errors;
 mod failure;
 mod hostile;

@@ -5,15 +5,17 @@
 //! of a worker that counts as running, so there is nothing else to look at; the counts of
 //! deliveries are asserted to agree.
 
+mod control;
 mod sched;
 mod slot;
 mod timing;
+mod tuned;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::Ending;
-use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use selvedge_event::{Ending, Text};
+use selvedge_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
@@ -26,6 +28,8 @@ use crate::owner::Owner;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
+use control::Gate;
+use tuned::Tuned;
 
 pub(crate) use sched::{Assignment, Sched, Seat};
 pub(crate) use slot::{Counts, Info, Slot};
@@ -35,7 +39,9 @@ pub(crate) const N_LANES: u32 = 16;
 
 /// What the threads and handles of one pipeline share.
 pub(crate) struct Core {
+    /// As the pipeline was built; those that can change are in `tuned`.
     pub(crate) limits: Limits,
+    pub(crate) tuned: Tuned,
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) listeners: Listeners,
@@ -67,8 +73,10 @@ pub(crate) struct Core {
     /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
     /// Relaxed, as `n_takeable`.
     next_alarm: AtomicU64,
-    /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
-    halted: AtomicBool,
+    /// What keeps further turns from starting.
+    gate: Gate,
+    /// What the first failure says.
+    failure_text: OnceLock<String>,
 }
 
 /// What is fixed once the run begins.
@@ -87,6 +95,7 @@ impl Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
         Core {
+            tuned: Tuned::new(&limits),
             limits,
             clock: Clock::real(),
             lanes,
@@ -102,7 +111,8 @@ impl Core {
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
             next_alarm: AtomicU64::new(u64::MAX),
-            halted: AtomicBool::new(false),
+            gate: Gate::default(),
+            failure_text: OnceLock::new(),
         }
     }
 
@@ -138,12 +148,6 @@ impl Core {
         self.sched.lock()
     }
 
-    /// Whether turns have ceased.
-    #[inline]
-    pub(crate) fn is_halted(&self) -> bool {
-        self.halted.load(Ordering::Relaxed)
-    }
-
     /// Whether it would be worth while to look for work under the lock.
     #[inline]
     pub(crate) fn has_takeable(&self) -> bool {
@@ -157,7 +161,7 @@ impl Core {
         &self,
         lane: u32,
         submission: Submission,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
@@ -197,6 +201,8 @@ impl Core {
         // the run can't be taken for quiet without it.
         self.close_lanes();
         self.end(ending);
+        // What was accepted can't be handled during a pause.
+        self.resume();
     }
 
     /// Notes how the run ends, unless that is known, and says it. Timers end too.
@@ -221,7 +227,8 @@ impl Core {
 
     /// No further turn starts, and nobody waits for those under way.
     pub(crate) fn abort(&self) {
-        self.end_at_once(|sched| sched.aborted = true);
+        // Whatever keeps a run aborts it on leaving, over or not.
+        self.end_at_once(|sched| sched.aborted |= !sched.over);
     }
 
     /// A worker is lost to a panic outside of any turn.
@@ -243,11 +250,14 @@ impl Core {
 
     /// The run fails, unless it has already.
     pub(crate) fn fail(&self, failure: Failure) {
+        // The user's error is shown, so not under the lock.
+        let text = failure.describe(self);
         let mut sched = self.sched.lock();
         let late = match sched.failure {
             Some(_) => Some(failure),
             None => {
                 sched.failure = Some(failure);
+                let _ = self.failure_text.set(text);
                 None
             }
         };
@@ -260,7 +270,7 @@ impl Core {
     /// Keeps a dead letter, if there is room for it.
     pub(crate) fn keep(&self, letter: DeadLetter) {
         let mut sched = self.sched.lock();
-        if sched.dead_letters.len() < self.limits.dead_letters_max {
+        if sched.dead_letters.len() < self.tuned.dead_letters_max() {
             sched.dead_letters.push(letter);
         } else {
             drop(sched);
@@ -285,6 +295,14 @@ impl Core {
         slot.take_processor()
     }
 
+    /// Processors that a worker has in hand.
+    pub(crate) fn names_in_hand(&self) -> Vec<Text> {
+        // Whoever gives mailboxes up has them in hand for a moment too.
+        let _turn = self.giving_up.lock();
+        let in_hand = self.slots().iter().filter(|slot| slot.is_in_hand());
+        in_hand.map(|slot| slot.info.name.clone()).collect()
+    }
+
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
         for slot in self.slots() {
@@ -295,7 +313,7 @@ impl Core {
 
     /// Called under the lock, so that nobody decides to wait in between.
     fn halt(&self) {
-        self.halted.store(true, Ordering::Relaxed);
+        self.gate.halt();
         self.wake_all();
     }
 

@@ -5,6 +5,7 @@ use selvedge_event::{Event, Text};
 use crate::core::Core;
 use crate::error::RunError;
 use crate::report::RunReport;
+use crate::turn;
 
 /// Why no further turn may start.
 #[derive(Debug)]
@@ -37,6 +38,35 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The failure in a line, for who asks while the run has not returned yet. Shows the user's
+    /// error, so it is called under no lock.
+    pub(crate) fn describe(&self, core: &Core) -> String {
+        match self {
+            Failure::Turn { processor, cause, .. } => {
+                format!("a turn of `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Pull { processor, cause, .. } => {
+                format!("source `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Close { processor, cause } => {
+                format!("`{processor}` failed to close: {}", turn::describe(cause))
+            }
+            Failure::Recorder { name, cause } => {
+                format!("`{name}` failed: {}", turn::describe(cause))
+            }
+            Failure::Timer { cause } => {
+                format!("a timer could not be told: {}", turn::describe(cause))
+            }
+            Failure::TooManyEvents => {
+                let limit = core.tuned.pipeline_events_max();
+                format!("more than {limit} events wait in mailboxes")
+            }
+            Failure::NeverSettled => {
+                format!("not settled after {} phases", core.limits.phase_max)
+            }
+        }
+    }
+
     /// The error that a run with this report returns.
     pub(crate) fn explain(self, core: &Core, report: RunReport) -> RunError {
         let report = Box::new(report);
@@ -64,7 +94,7 @@ impl Failure {
                     .collect();
                 fullest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
                 fullest.truncate(NAMED_MAX);
-                RunError::TooManyEvents { limit: core.limits.pipeline_events_max, fullest, report }
+                RunError::TooManyEvents { limit: core.tuned.pipeline_events_max(), fullest, report }
             }
         }
     }

@@ -9,6 +9,7 @@ use selvedge_event::{Event, Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
+use crate::control::Control;
 use crate::core::{Core, Info, Slot};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::handles::{Monitor, StopHandle, Submitter};
@@ -381,7 +382,7 @@ impl Pipeline {
     fn put(&self, event: Event, origin: Origin) -> Result<usize, SubmitError> {
         // What waits before the run is limited in number only: nobody could make room.
         let limit = self.core.limits.backlog_max;
-        let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
+        let capacity = || Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
         self.core.submit(0, Submission { event, origin }, capacity, WhenFull::Refuse)
     }
 
@@ -396,6 +397,12 @@ impl Pipeline {
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle { core: Arc::clone(&self.core) }
+    }
+
+    /// A handle to pause the run, drain it, change its limits and end it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control { core: Arc::clone(&self.core) }
     }
 
     /// A handle to look at the run.

@@ -10,14 +10,16 @@ use selvedge_sync::signal::{self, Watch};
 use selvedge_sync::thread::JoinHandle;
 
 use crate::ask::Answer;
+use crate::control::{Control, ControlError, Drained, RunState};
 use crate::core::Core;
 use crate::error::{RunError, SubmitError};
 use crate::failure::Failure;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
+use crate::limits::Limits;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
-use crate::report::{ProcessorReport, RunReport, WorkerReport};
+use crate::report::{Abandoned, ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
 use crate::turn;
@@ -99,6 +101,7 @@ impl Run {
         let hear_init = run.plan.routes.hears_kind(&Init::kind());
         run.worker.take_in_order(&hear_init, &Event::new(Init));
         run.worker.hand_over();
+        run.plan.core.note_initialized();
         run.spawn_workers()?;
         Ok(run)
     }
@@ -136,6 +139,7 @@ impl Run {
     pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         let _in_run = self.span.enter();
+        core.note_led();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
             self.settle_down();
@@ -165,7 +169,14 @@ impl Run {
         // An abort ends this wait for turns under way; it could not end the wait for threads.
         core.await_quiet();
         core.finish();
-        if core.lock().aborted {
+        let (aborted, hard) = {
+            let sched = core.lock();
+            (sched.aborted, sched.outsiders.stopped_hard)
+        };
+        if hard {
+            return Err(self.conclude_hard());
+        }
+        if aborted {
             self.readers.finish(&core);
             return Err(RunError::Aborted { signal: core.signal() });
         }
@@ -242,7 +253,7 @@ impl Run {
             return Err(RunError::Aborted { signal: core.signal() });
         }
         // One of those may have been the last to fail.
-        let failure = core.lock().failure.take();
+        let failure = core.take_failure();
         let ending = ending.filter(|_| failure.is_none());
         let report = self.report(ending, elapsed, told);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
@@ -250,6 +261,27 @@ impl Run {
             Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
+    }
+
+    /// Ends a run that was not over by its deadline: turns under way are left to themselves.
+    fn conclude_hard(mut self) -> RunError {
+        let core = Arc::clone(&self.plan.core);
+        core.abandon();
+        let look = |slot: &crate::core::Slot| {
+            let events = slot.n_abandoned() + slot.n_waiting();
+            let processor = slot.info.name.clone();
+            (events > 0).then_some(Abandoned { processor, events })
+        };
+        let abandoned = core.slots().iter().filter_map(look).collect();
+        let stuck = core.names_in_hand();
+        core.drop_processors();
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        self.tell(Fact::RunFinished { ending: None, elapsed });
+        let told = self.readers.finish(&core);
+        let mut report = self.report(None, elapsed, told);
+        let in_hand = core.slots().iter().map(crate::core::Slot::n_waiting).sum();
+        report.reconcile(in_hand);
+        RunError::StoppedHard { abandoned, stuck, report: Box::new(report) }
     }
 
     fn report(&self, ending: Option<Ending>, elapsed: Duration, told: Told) -> RunReport {
@@ -401,6 +433,46 @@ impl Running {
         StopHandle { core: Arc::clone(self.core()) }
     }
 
+    /// A handle to pause the run, drain it, change its limits and end it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control { core: Arc::clone(self.core()) }
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        self.core().state()
+    }
+
+    /// See [`Control::pause`].
+    pub fn pause(&self) {
+        self.core().pause();
+    }
+
+    /// See [`Control::resume`].
+    pub fn resume(&self) {
+        self.core().resume();
+    }
+
+    /// See [`Control::drain`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Control::drain`].
+    pub fn drain(&self) -> Result<Drained, ControlError> {
+        self.core().drain()
+    }
+
+    /// See [`Control::reconfigure`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Control::reconfigure`].
+    pub fn reconfigure(&self, change: impl FnOnce(&mut Limits)) -> Result<(), ControlError> {
+        self.core().reconfigure(change)
+    }
+
     /// A handle to look at the run.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
@@ -428,6 +500,18 @@ impl Running {
     /// As for [`Pipeline::run`](crate::Pipeline::run).
     pub fn stop(self) -> Result<RunReport, RunError> {
         self.core().stop(Ending::Stopped);
+        self.finish()
+    }
+
+    /// As [`stop`](Self::stop), but takes no longer than this, give or take what listeners need:
+    /// then no further turn starts, and those under way are left to themselves, with their threads.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::StoppedHard`], with what was abandoned, besides those of
+    /// [`Pipeline::run`](crate::Pipeline::run).
+    pub fn stop_within(self, within: Duration) -> Result<RunReport, RunError> {
+        self.core().stop_by(within);
         self.finish()
     }
 }

@@ -8,7 +8,7 @@ use selvedge_sync::atomic::{AtomicU64, Ordering};
 use crate::mailbox::cell::Release;
 use crate::mailbox::chain::Chain;
 use crate::mailbox::parcel::{self, Parcel};
-use crate::mailbox::{Desk, Mailbox, Signal};
+use crate::mailbox::{Desk, Mailbox, Signal, Status};
 use crate::owner::Owner;
 use crate::policy::FailurePolicy;
 use crate::ready::Band;
@@ -148,6 +148,11 @@ impl Slot {
         self.done.abandoned.fetch_add(n, Ordering::Relaxed);
         mail.append(posted);
         mail
+    }
+
+    /// Whether a worker has it in hand.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        self.mailbox.status() == Status::Running
     }
 
     /// Takes the processor out, unless a worker has it in hand.
