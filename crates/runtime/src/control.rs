@@ -41,7 +41,8 @@ pub struct Control {
 impl Control {
     /// Lets no further turn start: those under way finish, submissions are accepted as long as
     /// there is room for them, sources are not pulled and timers not told. Returns at once; see
-    /// [`await_paused`](Self::await_paused). Before the run it takes effect when the processors have
+    /// [`await_paused`](Self::await_paused). Before the run it takes effect when the
+    /// processors have
     /// heard `Init`. A run that is stopping, poisoned or failed is not held up, and a
     /// [`stop`](Self::stop) ends a pause.
     pub fn pause(&self) {
@@ -77,7 +78,8 @@ impl Control {
     }
 
     /// Changes limits while the run goes on: `in_flight_max`, `in_flight_bytes_max`, `lane_max`,
-    /// `lane_bytes_max`, `pipeline_events_max`, `batch_turns_max`, `batch_time_max`, `timers_max` and
+    /// `lane_bytes_max`, `pipeline_events_max`, `batch_turns_max`, `batch_time_max`,
+    /// `timers_max` and
     /// `dead_letters_max`. Whoever waits for room looks anew. A limit below what there is already
     /// holds for what comes, but for `pipeline_events_max`, which fails the run.
     ///

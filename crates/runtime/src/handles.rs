@@ -205,7 +205,8 @@ impl Monitor {
         self.core.state()
     }
 
-    /// What the run's failure says, as soon as it has failed; whoever leads the run is told in full.
+    /// What the run's failure says, as soon as it has failed; whoever leads the run is
+    /// told in full.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.core.failure_text()

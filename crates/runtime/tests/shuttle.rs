@@ -7,6 +7,8 @@
 
 #![cfg(shuttle)]
 
+#[path = "shuttle/control.rs"]
+mod control;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
 

@@ -1,6 +1,7 @@
 //! Owns the limits that can be changed while a run goes on.
 //!
-//! Each is read by itself, where it is applied: Relaxed, as a value that is a moment old is as good.
+//! Each is read by itself, where it is applied: Relaxed, as a value that is a moment old
+//! is as good.
 
 use std::time::Duration;
 
