@@ -6,6 +6,7 @@ mod bigfile;
 mod bounds;
 mod capacities;
 mod concurrency;
+mod control;
 mod errors;
 mod failure;
 mod fairness;

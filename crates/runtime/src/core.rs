@@ -5,17 +5,19 @@
 //! of a worker that counts as running, so there is nothing else to look at; the counts of
 //! deliveries are asserted to agree.
 
+mod control;
 mod gates;
 mod sched;
 mod slot;
 mod timing;
+mod tuned;
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use selvedge_event::{Ending, Event, Text};
-use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use selvedge_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
@@ -30,6 +32,8 @@ use crate::replay::Addresses;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::shards::Shards;
+use control::Hold;
+use tuned::Tuned;
 
 pub(crate) use sched::{Assignment, Sched, Seat};
 pub(crate) use slot::{Counts, Info, Slot, Special};
@@ -39,7 +43,9 @@ pub(crate) const N_LANES: u32 = 16;
 
 /// What the threads and handles of one pipeline share.
 pub(crate) struct Core {
+    /// As the pipeline was built; those that can change are in `tuned`.
     pub(crate) limits: Limits,
+    pub(crate) tuned: Tuned,
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) listeners: Listeners,
@@ -73,8 +79,10 @@ pub(crate) struct Core {
     /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
     /// Relaxed, as `n_takeable`.
     next_alarm: AtomicU64,
-    /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
-    halted: AtomicBool,
+    /// What keeps further turns from starting.
+    hold: Hold,
+    /// What the first failure says.
+    failure_text: OnceLock<String>,
 }
 
 /// What is fixed once the run begins.
@@ -94,6 +102,7 @@ impl Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
         Core {
+            tuned: Tuned::new(&limits),
             limits,
             clock: Clock::real(),
             lanes,
@@ -110,7 +119,8 @@ impl Core {
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
             next_alarm: AtomicU64::new(u64::MAX),
-            halted: AtomicBool::new(false),
+            hold: Hold::default(),
+            failure_text: OnceLock::new(),
         }
     }
 
@@ -155,12 +165,6 @@ impl Core {
         self.sched.lock()
     }
 
-    /// Whether turns have ceased.
-    #[inline]
-    pub(crate) fn is_halted(&self) -> bool {
-        self.halted.load(Ordering::Relaxed)
-    }
-
     /// Whether it would be worth while to look for work under the lock.
     #[inline]
     pub(crate) fn has_takeable(&self) -> bool {
@@ -174,7 +178,7 @@ impl Core {
         &self,
         lane: u32,
         submission: Submission,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
@@ -214,6 +218,8 @@ impl Core {
         // the run can't be taken for quiet without it.
         self.close_lanes();
         self.end(ending);
+        // What was accepted can't be handled during a pause.
+        self.resume();
     }
 
     /// Notes how the run ends, unless that is known, and says it. Timers end too.
@@ -238,7 +244,8 @@ impl Core {
 
     /// No further turn starts, and nobody waits for those under way.
     pub(crate) fn abort(&self) {
-        self.end_at_once(|sched| sched.aborted = true);
+        // Whatever keeps a run aborts it on leaving, over or not.
+        self.end_at_once(|sched| sched.aborted |= !sched.over);
     }
 
     /// A worker is lost to a panic outside of any turn.
@@ -260,11 +267,14 @@ impl Core {
 
     /// The run fails, unless it has already.
     pub(crate) fn fail(&self, failure: Failure) {
+        // The user's error is shown, so not under the lock.
+        let text = failure.describe(self);
         let mut sched = self.sched.lock();
         let late = match sched.failure {
             Some(_) => Some(failure),
             None => {
                 sched.failure = Some(failure);
+                let _ = self.failure_text.set(text);
                 None
             }
         };
@@ -280,8 +290,8 @@ impl Core {
         let bytes = letter.event.as_ref().map_or(0, Event::bytes) + letter.error.len();
         let mut sched = self.sched.lock();
         let total = sched.dead_letter_bytes.saturating_add(bytes);
-        let fits = total <= self.limits.dead_letters_bytes_max;
-        if fits && sched.dead_letters.len() < self.limits.dead_letters_max {
+        let fits = total <= self.tuned.dead_letters_bytes_max();
+        if fits && sched.dead_letters.len() < self.tuned.dead_letters_max() {
             sched.dead_letter_bytes = total;
             sched.dead_letters.push(letter);
         } else {
@@ -307,6 +317,14 @@ impl Core {
         slot.take_processor()
     }
 
+    /// Processors that a worker has in hand.
+    pub(crate) fn names_in_hand(&self) -> Vec<Text> {
+        // Whoever gives mailboxes up has them in hand for a moment too.
+        let _turn = self.giving_up.lock();
+        let in_hand = self.slots().iter().filter(|slot| slot.is_in_hand());
+        in_hand.map(|slot| slot.info.name.clone()).collect()
+    }
+
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
         for slot in self.slots() {
@@ -317,7 +335,7 @@ impl Core {
 
     /// Called under the lock, so that nobody decides to wait in between.
     fn halt(&self) {
-        self.halted.store(true, Ordering::Relaxed);
+        self.hold.halt();
         self.wake_all();
     }
 

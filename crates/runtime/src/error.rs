@@ -7,7 +7,7 @@ use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
 use crate::overflow::MailboxCapacity;
-use crate::report::RunReport;
+use crate::report::{Abandoned, RunReport};
 
 /// Why a pipeline could not be built.
 #[derive(Debug, Error)]
@@ -218,6 +218,14 @@ pub struct KindClash {
     pub topic: Box<Topic>,
 }
 
+fn listed(abandoned: &[Abandoned], stuck: &[Text]) -> String {
+    let waited = abandoned
+        .iter()
+        .map(|Abandoned { processor, events }| format!(", {events} of them for `{processor}`"));
+    let under_way = stuck.iter().map(|name| format!("; a turn of `{name}` was under way"));
+    waited.chain(under_way).collect()
+}
+
 fn verb(panicked: bool) -> &'static str {
     if panicked { "panicked" } else { "failed" }
 }
@@ -342,6 +350,20 @@ pub enum RunError {
         /// The signal that began it, unless it was a call.
         signal: Option<Signal>,
     },
+    /// A stop was to take no longer than this, and took longer: turns under way were left to
+    /// themselves, and what waited was given up.
+    #[error(
+        "stopped at the deadline: {} of {} abandoned{}",
+        report.abandoned, report.accepted, listed(abandoned, stuck)
+    )]
+    StoppedHard {
+        /// What was given up, and whose it was.
+        abandoned: Vec<Abandoned>,
+        /// Processors whose turn had not come back.
+        stuck: Vec<Text>,
+        /// What had happened by then. Its counts are right to within the turns under way.
+        report: Box<RunReport>,
+    },
     /// The system had no room for a worker thread.
     #[error("cannot start worker thread {worker}: {source}")]
     Spawn {
@@ -377,6 +399,7 @@ impl RunError {
             | RunError::Timer { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
+            | RunError::StoppedHard { report, .. }
             | RunError::TooManyEvents { report, .. }
             | RunError::TooManyBytes { report, .. }
             | RunError::MailboxFull { report, .. } => Some(report),

@@ -6,6 +6,7 @@ use crate::core::{Core, Slot};
 use crate::error::RunError;
 use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
+use crate::turn;
 
 /// Why no further turn may start.
 #[derive(Debug)]
@@ -44,6 +45,42 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The failure in a line, for who asks while the run has not returned yet. Shows the user's
+    /// error, so it is called under no lock.
+    pub(crate) fn describe(&self, core: &Core) -> String {
+        match self {
+            Failure::Turn { processor, cause, .. } => {
+                format!("a turn of `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Pull { processor, cause, .. } => {
+                format!("source `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Close { processor, cause } => {
+                format!("`{processor}` failed to close: {}", turn::describe(cause))
+            }
+            Failure::Recorder { name, cause } => {
+                format!("`{name}` failed: {}", turn::describe(cause))
+            }
+            Failure::Timer { cause } => {
+                format!("a timer could not be told: {}", turn::describe(cause))
+            }
+            Failure::TooManyEvents => {
+                let limit = core.tuned.pipeline_events_max();
+                format!("more than {limit} events wait in mailboxes")
+            }
+            Failure::TooManyBytes => {
+                let limit = core.tuned.pipeline_bytes_max();
+                format!("what is under way weighs more than {limit} bytes")
+            }
+            Failure::MailboxFull { processor, capacity } => {
+                format!("the mailbox of `{processor}` is full: {capacity}")
+            }
+            Failure::NeverSettled => {
+                format!("not settled after {} phases", core.limits.phase_max)
+            }
+        }
+    }
+
     /// The error that a run with this report returns.
     pub(crate) fn explain(self, core: &Core, report: RunReport) -> RunError {
         let report = Box::new(report);
@@ -64,11 +101,11 @@ impl Failure {
                 RunError::MailboxFull { processor, capacity, report }
             }
             Failure::TooManyEvents => {
-                let limit = core.limits.pipeline_events_max;
+                let limit = core.tuned.pipeline_events_max();
                 RunError::TooManyEvents { limit, fullest: largest(core, Slot::n_abandoned), report }
             }
             Failure::TooManyBytes => {
-                let limit = core.limits.pipeline_bytes_max;
+                let limit = core.tuned.pipeline_bytes_max();
                 let largest = largest(core, Slot::abandoned_bytes);
                 RunError::TooManyBytes { limit, largest, report }
             }

@@ -7,6 +7,7 @@ use selvedge_event::{Ending, Event, IntoEvent, Payload, Text};
 use selvedge_sync::atomic::Ordering;
 
 use crate::ask::{Answer, Question};
+use crate::control::RunState;
 use crate::core::{Core, N_LANES};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, Submission, WhenFull};
@@ -95,13 +96,17 @@ impl Submitter {
     }
 
     fn put(&self, submission: Submission, when_full: WhenFull) -> Result<usize, SubmitError> {
-        let limits = &self.core.limits;
-        let (limit, name, when_full) = match self.core.has_begun() {
-            true => (limits.lane_max, "lane_max", when_full),
-            // Nobody may ever make room.
-            false => (limits.backlog_max, "backlog_max", WhenFull::Refuse),
+        let core = &*self.core;
+        let begun = core.has_begun();
+        // Before the run nobody may ever make room.
+        let when_full = if begun { when_full } else { WhenFull::Refuse };
+        let capacity = || {
+            let (limit, name) = match begun {
+                true => (core.tuned.lane_max(), "lane_max"),
+                false => (core.limits.backlog_max, "backlog_max"),
+            };
+            Capacity { limit, bytes: core.tuned.lane_bytes_max(), name }
         };
-        let capacity = Capacity { limit, bytes: limits.lane_bytes_max, name };
         self.core.submit(self.lane, submission, capacity, when_full)
     }
 
@@ -209,6 +214,19 @@ pub struct Progress {
 }
 
 impl Monitor {
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        self.core.state()
+    }
+
+    /// What the run's failure says, as soon as it has failed; whoever leads the run is
+    /// told in full.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.core.failure_text()
+    }
+
     /// How far each processor is, in order of registration; empty before the run begins. Each
     /// mailbox is looked at by itself, so the entries are not of one moment.
     #[must_use]

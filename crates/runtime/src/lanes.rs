@@ -17,8 +17,6 @@ use crate::routes::{RouteCache, RouteTable};
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// With so many events left, there is room enough to wake somebody for.
-    low_mark: usize,
     /// Guards what waits here. Taken before the scheduler's lock, never after it.
     state: Mutex<LaneState>,
     /// There is room again, or never will be.
@@ -31,6 +29,8 @@ struct LaneState {
     waiting: Log,
     /// An entry in the ready set, or a worker, has this lane.
     scheduled: bool,
+    /// With so many events left, there is room enough to wake somebody for.
+    low_mark: usize,
     closed: bool,
     /// Submitters that wait for room; telling nobody would cost a system call too.
     n_waiters: usize,
@@ -86,11 +86,12 @@ impl Lane {
         let state = LaneState {
             waiting: Log::new(RouteCache::new(routes), usize::MAX),
             scheduled: false,
+            low_mark: lane_max / 2,
             closed: false,
             n_waiters: 0,
             counts: LaneCounts::default(),
         };
-        Lane { low_mark: lane_max / 2, state: Mutex::new(state), room: Condvar::new() }
+        Lane { state: Mutex::new(state), room: Condvar::new() }
     }
 
     /// Routes by another table from now on, and what waits already too. Only before the run.
@@ -119,7 +120,7 @@ impl Lane {
     pub(crate) fn submit(
         &self,
         submission: Submission,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
         schedule: impl FnOnce(),
     ) -> Result<usize, SubmitError> {
@@ -128,6 +129,8 @@ impl Lane {
             if state.closed {
                 return Err(SubmitError::Closed { event: submission.event });
             }
+            // Looked up anew after every wait: limits can be changed.
+            let capacity = capacity();
             if state.waiting.len() < capacity.limit && state.waiting.bytes() < capacity.bytes {
                 break;
             }
@@ -172,7 +175,7 @@ impl Lane {
     pub(crate) fn take(&self, n_min: usize, into: &mut Log) {
         let mut state = self.state.lock();
         state.waiting.move_to(into, n_min);
-        if state.n_waiters > 0 && state.waiting.len() <= self.low_mark {
+        if state.n_waiters > 0 && state.waiting.len() <= state.low_mark {
             self.room.notify_all();
         }
     }
@@ -182,6 +185,12 @@ impl Lane {
         let mut state = self.state.lock();
         state.scheduled = !state.waiting.is_empty();
         state.scheduled
+    }
+
+    /// There may be another limit: whoever waits looks anew.
+    pub(crate) fn reconsider(&self, lane_max: usize) {
+        self.state.lock().low_mark = lane_max / 2;
+        self.room.notify_all();
     }
 
     /// Hands back every later submission, and those that wait for room.

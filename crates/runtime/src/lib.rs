@@ -16,6 +16,7 @@ mod attempts;
 mod budget;
 mod collect;
 mod context;
+mod control;
 mod core;
 mod error;
 mod failure;
@@ -57,6 +58,7 @@ mod worker;
 pub use ask::Answer;
 pub use collect::Collected;
 pub use context::Context;
+pub use control::{Control, ControlError, Drained, RunState};
 pub use error::{AskError, BuildError, KindClash, RunError, SubmitError};
 pub use handler::{Handler, on};
 pub use handles::{Monitor, Progress, StopHandle, Submitter};
@@ -68,7 +70,7 @@ pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};
 pub use processor::{Processor, Pull, Result};
 pub use registration::{Configure, IntoRegistration, Registration};
 pub use replay::ReplayError;
-pub use report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
+pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///

@@ -11,6 +11,7 @@ use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
+use crate::control::Control;
 use crate::core::{Core, Info, Slot, Special};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::handles::{Monitor, StopHandle, Submitter};
@@ -415,7 +416,7 @@ impl Pipeline {
     fn put(&self, submission: Submission) -> Result<usize, SubmitError> {
         // What waits before the run is limited in number only: nobody could make room.
         let limit = self.core.limits.backlog_max;
-        let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
+        let capacity = || Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
         self.core.submit(0, submission, capacity, WhenFull::Refuse)
     }
 
@@ -430,6 +431,12 @@ impl Pipeline {
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle { core: Arc::clone(&self.core) }
+    }
+
+    /// A handle to pause the run, drain it, change its limits and end it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control { core: Arc::clone(&self.core) }
     }
 
     /// A handle to look at the run.

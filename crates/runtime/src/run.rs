@@ -1,28 +1,27 @@
 //! Owns a run from its first thread to its report: init, drain, phases, poison, close.
 
-use std::fmt;
+mod running;
+
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Ending, Event, Fact, Init, IntoEvent, Payload, Phase, Poison};
+use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison};
 use selvedge_sync::signal::{self, Watch};
 use selvedge_sync::thread::JoinHandle;
 
-use crate::ask::Answer;
 use crate::core::Core;
-use crate::error::{RunError, SubmitError};
+use crate::error::RunError;
 use crate::failure::Failure;
-use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
-use crate::replay::ReplayError;
-use crate::report::{DeadLetter, ProcessorReport, RunReport, WorkerReport};
+use crate::report::{Abandoned, ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
+pub use running::Running;
 
 /// What a run needs to know besides the core.
 pub(crate) struct Plan {
@@ -100,6 +99,7 @@ impl Run {
         let hear_init = run.plan.routes.hears_kind(&Init::kind());
         run.worker.take_in_order(&hear_init, &Event::new(Init));
         run.worker.hand_over();
+        run.plan.core.note_initialized();
         run.spawn_workers()?;
         Ok(run)
     }
@@ -137,6 +137,7 @@ impl Run {
     pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         let _in_run = self.span.enter();
+        core.note_led();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
             self.settle_down();
@@ -166,7 +167,14 @@ impl Run {
         // An abort ends this wait for turns under way; it could not end the wait for threads.
         core.await_quiet();
         core.finish();
-        if core.lock().aborted {
+        let (aborted, hard) = {
+            let sched = core.lock();
+            (sched.aborted, sched.outsiders.stopped_hard)
+        };
+        if hard {
+            return Err(self.conclude_hard());
+        }
+        if aborted {
             self.readers.finish(&core);
             return Err(RunError::Aborted { signal: core.signal() });
         }
@@ -243,7 +251,7 @@ impl Run {
             return Err(RunError::Aborted { signal: core.signal() });
         }
         // One of those may have been the last to fail.
-        let failure = core.lock().failure.take();
+        let failure = core.take_failure();
         let ending = ending.filter(|_| failure.is_none());
         let report = self.report(ending, elapsed, told);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
@@ -251,6 +259,27 @@ impl Run {
             Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
+    }
+
+    /// Ends a run that was not over by its deadline: turns under way are left to themselves.
+    fn conclude_hard(mut self) -> RunError {
+        let core = Arc::clone(&self.plan.core);
+        core.abandon();
+        let look = |slot: &crate::core::Slot| {
+            let events = slot.n_abandoned() + slot.n_waiting();
+            let processor = slot.info.name.clone();
+            (events > 0).then_some(Abandoned { processor, events })
+        };
+        let abandoned = core.slots().iter().filter_map(look).collect();
+        let stuck = core.names_in_hand();
+        core.drop_processors();
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        self.tell(Fact::RunFinished { ending: None, elapsed });
+        let told = self.readers.finish(&core);
+        let mut report = self.report(None, elapsed, told);
+        let in_hand = core.slots().iter().map(crate::core::Slot::n_waiting).sum();
+        report.reconcile(in_hand);
+        RunError::StoppedHard { abandoned, stuck, report: Box::new(report) }
     }
 
     fn report(&self, ending: Option<Ending>, elapsed: Duration, told: Told) -> RunReport {
@@ -320,142 +349,5 @@ impl Drop for HaltOnPanic {
         if selvedge_sync::thread::is_panicking() {
             self.0.note_panicked_worker();
         }
-    }
-}
-
-/// A pipeline that lives on in threads of its own until it is told to finish.
-///
-/// ```
-/// use selvedge_runtime::{Context, Pipeline, on};
-/// # use selvedge_event::{Kind, Payload};
-/// # struct Ping(u32);
-/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
-/// let pipeline = Pipeline::builder()
-///     .processor(on("double", |cx: &mut Context, ping: &Ping| {
-///         cx.reply(Ping(ping.0 * 2));
-///         Ok(())
-///     }))
-///     .build()?;
-/// let running = pipeline.start()?;
-/// assert_eq!(running.ask::<Ping>(Ping(4))?.wait()?.0, 8);
-/// assert_eq!(running.finish()?.handled, 1);
-/// # Ok::<(), anyhow::Error>(())
-/// ```
-///
-/// Dropped without [`finish`](Self::finish) it starts no further turn, waits for those under way
-/// and leaves no thread behind.
-pub struct Running {
-    /// `None` once it is being finished.
-    run: Option<Run>,
-    submitter: Option<Submitter>,
-}
-
-impl Running {
-    pub(crate) fn new(run: Run) -> Running {
-        let submitter = Submitter::new(&run.plan.core);
-        Running { run: Some(run), submitter: Some(submitter) }
-    }
-
-    fn handle(&self) -> &Submitter {
-        self.submitter.as_ref().expect("the submitter stays until the end")
-    }
-
-    fn core(&self) -> &Arc<Core> {
-        &self.run.as_ref().expect("the run stays until the end").plan.core
-    }
-
-    /// See [`Submitter::submit`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::submit`].
-    pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.handle().submit(event)
-    }
-
-    /// See [`Submitter::try_submit`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::try_submit`].
-    pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.handle().try_submit(event)
-    }
-
-    /// See [`Submitter::ask`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::ask`].
-    pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
-        self.handle().ask(question)
-    }
-
-    /// See [`Submitter::replay`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::replay`].
-    pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
-        self.handle().replay(letter)
-    }
-
-    /// A handle with which another thread submits; the run goes on until it is dropped.
-    #[must_use]
-    pub fn submitter(&self) -> Submitter {
-        self.handle().clone()
-    }
-
-    /// A handle that ends the run early.
-    #[must_use]
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { core: Arc::clone(self.core()) }
-    }
-
-    /// A handle to look at the run.
-    #[must_use]
-    pub fn monitor(&self) -> Monitor {
-        Monitor { core: Arc::clone(self.core()) }
-    }
-
-    /// Waits until all other submitters are gone and everything is handled, then runs the
-    /// phases, poisons, closes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Pipeline::run`](crate::Pipeline::run).
-    pub fn finish(mut self) -> Result<RunReport, RunError> {
-        drop(self.submitter.take());
-        match self.run.take() {
-            Some(run) => run.lead(),
-            None => unreachable!("a run is finished once, by value"),
-        }
-    }
-
-    /// Takes nothing more from outside, handles what was accepted, then poisons and closes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Pipeline::run`](crate::Pipeline::run).
-    pub fn stop(self) -> Result<RunReport, RunError> {
-        self.core().stop(Ending::Stopped);
-        self.finish()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut run) = self.run.take() {
-            run.plan.core.abort();
-            run.join();
-            run.plan.core.drop_processors();
-            run.readers.finish(&run.plan.core);
-        }
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Running")
     }
 }

@@ -68,7 +68,7 @@ impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
         let number = u32::try_from(id).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
-        outbox.timers.allow(core.limits.timers_max);
+        outbox.timers.allow(core.tuned.timers_max());
         let hands = Hands {
             id,
             outbox,
@@ -233,7 +233,7 @@ impl<'c> Shift<'c> {
             && untold < UNTOLD_MAX
             && tally.untold_bytes() < UNTOLD_BYTES_MAX
             && !self.core.has_takeable()
-            && !self.core.is_halted()
+            && !self.core.holds_turns()
     }
 
     /// Whether a job would come back if it were put among this worker's own.

@@ -9,6 +9,8 @@
 
 #[path = "shuttle/bounded.rs"]
 mod bounded;
+#[path = "shuttle/control.rs"]
+mod control;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
 

@@ -9,7 +9,7 @@ use crate::mailbox::cell::Release;
 use crate::mailbox::chain::Chain;
 use crate::mailbox::parcel::{self, Parcel};
 use crate::mailbox::ring::BoundedMail;
-use crate::mailbox::{Desk, Mailbox, Signal};
+use crate::mailbox::{Desk, Mailbox, Signal, Status};
 use crate::owner::Owner;
 use crate::policy::FailurePolicy;
 use crate::ready::Band;
@@ -204,6 +204,11 @@ impl Slot {
         mail.append(posted);
         self.done.abandoned_bytes.fetch_add(mail.weight(), Ordering::Relaxed);
         mail
+    }
+
+    /// Whether a worker has it in hand.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        self.mailbox.status() == Status::Running
     }
 
     /// Takes the processor out, unless a worker has it in hand.

@@ -35,7 +35,7 @@ impl Core {
                 TimerWish::Cancel(id) => dropped.extend(sched.timers.cancel(id)),
             }
         }
-        log.allow(self.limits.timers_max.saturating_sub(sched.timers.len()));
+        log.allow(self.tuned.timers_max().saturating_sub(sched.timers.len()));
         self.publish_alarms(&mut sched);
         drop(sched);
         // The user's events: what they do when dropped is not done under the lock.

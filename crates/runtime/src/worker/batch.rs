@@ -139,7 +139,7 @@ impl<'c> Shift<'c> {
             }
             let events = parcel.mail.as_slice();
             for event in events.get(desk.cursor as usize..).unwrap_or_default() {
-                if core.is_halted() || pace.is_over(core) {
+                if core.holds_turns() || pace.is_over(core) {
                     break 'batch;
                 }
                 desk.cursor += 1;
@@ -342,7 +342,7 @@ impl Pace {
 
     #[inline(never)]
     fn is_late(&mut self, core: &Core) -> bool {
-        let n_max = core.limits.batch_turns_max as u64;
+        let n_max = core.tuned.batch_turns_max() as u64;
         if self.n_turns >= n_max {
             return true;
         }
@@ -351,7 +351,7 @@ impl Pace {
         match self.deadline {
             Some(deadline) => now >= deadline,
             None => {
-                self.deadline = Some(now.saturating_add(core.limits.batch_time_max));
+                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
                 false
             }
         }

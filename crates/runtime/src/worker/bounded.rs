@@ -68,7 +68,7 @@ impl Shift<'_> {
             }
         }
         if desk.rest.is_empty() {
-            mail.take(self.core.limits.batch_turns_max, &mut desk.rest, stock);
+            mail.take(self.core.tuned.batch_turns_max(), &mut desk.rest, stock);
         }
     }
 
