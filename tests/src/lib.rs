@@ -22,5 +22,6 @@ pages! {
     limits => "docs/book/limits.md",
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
+    scopes => "docs/book/scopes.md",
     testing => "docs/book/testing.md",
 }

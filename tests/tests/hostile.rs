@@ -200,6 +200,7 @@ fn limits_may_be_as_large_as_they_go() {
         recorder_facts_max: usize::MAX,
         observer_drain_max: Duration::MAX,
         timers_max: usize::MAX,
+        scopes_max: usize::MAX,
     };
     let builder = Pipeline::builder().observer(|_: &[Fact]| ()).recorder(|_: &[Fact]| Ok(()));
     let mut pipeline = builder.limits(limits).build().expect("they are legal");

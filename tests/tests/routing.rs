@@ -161,6 +161,90 @@ fn names_route_typed_and_dynamic_events_alike() {
     assert_eq!(log.lines(), ["dynamic 3", "dynamic 3", "sold for 4", "sold for 5"]);
 }
 
+#[derive(Event, Clone, Copy)]
+struct Shipped {
+    #[key]
+    shop: u32,
+}
+
+#[derive(Event, Clone, Copy)]
+#[event(extends = Shipped)]
+struct ShippedAbroad(#[base] Shipped);
+
+/// Three places of one name: a slice of statics is one as well.
+static PARCELS: [Name; 2] = [Name::literal("parcel"), Name::literal("parcel")];
+static PARCEL: Name = Name::literal("parcel");
+static LETTER: Name = Name::literal("letter");
+
+#[test]
+fn static_names_route_by_their_text_wherever_they_lie() {
+    let log = Log::default();
+    let hears = |interest: Interest, name: &str| Listener::of(interest, &log).named(name);
+    let pipeline = Pipeline::builder()
+        .processor(hears(Interest::any().named("parcel"), "by name"))
+        .processor(hears(Interest::of::<Shipped>(), "by kind"))
+        .processor(Listener::of(Interest::of::<Shipped>(), &log).named("by key").keyed(7_u32))
+        .processor(hears(Interest::of::<ShippedAbroad>().named("parcel"), "by both"))
+        .workers(1)
+        .build()
+        .expect("the wiring is sound");
+    let count = |event: Event| pipeline.submit(event).expect("there is room");
+    let shipped = |name| Event::new(Named(name, Shipped { shop: 3 }));
+    for name in [&PARCELS[0], &PARCELS[1], &PARCEL, &PARCELS[0], &PARCEL] {
+        assert_eq!(count(shipped(name)), 2, "its name and its kind");
+        assert_eq!(pipeline.submit(Named(name, Shipped { shop: 7 })).expect("there is room"), 3);
+        assert_eq!(count(Event::new(Named(name, ShippedAbroad(Shipped { shop: 3 })))), 3);
+        assert_eq!(pipeline.submit(Named(name, Bought)).expect("there is room"), 1, "not small");
+    }
+    assert_eq!(count(shipped(&LETTER)), 1, "its kind alone");
+    assert_eq!(count(Event::new(Shipped { shop: 3 })), 1);
+    assert_eq!(count(Event::new(Named("parcel", Shipped { shop: 3 }))), 2);
+    assert_eq!(count(Event::new(Named(&LETTER, Bought))), 0);
+    pipeline.run().expect("nothing fails");
+
+    let lines = log.lines();
+    let n_heard = |who: &str| lines.iter().filter(|line| line.starts_with(who)).count();
+    assert_eq!(["by name", "by kind", "by key", "by both"].map(n_heard), [21, 18, 5, 5]);
+}
+
+#[test]
+fn emissions_under_static_names_keep_their_order() {
+    struct Clerk;
+    #[processor(strict)]
+    impl Processor for Clerk {
+        fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+            match event {
+                Sold { price } => {
+                    for shop in 0..*price {
+                        cx.emit(Named(&PARCEL, Shipped { shop }));
+                        cx.emit(Named(&PARCELS[0], Shipped { shop }));
+                        cx.emit(Named(&LETTER, Shipped { shop }));
+                        cx.emit(Named(PARCEL.clone(), Shipped { shop }));
+                        cx.emit(Shipped { shop });
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let heard = Listener::of(Interest::any().named("parcel"), &log).named("parcels");
+    let all = Log::default();
+    let pipeline = Pipeline::builder()
+        .processor(Clerk)
+        .processor(heard)
+        .processor(Listener::of(Interest::of::<Shipped>(), &all).named("all"));
+    let pipeline = pipeline.workers(1).build().expect("the wiring is sound");
+    pipeline.submit(Sold { price: 2 }).expect("there is room");
+    pipeline.run().expect("nothing fails");
+    let kind = Shipped::kind();
+    let parcel = |shop| format!("parcels heard {kind} \"parcel\" [{shop}]");
+    assert_eq!(log.lines(), [0, 0, 0, 1, 1, 1].map(parcel));
+    let names = [" \"parcel\"", " \"parcel\"", " \"letter\"", " \"parcel\"", ""];
+    let line = |shop| names.map(|name| format!("all heard {kind}{name} [{shop}]"));
+    assert_eq!(all.lines(), [0, 1].map(line).concat());
+}
+
 #[derive(Event)]
 struct Built {
     #[key]

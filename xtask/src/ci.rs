@@ -61,6 +61,7 @@ struct Summary {
 /// The list; the model-checked tests add to the compiler flags the caller already has.
 fn steps(rustflags: &str) -> Vec<Step> {
     let shuttle = format!("{rustflags} --cfg shuttle");
+    let loom = format!("{rustflags} --cfg loom");
     let command = |name, words| Step { name, work: Work::Command(Invocation::cargo(words)) };
     vec![
         command("fmt", "fmt --all --check"),
@@ -72,6 +73,14 @@ fn steps(rustflags: &str) -> Vec<Step> {
                 Invocation::cargo("test --package selvedge-runtime --test shuttle")
                     .args(["--target-dir", "target/shuttle"])
                     .env("RUSTFLAGS", shuttle.trim()),
+            ),
+        },
+        Step {
+            name: "loom",
+            work: Work::Command(
+                Invocation::cargo("test --package selvedge-runtime --test loom")
+                    .args(["--target-dir", "target/loom"])
+                    .env("RUSTFLAGS", loom.trim()),
             ),
         },
         Step {
@@ -205,6 +214,7 @@ mod tests {
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
         shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --test shuttle --target-dir target/shuttle
+        loom: RUSTFLAGS='-g --cfg loom' cargo test --package selvedge-runtime --test loom --target-dir target/loom
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny
         tidy: cargo xtask tidy

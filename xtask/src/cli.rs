@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{atlas, bench, bigfile, ci, deny, fuzz, soak, tidy};
+use crate::{atlas, bench, bigfile, ci, deny, fuzz, planted, soak, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Task {
     Deny,
     /// Run the fuzz targets of `crates/event` on the nightly toolchain.
     Fuzz(fuzz::Options),
+    /// Plant bugs in the runtime, and check that a test finds each.
+    Planted(planted::Options),
 }
 
 /// Reads the command line and runs the task it names.
@@ -44,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
         Task::Soak(options) => soak::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Planted(options) => planted::run(&options),
     }
 }
 
@@ -69,6 +72,7 @@ mod tests {
         soak: Send a day's events through a mixed pipeline, and check that memory stays where it is
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain
+        planted: Plant bugs in the runtime, and check that a test finds each
         ");
     }
 }

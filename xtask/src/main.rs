@@ -17,6 +17,7 @@ mod deny;
 mod fuzz;
 mod invocation;
 mod layers;
+mod planted;
 mod size;
 mod soak;
 mod tidy;

@@ -55,8 +55,8 @@ fn each<T: Payload>(
     group.bench_function(format!("read-as-another/{form}"), |b| {
         b.iter(|| black_box(&event).is::<Other>());
     });
-    group.bench_function(format!("default-route/{form}"), |b| {
-        b.iter(|| black_box(&event).default_route());
+    group.bench_function(format!("way/{form}"), |b| {
+        b.iter(|| black_box(&event).way());
     });
 }
 

@@ -3,6 +3,7 @@
 
 mod inline;
 mod packet;
+mod way;
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -17,7 +18,9 @@ use crate::dynamic::Dynamic;
 use crate::payload::Payload;
 use crate::topic::{Key, Kind, Name, Topic};
 use inline::Inline;
-use packet::{Kept, Loose, Packet, Renamed};
+use packet::{Kept, Loose, Packet, Renamed, Title};
+
+pub use way::Way;
 
 /// One thing that happened: immutable, cheap to clone, routed by its topic.
 ///
@@ -61,13 +64,10 @@ pub trait IntoEvent {
     /// Makes the event.
     fn into_event(self) -> Event;
 
-    /// What [`Event::default_route`] says of every event made of this type, where the type alone
-    /// decides it; an event is routed the sooner for it.
+    /// What [`Event::way`] says of the event that this makes, if that is known before; an event is
+    /// routed the sooner for it. Who says something else misleads the event.
     #[must_use]
-    fn default_route() -> Option<TypeId>
-    where
-        Self: Sized,
-    {
+    fn way(&self) -> Option<Way> {
         None
     }
 }
@@ -82,8 +82,8 @@ impl<T: Payload> IntoEvent for T {
     }
 
     #[inline]
-    fn default_route() -> Option<TypeId> {
-        Some(TypeId::of::<T>())
+    fn way(&self) -> Option<Way> {
+        Some(Way::of::<T>())
     }
 }
 
@@ -91,6 +91,11 @@ impl IntoEvent for Event {
     #[inline]
     fn into_event(self) -> Event {
         self
+    }
+
+    #[inline]
+    fn way(&self) -> Option<Way> {
+        Event::way(self)
     }
 }
 
@@ -105,12 +110,42 @@ impl IntoEvent for Event {
 /// let event = Event::new(Named("reload", Start));
 /// assert_eq!(event.to_string(), "app::Start \"reload\"");
 /// ```
+///
+/// A name that is known when the program is written is best a `static`, and given by reference.
+/// Such events are routed as fast as those under their default names, without looking at the name;
+/// and if the payload is `Copy`, not larger than a word, nor more strictly aligned, it lies in the
+/// event itself with a reference to the name, and nothing is allocated. Under any other name, or
+/// if it is larger, the payload is shared by the event's clones; any other name is looked up when
+/// the event is sent, and one made of a `&str` is copied as well.
+///
+/// ```
+/// use selvedge_event::{Event, Name, Named, Phase};
+/// static STAGE: Name = Name::literal("stage");
+/// let event = Event::new(Named(&STAGE, Phase { number: 1 }));
+/// assert_eq!(event.name(), "stage");
+/// assert_eq!(event.bytes(), size_of::<Event>());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Named<N, T>(pub N, pub T);
 
 impl<N: Into<Name>, T: Payload> IntoEvent for Named<N, T> {
     fn into_event(self) -> Event {
-        Event::shared(Renamed::new(self.0.into(), self.1))
+        Event::shared(Renamed::new(Title::Own(self.0.into()), self.1))
+    }
+}
+
+impl<T: Payload> IntoEvent for Named<&'static Name, T> {
+    #[inline]
+    fn into_event(self) -> Event {
+        match Inline::titled(self.0, self.1) {
+            Ok(inline) => Event { stored: Stored::Inline(inline) },
+            Err((name, payload)) => Event::shared(Renamed::new(Title::Static(name), payload)),
+        }
+    }
+
+    #[inline]
+    fn way(&self) -> Option<Way> {
+        Some(Way::under::<T>(self.0))
     }
 }
 
@@ -195,13 +230,7 @@ impl Event {
                 None if inline.extends_others() => seen_as(inline.packet()),
                 payload => payload,
             },
-            Stored::Shared(packet) => {
-                let form: &dyn Any = &**packet;
-                match form.downcast_ref::<Kept<T>>() {
-                    Some(kept) => Some(kept.payload()),
-                    None => seen_as(&**packet),
-                }
-            }
+            Stored::Shared(packet) => shared_payload(packet),
         }
     }
 
@@ -231,15 +260,15 @@ impl Event {
         serde_json::to_value(self.packet().encodable()?).ok()
     }
 
-    /// The payload's type, for a typed event under its default name.
+    /// The way it goes, for a typed event under its default name or a static one.
     ///
     /// Such events, nearly all, are routed by this alone, without looking at strings.
     #[inline]
     #[must_use]
-    pub fn default_route(&self) -> Option<TypeId> {
+    pub fn way(&self) -> Option<Way> {
         match &self.stored {
-            Stored::Inline(inline) => Some(inline.payload_type()),
-            Stored::Shared(packet) => packet.default_route(),
+            Stored::Inline(inline) => inline.way(),
+            Stored::Shared(packet) => packet.way(),
         }
     }
 
@@ -309,6 +338,20 @@ impl Event {
 #[inline(never)]
 fn seen_as<T: Payload>(packet: &dyn Packet) -> Option<&T> {
     packet.view(TypeId::of::<T>())?.downcast_ref()
+}
+
+/// The payload of a shared form as a `T`: nearly always it is one. Out of line as well: a caller
+/// that saves registers for these calls would do so for a small payload too, which needs none.
+#[inline(never)]
+fn shared_payload<T: Payload>(packet: &Arc<dyn Packet>) -> Option<&T> {
+    let form: &dyn Any = &**packet;
+    if let Some(kept) = form.downcast_ref::<Kept<T>>() {
+        return Some(kept.payload());
+    }
+    match form.downcast_ref::<Renamed<T>>() {
+        Some(renamed) => Some(renamed.payload()),
+        None => seen_as(&**packet),
+    }
 }
 
 impl fmt::Display for Event {

@@ -24,7 +24,7 @@ pub mod topic;
 
 pub use digest::{Digest, DigestError};
 pub use dynamic::Dynamic;
-pub use event::{Event, IntoEvent, Named, Typed};
+pub use event::{Event, IntoEvent, Named, Typed, Way};
 pub use lifecycle::{Ending, Init, Phase, Poison};
 pub use outcome::{Canceller, Fact, Outcome, Wants, Warning};
 pub use payload::Payload;

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use selvedge::event::Fact;
 use selvedge::prelude::*;
+use selvedge::runtime::Feeder;
 
 use crate::sample::Run;
 use crate::workload::Workload;
@@ -81,11 +82,10 @@ pub(crate) trait Layout: Sized + 'static {
 pub(crate) struct Helping<const N_WORKERS: usize>(Pipeline);
 
 impl<const N_WORKERS: usize> Layout for Helping<N_WORKERS> {
-    type Feed<'p> = &'p Pipeline;
+    type Feed<'p> = Feeder<'p>;
 
-    fn open(builder: PipelineBuilder, n_submitted: u64) -> Self {
+    fn open(builder: PipelineBuilder, _: u64) -> Self {
         let mut limits = Limits::default();
-        limits.backlog_max = limits.backlog_max.max(n_submitted as usize);
         if N_WORKERS == 1 {
             // Nobody else waits for a lone worker's batch. On a simulated processor a batch would
             // end by the clock, and the count of instructions with it.
@@ -99,14 +99,17 @@ impl<const N_WORKERS: usize> Layout for Helping<N_WORKERS> {
     }
 
     fn run(self, feed: impl FnOnce(&mut Self::Feed<'_>)) -> RunReport {
-        feed(&mut &self.0);
-        self.0.run().expect(SUCCEEDS)
+        let fed = self.0.run_with(|feeder| {
+            feed(feeder);
+            Ok(())
+        });
+        fed.expect(SUCCEEDS)
     }
 }
 
-impl Feed for &Pipeline {
+impl Feed for Feeder<'_> {
     fn submit(&mut self, event: impl IntoEvent) {
-        Pipeline::submit(self, event).expect(ACCEPTED);
+        Feeder::submit(self, event).expect(ACCEPTED);
     }
 }
 

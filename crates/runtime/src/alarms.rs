@@ -3,7 +3,7 @@
 use selvedge_event::Event;
 
 use crate::origin::Origin;
-use crate::ready::OwnerIdx;
+use crate::ready::{Job, OwnerIdx};
 
 /// What is to happen when a timer is due.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) enum Alarm {
     Wake(OwnerIdx),
     /// This event has waited for the next attempt, while its processor went on with others.
     Redeliver { to: OwnerIdx, event: Event, origin: Origin, n_attempts: u32 },
+    /// A task of a scope has waited for its next attempt.
+    Attempt(Job),
 }
 
 impl Alarm {

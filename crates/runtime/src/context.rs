@@ -6,6 +6,7 @@ use std::time::Duration;
 use selvedge_event::{IntoEvent, Text};
 
 use crate::outbox::Outbox;
+use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
 use crate::timer_log::TimerHandle;
 use crate::timers::Repeat;
 use crate::turn::Seat;
@@ -25,6 +26,11 @@ impl<'a> Context<'a> {
     #[inline]
     pub(crate) fn new(outbox: &'a mut Outbox, seat: Seat<'a>) -> Context<'a> {
         Context { outbox, seat, thread: PhantomData }
+    }
+
+    /// The same context, for as long as this one is lent.
+    pub(crate) fn reborrow(&mut self) -> Context<'_> {
+        Context { outbox: &mut *self.outbox, seat: self.seat, thread: PhantomData }
     }
 
     /// Emits an event to all who hear it.
@@ -84,6 +90,24 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Scopes.
+impl Context<'_> {
+    /// Opens a scope: work that belongs together, as one-shot turns. It begins when this turn has
+    /// succeeded, and not otherwise; the run waits for it. Its tasks' emissions descend from this
+    /// turn's event, as its own do. See [`ScopeDraft`].
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError`], when the options can't work or too many scopes are open.
+    pub fn scope(
+        &mut self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+    ) -> Result<ScopeDraft<'_>, ScopeError> {
+        self.outbox.open_scope(options, tasks)
+    }
+}
+
 /// Timers.
 impl Context<'_> {
     /// Emits an event after `delay`, counted from when this turn's emissions are published. The
@@ -91,8 +115,8 @@ impl Context<'_> {
     /// does, so a question may be answered by the turn that it leads to.
     ///
     /// The timer is set when the turn succeeds, and not otherwise. Above
-    /// [`Limits::timers_max`](crate::Limits::timers_max) the turn fails. A run that is stopped early
-    /// does not wait for its timers: they are cancelled.
+    /// [`Limits::timers_max`](crate::Limits::timers_max) the turn fails. A run that is stopped
+    /// early does not wait for its timers: they are cancelled.
     pub fn emit_after(&mut self, delay: Duration, event: impl IntoEvent) -> TimerHandle {
         self.outbox.set_timer(delay, Repeat::Once, event.into_event())
     }

@@ -8,6 +8,7 @@
 mod control;
 mod gates;
 mod sched;
+mod scoping;
 mod slot;
 mod timing;
 mod tuned;
@@ -16,26 +17,30 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::{Ending, Event, Text};
-use selvedge_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use selvedge_event::{Ending, Event, IntoEvent, Text};
+use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::error::SubmitError;
 use crate::failure::Failure;
-use crate::lanes::{Capacity, Lane, Submission, WhenFull};
+use crate::lanes::{Capacity, Lane, WhenFull};
 use crate::limiter::Gate;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::origin::Origin;
 use crate::owner::Owner;
+use crate::planted::planted;
+use crate::ready::OwnerIdx;
 use crate::replay::Addresses;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
+use crate::scope::Table;
 use crate::shards::Shards;
 use control::Hold;
 use tuned::Tuned;
 
-pub(crate) use sched::{Assignment, Sched, Seat};
+pub(crate) use sched::{Assignment, Sched, Seat, Until};
 pub(crate) use slot::{Counts, Info, Slot, Special};
 
 /// How many lanes outside threads share.
@@ -51,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) listeners: Listeners,
     /// Guards whom dead letters can go back to. Taken with nothing else inside.
     pub(crate) addresses: Mutex<Addresses>,
+    /// Shared with turns, which open some.
+    pub(crate) scopes: Table,
     /// Whether turns are timed.
     pub(crate) timed: bool,
     /// Deals the lanes out. Relaxed: only the number counts.
@@ -83,6 +90,8 @@ pub(crate) struct Core {
     hold: Hold,
     /// What the first failure says.
     failure_text: OnceLock<String>,
+    /// Nothing more is taken from outside: a hint for who doesn't ask a lane.
+    closed: AtomicBool,
 }
 
 /// What is fixed once the run begins.
@@ -90,6 +99,8 @@ struct Wired {
     slots: Box<[Slot]>,
     shards: Shards,
     gates: Box<[Gate]>,
+    /// Those of the bands, in order.
+    priorities: Vec<i32>,
 }
 
 impl Core {
@@ -101,9 +112,11 @@ impl Core {
     ) -> Core {
         let lane = |_| Lane::new(Arc::clone(routes), limits.lane_max);
         let lanes = (0..N_LANES).map(lane).collect();
+        let scopes = Table::new(limits.scopes_max);
         Core {
             tuned: Tuned::new(&limits),
             limits,
+            scopes,
             clock: Clock::real(),
             lanes,
             listeners,
@@ -121,6 +134,7 @@ impl Core {
             next_alarm: AtomicU64::new(u64::MAX),
             hold: Hold::default(),
             failure_text: OnceLock::new(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -129,6 +143,7 @@ impl Core {
     pub(crate) fn install(
         &self,
         slots: Box<[Slot]>,
+        priorities: Vec<i32>,
         n_workers: usize,
         n_seats: usize,
         concurrency: Vec<(Text, NonZeroUsize)>,
@@ -140,7 +155,7 @@ impl Core {
         drop(sched);
         let gate = |(key, cap)| Gate::new(key, cap, n_bands);
         let gates = concurrency.into_iter().map(gate).collect();
-        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), gates };
+        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), gates, priorities };
         assert!(self.wired.set(wired).is_ok(), "a pipeline runs once");
     }
 
@@ -148,6 +163,13 @@ impl Core {
     #[inline]
     pub(crate) fn slots(&self) -> &[Slot] {
         self.wired.get().map_or(&[], |wired| &wired.slots)
+    }
+
+    /// The band of what has this priority: the first that is not before it.
+    pub(crate) fn band_of(&self, priority: i32) -> usize {
+        let priorities = self.wired.get().map_or(&[][..], |wired| &wired.priorities);
+        let band = priorities.partition_point(|&before| before < priority);
+        band.min(priorities.len().saturating_sub(1))
     }
 
     #[inline]
@@ -165,6 +187,18 @@ impl Core {
         self.sched.lock()
     }
 
+    /// Whether the run takes nothing more from outside.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a worker waits for something to do.
+    #[inline]
+    pub(crate) fn has_sleepers(&self) -> bool {
+        self.n_sleepers.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether it would be worth while to look for work under the lock.
     #[inline]
     pub(crate) fn has_takeable(&self) -> bool {
@@ -174,15 +208,37 @@ impl Core {
     // ------------------------------------------------------------------ outside
 
     /// Puts an event into a lane and says how many processors hear it.
-    pub(crate) fn submit(
+    #[inline]
+    pub(crate) fn submit<E: IntoEvent>(
         &self,
         lane: u32,
-        submission: Submission,
+        source: E,
+        origin: &Origin,
         capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
-        self.lanes[lane as usize].submit(submission, capacity, when_full, schedule)
+        let lane = &self.lanes[lane as usize];
+        if source.way().is_none() {
+            // To make such an event may be to call the user's code: not under the lane's lock.
+            let event = source.into_event();
+            return lane.submit(event, origin, capacity, when_full, schedule);
+        }
+        lane.submit(source, origin, capacity, when_full, schedule)
+    }
+
+    /// Puts an event into a lane that one processor is to hear, and nobody else.
+    #[cold]
+    pub(crate) fn submit_to(
+        &self,
+        to: OwnerIdx,
+        lane: u32,
+        event: Event,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+    ) -> Result<usize, SubmitError> {
+        let schedule = || self.schedule_lane(lane);
+        self.lanes[lane as usize].submit_to(to, event, capacity, when_full, schedule)
     }
 
     /// Makes a lane's content known to the workers. Called under the lane's lock.
@@ -201,13 +257,14 @@ impl Core {
     pub(crate) fn close_one(&self) {
         let mut sched = self.sched.lock();
         sched.n_open -= 1;
-        if self.is_quiet(&sched) {
+        if self.is_quiet(&sched) && !planted("last-one-out") {
             self.wake_all();
         }
     }
 
     /// Hands back all later submissions.
     pub(crate) fn close_lanes(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.lanes.iter().for_each(Lane::close);
     }
 
@@ -217,7 +274,10 @@ impl Core {
         // First: what slips in before its lane is closed is on the lane's books by then, and
         // the run can't be taken for quiet without it.
         self.close_lanes();
+        self.close_scopes();
         self.end(ending);
+        // One may have been opened in between.
+        self.close_scopes();
         // What was accepted can't be handled during a pause.
         self.resume();
     }
@@ -305,6 +365,7 @@ impl Core {
     pub(crate) fn abandon(&self) {
         self.lanes.iter().for_each(Lane::abandon);
         self.abandon_timers();
+        self.abandon_scopes();
         let turn = self.giving_up.lock();
         let abandoned: Vec<_> = self.slots().iter().map(Slot::abandon).collect();
         drop(turn);
@@ -328,6 +389,9 @@ impl Core {
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
         for slot in self.slots() {
+            if planted("processor-kept") {
+                continue;
+            }
             let owner = self.take_processor(slot);
             drop(owner);
         }

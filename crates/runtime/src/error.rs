@@ -283,11 +283,13 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
-    /// What a timer was to emit could not be routed.
-    #[error("an event that a timer emitted can't be routed: {cause:#}")]
-    Timer {
-        /// Why.
+    /// What fed the run failed: it may not have submitted all there is.
+    #[error("feeding the run {}: {cause:#}", verb(*.panicked))]
+    Feed {
+        /// The error it returned, or its panic's message.
         cause: anyhow::Error,
+        /// Whether it was a panic.
+        panicked: bool,
         /// What had happened by then.
         report: Box<RunReport>,
     },
@@ -396,7 +398,7 @@ impl RunError {
             RunError::Turn { report, .. }
             | RunError::Pull { report, .. }
             | RunError::Close { report, .. }
-            | RunError::Timer { report, .. }
+            | RunError::Feed { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::StoppedHard { report, .. }

@@ -30,9 +30,10 @@ pub(crate) enum Failure {
         name: Text,
         cause: anyhow::Error,
     },
-    /// A timer that a turn set could not be told.
-    Timer {
+    /// Whoever fed the run failed.
+    Feed {
         cause: anyhow::Error,
+        panicked: bool,
     },
     /// A mailbox is at its capacity, and its policy is to fail the run.
     MailboxFull {
@@ -61,8 +62,9 @@ impl Failure {
             Failure::Recorder { name, cause } => {
                 format!("`{name}` failed: {}", turn::describe(cause))
             }
-            Failure::Timer { cause } => {
-                format!("a timer could not be told: {}", turn::describe(cause))
+            Failure::Feed { cause, panicked } => {
+                let verb = if *panicked { "panicked" } else { "failed" };
+                format!("feeding the run {verb}: {}", turn::describe(cause))
             }
             Failure::TooManyEvents => {
                 let limit = core.tuned.pipeline_events_max();
@@ -93,7 +95,7 @@ impl Failure {
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
-            Failure::Timer { cause } => RunError::Timer { cause, report },
+            Failure::Feed { cause, panicked } => RunError::Feed { cause, panicked, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }

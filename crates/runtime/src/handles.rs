@@ -10,10 +10,11 @@ use crate::ask::{Answer, Question};
 use crate::control::RunState;
 use crate::core::{Core, N_LANES};
 use crate::error::SubmitError;
-use crate::lanes::{Capacity, Submission, WhenFull};
+use crate::lanes::{Capacity, WhenFull};
 use crate::origin::{Descent, Origin};
 use crate::replay::{ReplayError, replay};
 use crate::report::DeadLetter;
+use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 
 /// Submits events to a run from any thread.
 ///
@@ -59,7 +60,7 @@ impl Submitter {
     /// [`SubmitError::Closed`], with the event, when the run takes nothing more;
     /// [`SubmitError::Full`] before the run, above [`Limits::backlog_max`](crate::Limits).
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(Submission::of(event.into_event(), Origin::outside()), WhenFull::Wait)
+        self.put(event, &Origin::outside(), WhenFull::Wait)
     }
 
     /// As [`submit`](Self::submit), but never waits.
@@ -68,7 +69,7 @@ impl Submitter {
     ///
     /// [`SubmitError::Full`], with the event, when there is no room, besides those of `submit`.
     pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(Submission::of(event.into_event(), Origin::outside()), WhenFull::Refuse)
+        self.put(event, &Origin::outside(), WhenFull::Refuse)
     }
 
     /// Submits a question; a turn answers it with [`Context::reply`](crate::Context::reply).
@@ -78,7 +79,7 @@ impl Submitter {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(Submission::of(event, origin), WhenFull::Wait)?;
+        self.put(event, &origin, WhenFull::Wait)?;
         Ok(answer)
     }
 
@@ -91,23 +92,47 @@ impl Submitter {
     /// [`ReplayError`], with the letter, when the processor is not there, the letter holds no
     /// event, or the event is not accepted.
     pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
-        let put = |submission| self.put(submission, WhenFull::Wait);
-        replay(&self.core.addresses, letter, put)
+        replay(&self.core.addresses, letter, |to, event| {
+            let (capacity, when_full) = self.room(WhenFull::Wait);
+            self.core.submit_to(to, self.lane, event, capacity, when_full)
+        })
     }
 
-    fn put(&self, submission: Submission, when_full: WhenFull) -> Result<usize, SubmitError> {
+    /// Opens a scope for tasks that other threads post: work that belongs together.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError`], when the options can't work, too many scopes are open, or the run has not
+    /// begun or takes nothing more.
+    pub fn scope(&self, options: ScopeOptions, tasks: impl Tasks) -> Result<Scope, ScopeError> {
+        self.core.open_scope(options, Box::new(tasks))
+    }
+
+    #[inline]
+    fn put(
+        &self,
+        source: impl IntoEvent,
+        origin: &Origin,
+        when_full: WhenFull,
+    ) -> Result<usize, SubmitError> {
+        let (capacity, when_full) = self.room(when_full);
+        self.core.submit(self.lane, source, origin, capacity, when_full)
+    }
+
+    /// How much room there is, whenever that is asked, and what to do when there is none.
+    #[inline]
+    fn room(&self, when_full: WhenFull) -> (impl Fn() -> Capacity, WhenFull) {
         let core = &*self.core;
         let begun = core.has_begun();
-        // Before the run nobody may ever make room.
-        let when_full = if begun { when_full } else { WhenFull::Refuse };
-        let capacity = || {
+        let capacity = move || {
             let (limit, name) = match begun {
                 true => (core.tuned.lane_max(), "lane_max"),
                 false => (core.limits.backlog_max, "backlog_max"),
             };
             Capacity { limit, bytes: core.tuned.lane_bytes_max(), name }
         };
-        self.core.submit(self.lane, submission, capacity, when_full)
+        // Before the run nobody may ever make room.
+        (capacity, if begun { when_full } else { WhenFull::Refuse })
     }
 
     /// The same as dropping it, said aloud: nothing more comes from this submitter.

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use selvedge_event::Event;
-use selvedge_sync::{Condvar, Mutex};
+use selvedge_event::{Event, IntoEvent};
+use selvedge_sync::{Condvar, Mutex, MutexGuard};
 
-use crate::error::SubmitError;
+use crate::error::{KindClash, SubmitError};
 use crate::log::{Log, Stretch};
 use crate::origin::Origin;
 use crate::ready::OwnerIdx;
@@ -41,25 +41,10 @@ struct LaneState {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LaneCounts {
     pub(crate) submitted: u64,
-    pub(crate) unrouted: u64,
     /// Deliveries of events that were never posted.
     pub(crate) abandoned: u64,
-}
-
-/// An event that somebody submits.
-#[derive(Debug)]
-pub(crate) struct Submission {
-    pub(crate) event: Event,
-    pub(crate) origin: Origin,
-    /// The one processor that is to hear it; `None` for all that do.
-    pub(crate) to: Option<OwnerIdx>,
-}
-
-impl Submission {
-    /// To all who hear it.
-    pub(crate) fn of(event: Event, origin: Origin) -> Submission {
-        Submission { event, origin, to: None }
-    }
+    /// Such events that nobody hears.
+    pub(crate) unrouted: u64,
 }
 
 /// What to do when a lane is full.
@@ -74,8 +59,8 @@ impl LaneCounts {
     pub(crate) fn plus(self, other: LaneCounts) -> LaneCounts {
         LaneCounts {
             submitted: self.submitted + other.submitted,
-            unrouted: self.unrouted + other.unrouted,
             abandoned: self.abandoned + other.abandoned,
+            unrouted: self.unrouted + other.unrouted,
         }
     }
 }
@@ -84,7 +69,7 @@ impl Lane {
     /// A lane that takes `lane_max` events during the run.
     pub(crate) fn new(routes: Arc<RouteTable>, lane_max: usize) -> Lane {
         let state = LaneState {
-            waiting: Log::new(RouteCache::new(routes), usize::MAX),
+            waiting: Log::new(RouteCache::new(routes)),
             scheduled: false,
             low_mark: lane_max / 2,
             closed: false,
@@ -97,17 +82,17 @@ impl Lane {
     /// Routes by another table from now on, and what waits already too. Only before the run.
     pub(crate) fn rewire(&self, routes: Arc<RouteTable>) {
         let mut state = self.state.lock();
-        let mut before =
-            std::mem::replace(&mut state.waiting, Log::new(RouteCache::new(routes), usize::MAX));
+        let mut before = std::mem::replace(&mut state.waiting, Log::new(RouteCache::new(routes)));
         let now = &mut state.waiting;
         for Stretch { route, origin, mail, .. } in before.take_all() {
             let to = before.routes.addressee(route);
             now.descend_from(&origin);
             for event in mail.into_events() {
-                let found = now.routes.find(&event);
-                let found = found.unwrap_or_else(|clash| panic!("{clash}"));
-                let route = to.map_or(found, |owner| now.routes.route_to(owner));
-                now.add(route, event);
+                let taken = match to {
+                    Some(owner) => now.take_in_for(owner, event),
+                    None => now.take_in(event, &origin),
+                };
+                taken.unwrap_or_else(|(_, clash)| panic!("{clash}"));
             }
         }
         now.forget_question();
@@ -117,54 +102,93 @@ impl Lane {
     ///
     /// `schedule` is called, under the lane's lock, when nobody else is about to empty the lane:
     /// were it called later, the pipeline could be taken for quiet in between.
-    pub(crate) fn submit(
+    #[inline]
+    pub(crate) fn submit<E: IntoEvent>(
         &self,
-        submission: Submission,
+        source: E,
+        origin: &Origin,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+        schedule: impl FnOnce(),
+    ) -> Result<usize, SubmitError> {
+        let take_in = |log: &mut Log, source: E| log.take_in(source, origin);
+        self.submit_by(take_in, source, capacity, when_full, schedule)
+    }
+
+    /// The same for an event that one processor is to hear, and nobody else.
+    #[cold]
+    pub(crate) fn submit_to(
+        &self,
+        to: OwnerIdx,
+        event: Event,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+        schedule: impl FnOnce(),
+    ) -> Result<usize, SubmitError> {
+        let take_in = |log: &mut Log, event| {
+            log.descend_from(&Origin::outside());
+            log.take_in_for(to, event)
+        };
+        self.submit_by(take_in, event, capacity, when_full, schedule)
+    }
+
+    #[inline(always)]
+    fn submit_by<E: IntoEvent>(
+        &self,
+        take_in: impl FnOnce(&mut Log, E) -> Result<usize, (Event, KindClash)>,
+        source: E,
         capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
         schedule: impl FnOnce(),
     ) -> Result<usize, SubmitError> {
         let mut state = self.state.lock();
-        loop {
-            if state.closed {
-                return Err(SubmitError::Closed { event: submission.event });
-            }
-            // Looked up anew after every wait: limits can be changed.
-            let capacity = capacity();
-            if state.waiting.len() < capacity.limit && state.waiting.bytes() < capacity.bytes {
-                break;
-            }
-            if when_full == WhenFull::Refuse {
-                let Capacity { limit, name, .. } = capacity;
-                return Err(SubmitError::Full { event: submission.event, limit, name });
-            }
-            state.n_waiters += 1;
-            state = self.room.wait(state);
-            state.n_waiters -= 1;
+        if state.closed || !state.has_room(capacity()) {
+            state = match self.wait_for_room(state, capacity, when_full) {
+                Ok(state) => state,
+                Err(Refused::Closed) => {
+                    return Err(SubmitError::Closed { event: source.into_event() });
+                }
+                Err(Refused::Full { limit, name }) => {
+                    return Err(SubmitError::Full { event: source.into_event(), limit, name });
+                }
+            };
         }
-        let Submission { event, origin, to } = submission;
-        let route = match state.waiting.routes.find(&event) {
-            Ok(route) => route,
-            Err(clash) => return Err(SubmitError::KindClash { event, clash }),
-        };
-        let route = to.map_or(route, |owner| state.waiting.routes.route_to(owner));
-        let n_recipients = state.waiting.routes.route(route).recipients(&event).len();
+        let taken = take_in(&mut state.waiting, source);
+        let n_recipients =
+            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
         state.counts.submitted += 1;
-        if n_recipients == 0 {
-            state.counts.unrouted += 1;
-            drop(state);
-            // The user's event: what it does when dropped is not done under the lock.
-            drop(event);
-            return Ok(0);
-        }
-        state.waiting.descend_from(&origin);
-        state.waiting.add(route, event);
         state.waiting.forget_question();
         if !state.scheduled {
             state.scheduled = true;
             schedule();
         }
         Ok(n_recipients)
+    }
+
+    #[cold]
+    fn wait_for_room<'l>(
+        &'l self,
+        mut state: MutexGuard<'l, LaneState>,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+    ) -> Result<MutexGuard<'l, LaneState>, Refused> {
+        loop {
+            if state.closed {
+                return Err(Refused::Closed);
+            }
+            // Looked up anew after every wait: limits can be changed.
+            let capacity = capacity();
+            if state.has_room(capacity) {
+                return Ok(state);
+            }
+            if when_full == WhenFull::Refuse {
+                let Capacity { limit, name, .. } = capacity;
+                return Err(Refused::Full { limit, name });
+            }
+            state.n_waiters += 1;
+            state = self.room.wait(state);
+            state.n_waiters -= 1;
+        }
     }
 
     /// Moves the oldest events, so many or a few more, to a log.
@@ -207,16 +231,31 @@ impl Lane {
     pub(crate) fn abandon(&self) {
         let mut state = self.state.lock();
         let waiting = state.waiting.take_all();
-        let mut abandoned = 0;
         for stretch in &waiting {
             let route = state.waiting.routes.route(stretch.route);
-            let n_recipients = |event| route.recipients(event).len() as u64;
-            abandoned += stretch.mail.as_slice().iter().map(n_recipients).sum::<u64>();
+            let events = stretch.mail.as_slice().iter();
+            let counts = events.map(|event| route.recipients(event).len() as u64);
+            let (abandoned, unrouted) =
+                counts.fold((0, 0), |(sum, none), n| (sum + n, none + u64::from(n == 0)));
+            state.counts.abandoned += abandoned;
+            state.counts.unrouted += unrouted;
         }
-        state.counts.abandoned += abandoned;
         drop(state);
         // The user's events: what they do when dropped is not done under the lock.
         drop(waiting);
+    }
+}
+
+/// Why an event can't be put in.
+enum Refused {
+    Closed,
+    Full { limit: usize, name: &'static str },
+}
+
+impl LaneState {
+    #[inline]
+    fn has_room(&self, capacity: Capacity) -> bool {
+        self.waiting.len() < capacity.limit && self.waiting.bytes() < capacity.bytes
     }
 }
 

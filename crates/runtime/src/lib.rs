@@ -20,6 +20,7 @@ mod control;
 mod core;
 mod error;
 mod failure;
+mod feeder;
 mod handler;
 mod handles;
 mod intensity;
@@ -36,6 +37,7 @@ mod owner;
 mod parcels;
 mod phases;
 mod pipeline;
+mod planted;
 mod policy;
 mod processor;
 mod ready;
@@ -44,6 +46,7 @@ mod replay;
 mod report;
 mod routes;
 mod run;
+mod scope;
 mod shards;
 mod solo;
 mod spans;
@@ -60,6 +63,7 @@ pub use collect::Collected;
 pub use context::Context;
 pub use control::{Control, ControlError, Drained, RunState};
 pub use error::{AskError, BuildError, KindClash, RunError, SubmitError};
+pub use feeder::Feeder;
 pub use handler::{Handler, on};
 pub use handles::{Monitor, Progress, StopHandle, Submitter};
 pub use limits::Limits;
@@ -72,6 +76,10 @@ pub use registration::{Configure, IntoRegistration, Registration};
 pub use replay::ReplayError;
 pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, WorkerReport};
 pub use run::Running;
+pub use scope::{
+    PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions, ScopeOutcome,
+    ScopeReport, TaskContext, Tasks, tasks,
+};
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///
 /// ```

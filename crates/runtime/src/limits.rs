@@ -31,6 +31,7 @@ use crate::error::BuildError;
 /// | `recorder_facts_max` | 65 536 | nothing more comes in from outside until half is recorded |
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
+/// | `scopes_max` | 1 048 576 | opening one more errs |
 ///
 /// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
 /// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
@@ -98,6 +99,8 @@ pub struct Limits {
     /// Timers that run at the same time. Kept to within what the other workers set in a batch: a
     /// worker learns at the end of each of its own how many more it may set.
     pub timers_max: usize,
+    /// Scopes that are open at the same time, overrun by those that turns under way open.
+    pub scopes_max: usize,
 }
 
 impl Default for Limits {
@@ -123,6 +126,7 @@ impl Default for Limits {
             recorder_facts_max: 1 << 16,
             observer_drain_max: Duration::from_secs(5),
             timers_max: 1 << 20,
+            scopes_max: 1 << 20,
         }
     }
 }

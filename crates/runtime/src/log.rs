@@ -3,10 +3,9 @@
 //! Consecutive events of one route and one origin share a stretch, which later travels as a whole.
 //! Only consecutive ones: merging across another route would reorder a sender and a recipient.
 
-use std::any::TypeId;
+use selvedge_event::{Event, IntoEvent, Kind, Payload, Way};
 
-use selvedge_event::Event;
-
+use crate::error::KindClash;
 use crate::mailbox::parcel::{Mail, Stock};
 use crate::origin::{Descent, Origin};
 use crate::ready::OwnerIdx;
@@ -35,13 +34,12 @@ pub(crate) struct Log {
     open_bytes: usize,
     open_route: RouteIdx,
     open_origin: Origin,
-    /// Events that the open stretch may hold as things stand; zero when the next event must not be
-    /// added to it.
+    /// Up to how many events the open stretch is added to without a look; zero when the next event
+    /// must not be added to it.
     open_max: usize,
-    /// The type that was sent last: if the next event is of it as well, it goes the same way.
-    /// Never `None`, which is what events have whose type doesn't say where they go.
-    recent: Option<TypeId>,
-    stretch_max: usize,
+    /// The way that was gone last: the next event goes there too if it has the same. That of no
+    /// event, if the last had none.
+    recent: Way,
     /// Events in the log.
     n_events: usize,
     /// What the closed stretches weigh.
@@ -51,7 +49,13 @@ pub(crate) struct Log {
 }
 
 /// The type of no event.
-struct NoType;
+struct Nothing;
+
+impl Payload for Nothing {
+    fn kind() -> Kind {
+        Kind::literal("selvedge::Nothing")
+    }
+}
 
 /// Where a log ended at some time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,8 +65,7 @@ pub(crate) struct Mark {
 }
 
 impl Log {
-    /// An empty log, in stretches of so many events at most.
-    pub(crate) fn new(routes: RouteCache, stretch_max: usize) -> Log {
+    pub(crate) fn new(routes: RouteCache) -> Log {
         Log {
             routes,
             stock: Stock::default(),
@@ -72,8 +75,7 @@ impl Log {
             open_route: 0,
             open_origin: Origin::default(),
             open_max: 0,
-            recent: Some(TypeId::of::<NoType>()),
-            stretch_max: stretch_max.min(STRETCH_MAX),
+            recent: Way::of::<Nothing>(),
             n_events: 0,
             closed_bytes: 0,
             origin: Origin::default(),
@@ -131,10 +133,62 @@ impl Log {
         self.n_events == 0
     }
 
-    /// Whether an event of this type goes the way of the one before, and there is room for it.
+    /// Whether this is the way of the event before, and there is room for another.
     #[inline(always)]
-    pub(crate) fn goes_on_with(&self, payload: Option<TypeId>) -> bool {
-        self.recent == payload && self.open.len() < self.open_max
+    pub(crate) fn goes_on(&self, way: Option<Way>) -> bool {
+        way.is_some_and(|way| way == self.recent) && self.open.len() < self.open_max
+    }
+
+    /// How many would hear such an event, if that doesn't depend on what is in it.
+    #[inline]
+    pub(crate) fn n_recipients_alike(&self) -> Option<usize> {
+        self.routes.n_recipients(self.open_route)
+    }
+
+    /// Adds an event from outside; says how many processors hear it.
+    #[inline]
+    pub(crate) fn take_in<E: IntoEvent>(
+        &mut self,
+        source: E,
+        origin: &Origin,
+    ) -> Result<usize, (Event, KindClash)> {
+        let way = source.way();
+        self.descend_from(origin);
+        if self.goes_on(way)
+            && let Some(n_recipients) = self.n_recipients_alike()
+        {
+            self.push(source.into_event());
+            return Ok(n_recipients);
+        }
+        self.take_in_other(source.into_event())
+    }
+
+    #[inline(never)]
+    fn take_in_other(&mut self, event: Event) -> Result<usize, (Event, KindClash)> {
+        let route = match self.routes.find(&event) {
+            Ok(route) => route,
+            Err(clash) => return Err((event, clash)),
+        };
+        let n_recipients = self.routes.route(route).recipients(&event).len();
+        self.add(route, event, usize::MAX);
+        Ok(n_recipients)
+    }
+
+    /// Adds an event from outside that one processor hears, whoever else hears its like.
+    #[cold]
+    pub(crate) fn take_in_for(
+        &mut self,
+        to: OwnerIdx,
+        event: Event,
+    ) -> Result<usize, (Event, KindClash)> {
+        if let Err(clash) = self.routes.find(&event) {
+            return Err((event, clash));
+        }
+        let route = self.routes.route_to(to);
+        self.add(route, event, usize::MAX);
+        // The next one of its like goes to all of them.
+        self.open_max = 0;
+        Ok(1)
     }
 
     /// Adds an event that goes the way of the one before.
@@ -145,46 +199,42 @@ impl Log {
         self.open.push(event);
     }
 
-    /// The route of an event of this type, if it was found recently.
+    /// The route of an event that goes this way, if it was found recently.
     #[inline]
-    pub(crate) fn recent_route(&self, payload: Option<TypeId>) -> Option<RouteIdx> {
-        self.routes.recent(payload?)
+    pub(crate) fn recent_route(&self, way: Option<Way>) -> Option<RouteIdx> {
+        self.routes.recent(way?)
     }
 
-    /// Adds an event that takes this route.
-    pub(crate) fn add(&mut self, route: RouteIdx, event: Event) {
-        self.add_typed(route, event.default_route(), event);
+    /// Adds an event that takes this route; the turn that sends it may send `left` altogether.
+    pub(crate) fn add(&mut self, route: RouteIdx, event: Event, left: usize) {
+        self.add_on_way(route, event.way(), event, left);
     }
 
     #[inline]
-    pub(crate) fn add_typed(&mut self, route: RouteIdx, payload: Option<TypeId>, event: Event) {
-        if self.open_route != route || self.open.len() >= self.open_max {
-            self.begin_stretch(route);
+    pub(crate) fn add_on_way(
+        &mut self,
+        route: RouteIdx,
+        way: Option<Way>,
+        event: Event,
+        left: usize,
+    ) {
+        let fits = self.open.is_empty() || self.open_route == route;
+        if !fits || self.open_max == 0 || self.open.len() >= STRETCH_MAX {
+            self.begin_stretch();
         }
-        // Without a type, the next event has to be looked at as well.
-        if payload.is_some() {
-            self.recent = payload;
-        } else {
-            self.recent = Some(TypeId::of::<NoType>());
-        }
+        self.open_route = route;
+        // What is added without a look is within what the turn may send: so much is left now, and
+        // no turn after it may send less.
+        self.open_max = STRETCH_MAX.min(self.open.len().saturating_add(left));
+        // Without a way, the next event has to be looked at as well.
+        self.recent = way.unwrap_or_else(Way::of::<Nothing>);
         self.push(event);
     }
 
-    #[inline]
-    fn begin_stretch(&mut self, route: RouteIdx) {
-        if self.open.is_empty() && self.open_max > 0 {
-            self.open_route = route;
-        } else {
-            self.begin_other_stretch(route);
-        }
-    }
-
     #[inline(never)]
-    fn begin_other_stretch(&mut self, route: RouteIdx) {
+    fn begin_stretch(&mut self) {
         self.close();
-        self.open_route = route;
         self.open_origin.clone_from(&self.origin);
-        self.open_max = self.stretch_max;
     }
 
     /// Ends the open stretch.
@@ -242,7 +292,8 @@ impl Log {
         self.n_events = mark.n_events;
         self.closed_bytes = self.closed.iter().map(|stretch| stretch.bytes).sum();
         self.open_bytes = self.open.iter().map(Event::bytes).sum();
-        self.open_max = if self.open_origin.is(&self.origin) { self.stretch_max } else { 0 };
+        self.recent = Way::of::<Nothing>();
+        self.open_max = usize::from(self.open_origin.is(&self.origin));
     }
 
     /// What was sent since the mark, with its routes.

@@ -13,7 +13,12 @@ pub(crate) struct Origin {
 }
 
 /// Where an event comes from in the end.
+///
+/// A word wide, because origins are moved about: a flag of a byte is moved together with its
+/// padding in pieces that straddle the store just before, and each such load stalls the processor
+/// for as long as ten others take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Descent {
     /// From the lifecycle, or from nothing else.
     #[default]

@@ -2,12 +2,11 @@
 //!
 //! It is a log with a mark: a turn that fails is cut off at the mark, and so was never heard.
 
-use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use selvedge_event::{Event, IntoEvent};
+use selvedge_event::{Event, IntoEvent, Way};
 
 use crate::ask::Question;
 use crate::error::KindClash;
@@ -15,8 +14,10 @@ use crate::log::{Log, Mark, Stretch};
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::Origin;
 use crate::parcels::Parcels;
+use crate::planted::planted;
 use crate::ready::OwnerIdx;
 use crate::routes::{Route, RouteCache};
+use crate::scope::{ScopeDraft, ScopeError, ScopeLog, ScopeOptions, Tasks};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
 use crate::timers::Repeat;
 
@@ -46,6 +47,7 @@ impl Refusal {
 pub(crate) struct Outbox {
     pub(crate) log: Log,
     pub(crate) timers: TimerLog,
+    pub(crate) scopes: ScopeLog,
     replies: Vec<(Arc<Question>, Event)>,
     mark: Mark,
     per_turn_max: usize,
@@ -57,19 +59,34 @@ pub(crate) struct Outbox {
 
 /// What a turn did besides emitting. Most do nothing of it, and that is seen at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Aside {
-    replied: bool,
-    set_timers: bool,
-    wants_pull: bool,
-    was_refused: bool,
+struct Aside(u8);
+
+impl Aside {
+    const REPLIED: Aside = Aside(1);
+    const SET_TIMERS: Aside = Aside(2);
+    const WANTS_PULL: Aside = Aside(4);
+    const WAS_REFUSED: Aside = Aside(8);
+    const OPENED_SCOPES: Aside = Aside(16);
+
+    fn has(self, other: Aside) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds a deed; `true` when it is the first of its sort.
+    fn add(&mut self, other: Aside) -> bool {
+        let is_first = !self.has(other);
+        self.0 |= other.0;
+        is_first
+    }
 }
 
 impl Outbox {
     /// For a worker of this number.
     pub(crate) fn new(routes: RouteCache, per_turn_max: usize, worker: u32) -> Outbox {
         Outbox {
-            log: Log::new(routes, per_turn_max),
+            log: Log::new(routes),
             timers: TimerLog::new(worker),
+            scopes: ScopeLog::default(),
             replies: Vec::new(),
             mark: Mark::default(),
             per_turn_max,
@@ -78,10 +95,15 @@ impl Outbox {
         }
     }
 
-    /// Begins a turn on an event of this origin.
+    /// What the turns from now on emit descends from this.
     #[inline]
-    pub(crate) fn begin_turn(&mut self, origin: &Origin) {
+    pub(crate) fn descend_from(&mut self, origin: &Origin) {
         self.log.descend_from(origin);
+    }
+
+    /// Begins a turn.
+    #[inline(always)]
+    pub(crate) fn begin_turn(&mut self) {
         self.mark = self.log.mark();
         self.aside = Aside::default();
     }
@@ -90,35 +112,32 @@ impl Outbox {
     /// user's code, where the event is written to its place at once.
     #[inline(always)]
     pub(crate) fn emit_from(&mut self, source: impl IntoEvent) {
-        fn payload<E: IntoEvent>(_: &E) -> Option<TypeId> {
-            E::default_route()
-        }
-        let payload = payload(&source);
-        if self.log.goes_on_with(payload) {
+        let way = source.way();
+        if self.log.goes_on(way) {
             self.log.push(source.into_event());
         } else {
-            self.emit_elsewhere(payload, source.into_event());
+            self.emit_elsewhere(way, source.into_event());
         }
     }
 
     #[inline(never)]
-    fn emit_elsewhere(&mut self, payload: Option<TypeId>, event: Event) {
-        match self.log.recent_route(payload) {
-            Some(route) if self.n_emitted() < self.per_turn_max => {
-                self.log.add_typed(route, payload, event);
-            }
+    fn emit_elsewhere(&mut self, way: Option<Way>, event: Event) {
+        let left = self.per_turn_max - self.n_emitted();
+        match self.log.recent_route(way) {
+            Some(route) if left > 0 => self.log.add_on_way(route, way, event, left),
             _ => self.emit(event),
         }
     }
 
     /// Adds an emission of the current turn, if it has any left.
     pub(crate) fn emit(&mut self, event: Event) {
-        if self.n_emitted() >= self.per_turn_max {
+        let left = self.per_turn_max - self.n_emitted();
+        if left == 0 {
             self.refuse(Refusal::TooMany);
             return;
         }
         match self.log.routes.find(&event) {
-            Ok(route) => self.log.add(route, event),
+            Ok(route) => self.log.add(route, event, left),
             Err(clash) => self.refuse(Refusal::KindClash(clash)),
         }
     }
@@ -126,7 +145,7 @@ impl Outbox {
     #[cold]
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal.get_or_insert(refusal);
-        self.aside.was_refused = true;
+        self.aside.add(Aside::WAS_REFUSED);
     }
 
     /// Sets a timer when the current turn succeeds.
@@ -137,6 +156,10 @@ impl Outbox {
         event: Event,
     ) -> TimerHandle {
         self.mark_timers();
+        // What can't be routed is refused now, when there is a turn to fail.
+        if let Err(clash) = self.log.routes.find(&event) {
+            self.refuse(Refusal::KindClash(clash));
+        }
         let handle = self.timers.set(after, repeat, event, self.log.origin());
         if let Some(refusal) = self.timers.take_refusal() {
             self.refuse(Refusal::Timer(refusal));
@@ -150,28 +173,45 @@ impl Outbox {
         self.timers.cancel(timer);
     }
 
+    /// Opens a scope when the current turn succeeds.
+    pub(crate) fn open_scope(
+        &mut self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+    ) -> Result<ScopeDraft<'_>, ScopeError> {
+        if self.aside.add(Aside::OPENED_SCOPES) {
+            self.scopes.mark();
+        }
+        self.scopes.open(options, tasks, self.log.origin())
+    }
+
     fn mark_timers(&mut self) {
-        if !std::mem::replace(&mut self.aside.set_timers, true) {
+        if self.aside.add(Aside::SET_TIMERS) {
             self.timers.mark();
         }
     }
 
     /// The processor asks to be pulled from.
     pub(crate) fn start_pulling(&mut self) {
-        self.aside.wants_pull = true;
+        self.aside.add(Aside::WANTS_PULL);
     }
 
     /// Whether it did so in the current turn.
-    #[inline]
     pub(crate) fn wants_pull(&self) -> bool {
-        self.aside.wants_pull
+        self.aside.has(Aside::WANTS_PULL)
+    }
+
+    /// Whether the current turn did nothing but emit, and no more than it may.
+    #[inline(always)]
+    pub(crate) fn just_emitted(&self) -> bool {
+        self.aside == Aside::default()
     }
 
     /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
     /// the first reply counts.
     pub(crate) fn reply(&mut self, event: Event) {
         if let Some(question) = &self.log.origin().question
-            && !std::mem::replace(&mut self.aside.replied, true)
+            && self.aside.add(Aside::REPLIED)
         {
             self.replies.push((Arc::clone(question), event));
         }
@@ -209,26 +249,28 @@ impl Outbox {
         self.per_turn_max
     }
 
-    /// Whether the current turn was allowed all it wanted. (Within a stretch its emissions are not
-    /// counted one by one, so that it may have emitted a few too many by now.)
-    #[inline]
-    pub(crate) fn is_within_limits(&self) -> bool {
-        !self.aside.was_refused && self.n_emitted() <= self.per_turn_max
+    /// Whether the current turn was not allowed all it wanted.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<Refusal> {
-        let too_many = (self.n_emitted() > self.per_turn_max).then_some(Refusal::TooMany);
-        self.refusal.take().or(too_many)
+        self.refusal.take()
     }
 
     /// Forgets what the current turn emitted.
     pub(crate) fn roll_back(&mut self) {
-        self.forget_emissions();
-        if self.aside.replied {
+        if !planted("failed-turn-heard") {
+            self.forget_emissions();
+        }
+        if self.aside.has(Aside::REPLIED) {
             self.replies.pop();
         }
-        if self.aside.set_timers {
+        if self.aside.has(Aside::SET_TIMERS) {
             self.timers.roll_back();
+        }
+        if self.aside.has(Aside::OPENED_SCOPES) {
+            drop(self.scopes.roll_back());
         }
         self.aside = Aside::default();
     }
@@ -422,9 +464,12 @@ impl Drained {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use selvedge_event::{Dynamic, Interest, Interests};
 
     use super::*;
+    use crate::origin::Descent;
     use crate::routes::{KindTypes, RouteTable};
 
     /// What was sent to whom, in the order in which parcels were sent.
@@ -462,7 +507,7 @@ mod tests {
         let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
-            outbox.begin_turn(&Origin::inside());
+            outbox.begin_turn();
             for kind in turn.chars().filter(char::is_ascii_alphabetic) {
                 let event = Dynamic::new(kind.to_lowercase().to_string().as_str(), place);
                 let key = if kind.is_lowercase() { 7_u64 } else { 8 };
@@ -514,5 +559,126 @@ mod tests {
         2 inside, 3 deliveries, 0 unrouted
         ");
         assert_snapshot!(trace("ab!"), @"0 inside, 0 deliveries, 0 unrouted");
+    }
+
+    #[derive(Event)]
+    struct Typed(u32);
+
+    #[derive(Event)]
+    struct Cast(u32);
+
+    /// Where among all emissions an event was emitted.
+    fn place(event: &Event) -> u32 {
+        let typed = event.payload::<Typed>().map(|typed| typed.0);
+        let cast = event.payload::<Cast>().map(|cast| cast.0);
+        let of_value = || u32::try_from(event.value()?.as_u64()?).ok();
+        typed.or(cast).or_else(of_value).expect("every event of this test has one")
+    }
+
+    /// What a turn emits, one letter each; how it ends; whether the outbox is drained after it.
+    #[derive(Clone, Debug)]
+    struct Turn {
+        emits: Vec<char>,
+        outside: bool,
+        fails: bool,
+        publishes: bool,
+    }
+
+    const PER_TURN_MAX: usize = 6;
+    /// Two recipients whose parcels are in each other's way, and the one in between.
+    const FAR: OwnerIdx = 65;
+
+    fn turn() -> impl Strategy<Value = Turn> {
+        let letters = vec(prop::sample::select(vec!['t', 't', 'c', 'k', 'K', 'x']), 0..9);
+        let (fails, publishes) = (prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+        (letters, any::<bool>(), fails, publishes).prop_map(|(emits, outside, fails, publishes)| {
+            Turn { emits, outside, fails, publishes }
+        })
+    }
+
+    fn hears(letter: char) -> &'static [OwnerIdx] {
+        match letter {
+            't' => &[1],
+            'c' => &[0, 1, FAR],
+            'k' => &[FAR],
+            _ => &[],
+        }
+    }
+
+    /// Each delivery: the recipient, where it was emitted, whether outside events caused it.
+    type Sent = Vec<(OwnerIdx, u32, bool)>;
+
+    struct Noted(Sent);
+
+    impl Deliver for Noted {
+        fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, _: &mut Stock) {
+            let outside = parcel.origin.descent == Descent::Outside;
+            self.0.extend(parcel.mail.as_slice().iter().map(|event| (to, place(event), outside)));
+        }
+    }
+
+    fn table() -> Arc<RouteTable> {
+        let mut listeners = vec![Interests::listed([Interest::kind("nobody's")]); 66];
+        let (typed, cast) = (Interest::of::<Typed>(), Interest::of::<Cast>());
+        listeners[0] = Interests::listed([cast.clone()]);
+        listeners[1] = Interests::listed([typed, cast.clone()]);
+        listeners[FAR as usize] = Interests::listed([cast, Interest::kind("k").keyed(7_u64)]);
+        let types = KindTypes::of(&listeners).expect("there are no types to clash");
+        Arc::new(RouteTable::new(&listeners, &types))
+    }
+
+    proptest! {
+        /// The model is a list of deliveries, per recipient in the order of emission.
+        #[test]
+        fn what_is_sent_to_whom_agrees_with_a_list(turns in vec(turn(), 0..30)) {
+            let mut outbox = Outbox::new(RouteCache::new(table()), PER_TURN_MAX, 0);
+            let mut parcels = Parcels::default();
+            let (mut expected, mut n_emitted, mut next) = (Sent::new(), 0, 0);
+            let last = Turn { emits: Vec::new(), outside: false, fails: false, publishes: true };
+            for turn in turns.into_iter().chain([last]) {
+                outbox.descend_from(&Origin {
+                    descent: if turn.outside { Descent::Outside } else { Descent::Inside },
+                    question: None,
+                });
+                outbox.begin_turn();
+                let first = next;
+                for &letter in &turn.emits {
+                    let keyed = |key: u64| Event::new(Dynamic::new("k", next).keyed(key));
+                    match letter {
+                        't' => outbox.emit_from(Typed(next)),
+                        'c' => outbox.emit_from(Cast(next)),
+                        'k' => outbox.emit(keyed(7)),
+                        'K' => outbox.emit(keyed(8)),
+                        _ => outbox.emit(Event::new(Dynamic::new("unheard of", next))),
+                    }
+                    next += 1;
+                }
+                let too_many = outbox.take_refusal().is_some();
+                prop_assert_eq!(too_many, turn.emits.len() > PER_TURN_MAX);
+                if turn.fails || too_many {
+                    outbox.roll_back();
+                } else {
+                    let emitted: Vec<u32> =
+                        outbox.current_turn().map(|(event, _)| place(event)).collect();
+                    prop_assert!(emitted.into_iter().eq(first..next));
+                    n_emitted += turn.emits.len();
+                    for (&letter, place) in turn.emits.iter().zip(first..) {
+                        expected.extend(hears(letter).iter().map(|&to| (to, place, turn.outside)));
+                    }
+                }
+                prop_assert_eq!(outbox.len(), n_emitted);
+                if turn.publishes {
+                    let mut noted = Noted(Sent::new());
+                    let drained = outbox.drain(&mut parcels, &mut noted);
+                    prop_assert_eq!(drained.deliveries, expected.len() as u64);
+                    // Stable: what a recipient gets stays in order.
+                    noted.0.sort_by_key(|&(to, ..)| to);
+                    expected.sort_by_key(|&(to, ..)| to);
+                    prop_assert_eq!(noted.0, std::mem::take(&mut expected));
+                    prop_assert!(outbox.is_empty());
+                    n_emitted = 0;
+                }
+            }
+        }
     }
 }

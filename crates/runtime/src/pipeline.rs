@@ -14,12 +14,14 @@ use crate::collect::{Collected, Collector};
 use crate::control::Control;
 use crate::core::{Core, Info, Slot, Special};
 use crate::error::{BuildError, RunError, SubmitError};
+use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
-use crate::lanes::{Capacity, Submission, WhenFull};
+use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
 use crate::mailbox::ring::BoundedMail;
 use crate::origin::Origin;
+use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
 use crate::replay::{Addresses, ReplayError, replay};
 use crate::report::{DeadLetter, RunReport};
@@ -356,7 +358,7 @@ impl Pipeline {
     ///
     /// [`SubmitError`], with the event, above [`Limits::backlog_max`].
     pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.put(Submission::of(event.into_event(), Origin::outside()))
+        self.put(event, &Origin::outside())
     }
 
     /// Submits a question before the run; a turn answers it with
@@ -367,7 +369,7 @@ impl Pipeline {
     /// As for [`submit`](Self::submit).
     pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
         let (event, origin, answer) = Origin::question(question);
-        self.put(Submission::of(event, origin))?;
+        self.put(event, &origin)?;
         Ok(answer)
     }
 
@@ -407,17 +409,21 @@ impl Pipeline {
     ) -> Result<usize, ReplayError> {
         let mut n_replayed = 0;
         for letter in letters {
-            replay(&self.core.addresses, letter, |submission| self.put(submission))?;
+            replay(&self.core.addresses, letter, |to, event| {
+                self.core.submit_to(to, 0, event, || self.backlog(), WhenFull::Refuse)
+            })?;
             n_replayed += 1;
         }
         Ok(n_replayed)
     }
 
-    fn put(&self, submission: Submission) -> Result<usize, SubmitError> {
-        // What waits before the run is limited in number only: nobody could make room.
-        let limit = self.core.limits.backlog_max;
-        let capacity = || Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
-        self.core.submit(0, submission, capacity, WhenFull::Refuse)
+    fn put(&self, source: impl IntoEvent, origin: &Origin) -> Result<usize, SubmitError> {
+        self.core.submit(0, source, origin, || self.backlog(), WhenFull::Refuse)
+    }
+
+    /// What may wait before the run. It is limited in number only: nobody could make room.
+    fn backlog(&self) -> Capacity {
+        Capacity { limit: self.core.limits.backlog_max, bytes: usize::MAX, name: "backlog_max" }
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is
@@ -455,6 +461,40 @@ impl Pipeline {
         Run::begin(self.into_plan(), Lead::Helping)?.lead()
     }
 
+    /// Runs as [`run`](Self::run) does, on what is submitted meanwhile by the calling thread, which
+    /// takes turns whenever there is no room for more. The phases begin when `feed` has returned
+    /// and all submitters are gone.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let pipeline = Pipeline::builder()
+    ///     .processor(on("ping", |_cx: &mut Context, _: &Ping| Ok(())))
+    ///     .build()?;
+    /// let report = pipeline.run_with(|feeder| {
+    ///     for n in 0..100_000 {
+    ///         feeder.submit(Ping(n))?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(report.handled, 100_000);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run), and [`RunError::Feed`] when `feed` fails or panics.
+    pub fn run_with(
+        self,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result,
+    ) -> Result<RunReport, RunError> {
+        let mut run = Run::begin(self.into_plan(), Lead::Helping)?;
+        run.feed(feed);
+        run.lead()
+    }
+
     /// Starts the pipeline in threads of its own, to live on until it is told to finish.
     ///
     /// # Errors
@@ -480,9 +520,10 @@ impl Pipeline {
                 .and_then(|key| self.concurrency.iter().position(|(declared, _)| *declared == key));
             Slot::new(owner, band(priority), info).with(Special { mail, gate })
         });
+        let slots = slots.collect();
+        let priorities = priorities.iter().copied().collect();
         // The thread that leads without helping posts too.
-        let (slots, n_seats) = (slots.collect(), self.n_workers + 1);
-        self.core.install(slots, self.n_workers, n_seats, self.concurrency);
+        self.core.install(slots, priorities, self.n_workers, self.n_workers + 1, self.concurrency);
         Plan {
             core: self.core,
             routes: self.routes,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::mailbox::Effect;
+pub(crate) use crate::scope::ScopeIdx;
 
 /// A processor's index in the pipeline, in order of registration.
 pub(crate) type OwnerIdx = u32;
@@ -15,6 +16,21 @@ pub(crate) type Band = usize;
 pub(crate) enum Job {
     /// Those of this processor.
     Turns(OwnerIdx),
+    /// One of this scope, which is in this band.
+    Scope { scope: ScopeIdx, band: u16, errand: Errand },
+}
+
+/// What there is to do for a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// Take the turn of this task.
+    Task(u32),
+    /// Attempt again the task that waited with this ticket.
+    Again(u32),
+    /// Admit what waits of a range.
+    Admit,
+    /// Take the last turn.
+    End,
 }
 
 /// Something for a worker to do.

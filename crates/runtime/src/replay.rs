@@ -8,8 +8,6 @@ use selvedge_sync::Mutex;
 use thiserror::Error;
 
 use crate::error::SubmitError;
-use crate::lanes::Submission;
-use crate::origin::Origin;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
 
@@ -77,12 +75,12 @@ impl ReplayError {
 pub(crate) fn replay(
     addresses: &Mutex<Addresses>,
     letter: DeadLetter,
-    put: impl FnOnce(Submission) -> Result<usize, SubmitError>,
+    put: impl FnOnce(OwnerIdx, Event) -> Result<usize, SubmitError>,
 ) -> Result<(), ReplayError> {
     let to = addresses.lock().find(&letter.processor);
     let (addressed, letter) = address(to, letter)?;
     let Addressed { to, event } = addressed;
-    match put(Submission { event, origin: Origin::outside(), to: Some(to) }) {
+    match put(to, event) {
         Ok(_) => Ok(()),
         Err(refusal) => Err(ReplayError::NotAccepted { letter: Box::new(letter), refusal }),
     }

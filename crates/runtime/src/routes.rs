@@ -2,8 +2,9 @@
 //!
 //! The interests are indexed when the pipeline is built. Routes are worked out the first time an
 //! event of their kind and name turns up, and then found without looking at a string: most events
-//! by their payload's type alone. The number of routes is bounded by the program's types and by
-//! the names that interests mention; names read from data add none.
+//! by their way, which is their payload's type and the place of a static name. The number of routes
+//! is bounded by the program's types and by the names that interests mention; names read from data
+//! add none.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use selvedge_event::lifecycle::is_lifecycle;
-use selvedge_event::{Event, Interest, Interests, Key, Kind, Name, Text};
+use selvedge_event::{Event, Interest, Interests, Key, Kind, Name, Text, Way};
 use selvedge_sync::Mutex;
 
 use crate::error::{BuildError, KindClash};
@@ -190,7 +191,7 @@ impl RouteTable {
     }
 
     fn key_of(&self, event: &Event) -> RouteKey {
-        if let Some(payload) = event.default_route() {
+        if let Some(payload) = event.way().and_then(Way::default_of) {
             return RouteKey::Typed { payload, name: NameIdx::Default };
         }
         let name = match self.index.names.get(event.name().as_str()) {
@@ -206,9 +207,8 @@ impl RouteTable {
         }
     }
 
-    /// The event's route, worked out if it is the first of its kind and name.
-    fn resolve(&self, event: &Event) -> Result<(RouteIdx, Arc<Route>), KindClash> {
-        let key = self.key_of(event);
+    /// The route of an event that has this key, worked out if it is the first of its kind and name.
+    fn resolve(&self, key: RouteKey, event: &Event) -> Result<(RouteIdx, Arc<Route>), KindClash> {
         let mut resolved = self.resolved.lock();
         if let Some(&found) = resolved.found.get(&key) {
             return Ok((found, Arc::clone(&resolved.routes[found])));
@@ -256,15 +256,19 @@ impl RouteTable {
 #[derive(Debug)]
 pub(crate) struct RouteCache {
     table: Arc<RouteTable>,
-    /// What was found last by type, at the place that its bits say: nearly all events are routed
-    /// by one comparison.
-    recent: [Option<(TypeId, RouteIdx)>; N_RECENT],
-    by_type: HashMap<TypeId, RouteIdx, BuildHasherDefault<TypeIdHasher>>,
-    /// Events under a name of their own, and dynamic ones.
+    /// What was found last by way, at the place that its bits say: nearly all events are routed by
+    /// one comparison.
+    recent: [Option<(Way, RouteIdx)>; N_RECENT],
+    /// Up to [`WAYS_MAX`]: statics of one name have a way each.
+    by_way: HashMap<Way, RouteIdx, BuildHasherDefault<WayHasher>>,
+    /// All routes, for the first events of their ways, and for those that have none: under a name
+    /// that is not static, or dynamic ones.
     by_key: FxHashMap<RouteKey, RouteIdx>,
     routes: Vec<Option<Arc<Route>>>,
     /// The only recipient of each route that has one, whatever the event.
     soles: Vec<Option<OwnerIdx>>,
+    /// How many recipients each route has, unless that depends on the event.
+    n_recipients: Vec<Option<usize>>,
 }
 
 impl RouteCache {
@@ -272,10 +276,11 @@ impl RouteCache {
         RouteCache {
             table,
             recent: [None; N_RECENT],
-            by_type: HashMap::default(),
+            by_way: HashMap::default(),
             by_key: FxHashMap::default(),
             routes: Vec::new(),
             soles: Vec::new(),
+            n_recipients: Vec::new(),
         }
     }
 
@@ -285,38 +290,50 @@ impl RouteCache {
         self.soles.get(idx).copied().flatten()
     }
 
+    /// How many hear what takes this route, if that doesn't depend on the event.
+    #[inline]
+    pub(crate) fn n_recipients(&self, idx: RouteIdx) -> Option<usize> {
+        self.n_recipients.get(idx).copied().flatten()
+    }
+
     /// Finds the event's route.
     #[inline]
     pub(crate) fn find(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
-        let payload = event.default_route();
-        if let Some(recent) = payload.and_then(|payload| self.recent(payload)) {
+        let Some(way) = event.way() else { return self.find_by_key(event) };
+        if let Some(recent) = self.recent(way) {
             return Ok(recent);
         }
-        let found = match payload {
-            Some(payload) => self.by_type.get(&payload).copied(),
-            None => self.by_key.get(&self.table.key_of(event)).copied(),
+        let found = match self.by_way.get(&way) {
+            Some(&found) => found,
+            None => self.find_new(way, event)?,
         };
-        let Some(found) = found else { return self.find_in_table(event) };
-        if let Some(payload) = payload {
-            self.recent[recent_place(payload)] = Some((payload, found));
+        self.recent[recent_place(way)] = Some((way, found));
+        Ok(found)
+    }
+
+    /// The route for this way, if it was found recently.
+    #[inline]
+    pub(crate) fn recent(&self, way: Way) -> Option<RouteIdx> {
+        let (known, found) = self.recent[recent_place(way)]?;
+        (known == way).then_some(found)
+    }
+
+    #[cold]
+    fn find_new(&mut self, way: Way, event: &Event) -> Result<RouteIdx, KindClash> {
+        let found = self.find_by_key(event)?;
+        if self.by_way.len() < WAYS_MAX {
+            self.by_way.insert(way, found);
         }
         Ok(found)
     }
 
-    /// The route for this type, if it was found recently.
-    #[inline]
-    pub(crate) fn recent(&self, payload: TypeId) -> Option<RouteIdx> {
-        let (known, found) = self.recent[recent_place(payload)]?;
-        (known == payload).then_some(found)
-    }
-
-    #[cold]
-    fn find_in_table(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
-        let (idx, route) = self.table.resolve(event)?;
-        match event.default_route() {
-            Some(payload) => self.by_type.insert(payload, idx),
-            None => self.by_key.insert(self.table.key_of(event), idx),
-        };
+    fn find_by_key(&mut self, event: &Event) -> Result<RouteIdx, KindClash> {
+        let key = self.table.key_of(event);
+        if let Some(&known) = self.by_key.get(&key) {
+            return Ok(known);
+        }
+        let (idx, route) = self.table.resolve(key, event)?;
+        self.by_key.insert(key, idx);
         self.remember(idx, route);
         Ok(idx)
     }
@@ -325,8 +342,10 @@ impl RouteCache {
         if idx >= self.routes.len() {
             self.routes.resize(idx + 1, None);
             self.soles.resize(idx + 1, None);
+            self.n_recipients.resize(idx + 1, None);
         }
         self.soles[idx] = route.sole();
+        self.n_recipients[idx] = (!route.is_keyed()).then_some(route.plain.len());
         self.routes[idx] = Some(route);
     }
 
@@ -357,22 +376,27 @@ impl RouteCache {
     }
 }
 
-/// How many types are remembered besides the table of all; a power of two, and so many that the
-/// few types of a busy loop seldom share a place.
+/// How many ways are remembered besides the table of all; a power of two, and so many that the
+/// few of a busy loop seldom share a place.
 const N_RECENT: usize = 64;
 
+/// Ways in the table of all at most: more than a program writes down, as whoever makes statics at
+/// run time must not fill the memory with them. Others are looked up by their names.
+const WAYS_MAX: usize = 4_096;
+
 #[inline]
-fn recent_place(payload: TypeId) -> usize {
-    let mut hasher = TypeIdHasher::default();
-    payload.hash(&mut hasher);
+fn recent_place(way: Way) -> usize {
+    let mut hasher = WayHasher::default();
+    way.hash(&mut hasher);
     hasher.finish() as usize % N_RECENT
 }
 
-/// A `TypeId` is a hash already: its bits are used as they come.
+/// A `TypeId` is a hash already: its bits are used as they come. An address is not: those of
+/// neighbours differ in few of their bits, which are spread.
 #[derive(Debug, Default)]
-struct TypeIdHasher(u64);
+struct WayHasher(u64);
 
-impl Hasher for TypeIdHasher {
+impl Hasher for WayHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -387,6 +411,11 @@ impl Hasher for TypeIdHasher {
 
     fn write_u64(&mut self, word: u64) {
         self.0 ^= word;
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 ^= (address as u64).wrapping_mul(SPREAD).rotate_left(32);
     }
 }
 
@@ -521,7 +550,7 @@ impl KindTypes {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use selvedge_event::Dynamic;
+    use selvedge_event::{Dynamic, Named, Phase};
 
     use super::*;
 
@@ -550,5 +579,30 @@ mod tests {
         let sparse = trace(&[3_u64, u64::MAX], &[0, 3, u64::MAX]);
         assert_snapshot!(sparse, @"0: [2], 3: [0, 2], 18446744073709551615: [1, 2]");
         assert_snapshot!(trace(&["a", "b"], &["b", "c"]), @"b: [1, 2], c: [2]");
+    }
+
+    /// Whoever makes statics at run time gets routes for all, from a cache that stays small.
+    #[test]
+    fn ways_are_remembered_up_to_a_limit() {
+        let hears = |name: &str| Interests::listed([Interest::any().named(name)]);
+        let listeners = [hears("n0"), hears("n1")];
+        let types = KindTypes::of(&listeners).expect("there are no types to clash");
+        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let mut routes = RouteCache::new(table);
+        let names: Vec<Name> = (0..WAYS_MAX + 100).map(|i| format!("n{}", i % 3).into()).collect();
+        let names: &'static [Name] = Vec::leak(names);
+        for _ in 0..2 {
+            for (i, name) in names.iter().enumerate() {
+                let event = Event::new(Named(name, Phase { number: 1 }));
+                let found = routes.find(&event).expect("there are no types to clash");
+                let expected: &[OwnerIdx] = [&[0][..], &[1], &[]][i % 3];
+                assert_eq!(routes.route(found).recipients(&event), expected, "{name}");
+            }
+        }
+        assert_eq!((routes.by_way.len(), routes.by_key.len()), (WAYS_MAX, 3));
+        // All within the limit are told apart by more than the place that they share.
+        let places: std::collections::HashSet<usize> =
+            names[..N_RECENT].iter().map(|name| recent_place(Way::under::<Phase>(name))).collect();
+        assert!(places.len() > N_RECENT / 4, "neighbours crowd into {} places", places.len());
     }
 }

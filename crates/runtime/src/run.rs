@@ -3,6 +3,7 @@
 mod running;
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use selvedge_sync::thread::JoinHandle;
 use crate::core::Core;
 use crate::error::RunError;
 use crate::failure::Failure;
+use crate::feeder::Feeder;
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
+use crate::planted::planted;
+use crate::processor::Result;
 use crate::report::{Abandoned, ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
@@ -133,6 +137,27 @@ impl Run {
         Ok(())
     }
 
+    /// Lets someone submit on this thread, which helps meanwhile.
+    pub(crate) fn feed(&mut self, feed: impl FnOnce(&mut Feeder<'_>) -> Result) {
+        let core = Arc::clone(&self.plan.core);
+        // While this thread may still submit, the run is not quiet.
+        core.open();
+        let in_run = self.span.enter();
+        let mut feeder = Feeder::new(&mut self.worker);
+        let fed = catch_unwind(AssertUnwindSafe(|| feed(&mut feeder)));
+        feeder.flush();
+        drop(in_run);
+        match fed {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => core.fail(Failure::Feed { cause, panicked: false }),
+            Err(panic) => {
+                let cause = turn::panicked(&*panic);
+                core.fail(Failure::Feed { cause, panicked: true });
+            }
+        }
+        core.close_one();
+    }
+
     /// Leads the run to its end.
     pub(crate) fn lead(mut self) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
@@ -155,7 +180,7 @@ impl Run {
                     core.close_lanes();
                     // Before anyone is told: a stop that comes now is too late to change it.
                     let ending = core.end(ending);
-                    if self.is_heard::<Poison>() {
+                    if self.is_heard::<Poison>() && !planted("missed-poison") {
                         self.worker.broadcast(Poison { ending });
                     }
                 }
@@ -305,7 +330,7 @@ impl Run {
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
             ending,
-            submitted: lanes.submitted,
+            submitted: lanes.submitted + self.worker.n_fed(),
             accepted: sched.tally.accepted + lanes.abandoned,
             handled: sched.tally.handled,
             dead: sched.tally.dead,

@@ -8,6 +8,7 @@
 use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicUsize, Ordering, fence};
 
+use crate::planted::planted;
 use crate::ready::{Band, BandQueue, Job};
 
 /// All workers' shards.
@@ -64,6 +65,9 @@ impl Shards {
     /// Whether a lower band than this has a job in some shard.
     #[inline]
     pub(crate) fn any_before(&self, band: Band) -> bool {
+        if planted("band-inversion") {
+            return false;
+        }
         let before = self.n_in_band.get(..band).unwrap_or_default();
         before.iter().any(|n| n.load(Ordering::Relaxed) > 0)
     }
@@ -196,5 +200,151 @@ impl Shards {
 /// itself among the sleepers, passes the fence and looks at all `n_jobs`.
 #[inline]
 pub(crate) fn dekker_fence() {
-    fence(Ordering::SeqCst);
+    if !planted("no-fence") {
+        fence(Ordering::SeqCst);
+    }
+}
+
+// A model checker's locks are no use outside of a model.
+#[cfg(all(test, not(loom), not(shuttle)))]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const N_SHARDS: usize = 3;
+    const N_BANDS: usize = 3;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push { own: usize, bands: Vec<Band> },
+        PushAndPop { own: usize, bands: Vec<Band> },
+        Take { own: usize },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let bands = || vec(0..N_BANDS, 0..4);
+        prop_oneof![
+            (0..N_SHARDS, bands()).prop_map(|(own, bands)| Step::Push { own, bands }),
+            (0..N_SHARDS, bands()).prop_map(|(own, bands)| Step::PushAndPop { own, bands }),
+            (0..N_SHARDS).prop_map(|own| Step::Take { own }),
+        ]
+    }
+
+    /// What waits where, in the order in which it came: shard, band, owner.
+    #[derive(Default)]
+    struct Model {
+        waiting: Vec<(usize, Band, u32)>,
+        n_pushed: u32,
+    }
+
+    impl Model {
+        fn push(&mut self, own: usize, bands: &[Band]) -> Vec<(Job, Band)> {
+            let new = bands.iter().zip(self.n_pushed..).map(|(&band, owner)| (band, owner));
+            let new: Vec<_> = new.collect();
+            self.n_pushed += u32::try_from(new.len()).expect("a few");
+            self.waiting.extend(new.iter().map(|&(band, owner)| (own, band, owner)));
+            new.into_iter().map(|(band, owner)| (Job::Turns(owner), band)).collect()
+        }
+
+        fn first_band(&self) -> Option<Band> {
+            self.waiting.iter().map(|&(_, band, _)| band).min()
+        }
+
+        /// Takes the oldest job of this band in this shard out.
+        fn pop(&mut self, shard: usize, band: Band) -> Option<u32> {
+            let is_it = |&(at, of, _): &(usize, Band, u32)| (at, of) == (shard, band);
+            let at = self.waiting.iter().position(is_it)?;
+            Some(self.waiting.remove(at).2)
+        }
+
+        /// As `Shards::take`: of another's shard, half of what is left of the band comes along.
+        fn take(&mut self, own: usize) -> Option<u32> {
+            let band = self.first_band()?;
+            let holds =
+                |&shard: &usize| self.waiting.iter().any(|&(at, of, _)| (at, of) == (shard, band));
+            let victim = (own..N_SHARDS).chain(0..own).find(holds)?;
+            let taken = self.pop(victim, band);
+            if victim != own {
+                let left = self.waiting.iter().filter(|&&(at, of, _)| (at, of) == (victim, band));
+                for _ in 0..left.count() / 2 {
+                    let along = self.pop(victim, band).expect("it was counted");
+                    self.waiting.push((own, band, along));
+                }
+            }
+            taken
+        }
+    }
+
+    fn owner(job: Option<Job>) -> Option<u32> {
+        job.map(|job| match job {
+            Job::Turns(owner) => owner,
+            Job::Scope { .. } => unreachable!("the model has no scopes"),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_takes_takes_the_oldest_of_the_lowest_band(steps in vec(step(), 1..40)) {
+            let (shards, mut model) = (Shards::new(N_SHARDS, N_BANDS), Model::default());
+            for step in steps {
+                match step {
+                    Step::Push { own, bands } => {
+                        shards.push(own, model.push(own, &bands).into_iter());
+                    }
+                    Step::PushAndPop { own, bands } => {
+                        let jobs = model.push(own, &bands);
+                        let (job, n_left) = shards.push_and_pop(own, jobs.into_iter());
+                        let lowest = model.first_band();
+                        let expected = lowest.and_then(|band| model.pop(own, band));
+                        prop_assert_eq!(owner(job), expected);
+                        let own_left = model.waiting.iter().filter(|&&(at, ..)| at == own);
+                        prop_assert_eq!(n_left, own_left.count());
+                    }
+                    Step::Take { own } => {
+                        prop_assert_eq!(owner(shards.take(own)), model.take(own));
+                    }
+                }
+                prop_assert_eq!(shards.first_band(), model.first_band());
+                prop_assert_eq!(shards.any(), !model.waiting.is_empty());
+                for band in 0..N_BANDS {
+                    let before = model.waiting.iter().any(|&(_, of, _)| of < band);
+                    prop_assert_eq!(shards.any_before(band), before);
+                }
+                for own in 0..N_SHARDS {
+                    let empty = !model.waiting.iter().any(|&(at, ..)| at == own);
+                    prop_assert_eq!(shards.is_empty(own), empty);
+                }
+            }
+        }
+
+        #[test]
+        fn a_queue_is_sorted_by_band_then_by_age(
+            steps in vec(prop_oneof![
+                3 => (0..N_BANDS).prop_map(Some),
+                2 => Just(None),
+            ], 0..60),
+            half_of in 0..N_BANDS,
+        ) {
+            let (mut queue, mut model) = (BandQueue::new(N_BANDS), Vec::<(Band, u32)>::new());
+            for (step, n) in steps.into_iter().zip(0..) {
+                if let Some(band) = step {
+                    queue.push(Job::Turns(n), band);
+                    model.push((band, n));
+                    model.sort_unstable();
+                } else {
+                    let first = (!model.is_empty()).then(|| model.remove(0));
+                    let first = first.map(|(band, n)| (Job::Turns(n), band));
+                    prop_assert_eq!(queue.pop(), first);
+                }
+                prop_assert_eq!(queue.len(), model.len());
+                prop_assert_eq!(queue.first_band(), model.first().map(|&(band, _)| band));
+            }
+            let of_band: Vec<_> = model.iter().filter(|&&(band, _)| band == half_of).collect();
+            let half = of_band[..of_band.len() / 2].iter().map(|&&(_, n)| Job::Turns(n));
+            let half: Vec<Job> = half.collect();
+            prop_assert_eq!(queue.pop_half(half_of, usize::MAX).collect::<Vec<_>>(), half);
+        }
+    }
 }

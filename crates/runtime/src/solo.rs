@@ -89,19 +89,22 @@ impl Solo {
 
     /// One pull of at most `room` events.
     pub fn pull(&mut self, room: usize) -> SoloTurn<Pull> {
-        let result = self.seated().pull(&Origin::inside(), room);
+        self.outbox.descend_from(&Origin::inside());
+        let result = self.seated().pull(room);
         self.look(result.map_err(|failed| (failed.panicked, failed.cause)))
     }
 
     /// A turn with all its attempts, none of which waits.
     fn attempt(&mut self, event: &Event, origin: &Origin) -> SoloTurn {
-        let mut end = self.seated().take_turn(event, origin, 1);
+        self.outbox.descend_from(origin);
+        let mut end = self.seated().take_turn(event, 1);
         while let TurnEnd::Again(again) = end {
-            end = self.seated().take_turn(event, origin, again.attempt);
+            end = self.seated().take_turn(event, again.attempt);
         }
+        self.outbox.log.forget_question();
         let result = match end {
             TurnEnd::GivenUp(given_up) => Err((given_up.panicked, given_up.cause)),
-            TurnEnd::Done | TurnEnd::Pulls | TurnEnd::Again(_) => Ok(()),
+            TurnEnd::Done | TurnEnd::DoneAndMore | TurnEnd::Again(_) => Ok(()),
         };
         self.outbox.timers.drain().for_each(drop);
         self.look(result)
@@ -121,6 +124,8 @@ impl Solo {
     fn look<T>(&mut self, result: Result<T, (bool, anyhow::Error)>) -> SoloTurn<T> {
         let emitted = self.outbox.current_turn().map(|(event, _)| event.clone()).collect();
         self.outbox.forget_emissions();
+        // A scope needs workers.
+        drop(self.outbox.scopes.take());
         let result = result.map_err(|(panicked, cause)| match panicked {
             true => anyhow!("panicked: {cause:#}"),
             false => cause,

@@ -52,6 +52,11 @@ mod imp {
         span.entered()
     }
 
+    /// One attempt at a task of a scope.
+    pub(crate) fn task(scope: &Text, index: u32, attempt: u32) -> EnteredSpan {
+        info_span!(target: "selvedge", "task", scope = scope.as_str(), index, attempt).entered()
+    }
+
     /// One pull.
     pub(crate) fn pull(processor: &Text) -> EnteredSpan {
         info_span!(target: "selvedge", "pull", processor = processor.as_str()).entered()
@@ -83,9 +88,14 @@ mod imp {
     }
 
     #[inline]
+    pub(crate) fn task(_: &Text, _index: u32, _attempt: u32) -> Nothing {
+        Nothing
+    }
+
+    #[inline]
     pub(crate) fn pull(_: &Text) -> Nothing {
         Nothing
     }
 }
 
-pub(crate) use imp::{RunSpan, pull, turn};
+pub(crate) use imp::{RunSpan, pull, task, turn};

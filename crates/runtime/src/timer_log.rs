@@ -105,12 +105,6 @@ impl TimerLog {
         self.wishes.push(TimerWish::Cancel(timer.0));
     }
 
-    /// Whether the current turn was not allowed what it wanted.
-    #[inline]
-    pub(crate) fn has_refused(&self) -> bool {
-        self.refusal.is_some()
-    }
-
     pub(crate) fn take_refusal(&mut self) -> Option<TimerRefusal> {
         self.refusal.take()
     }

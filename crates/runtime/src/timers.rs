@@ -123,6 +123,25 @@ impl<T> Timers<T> {
         self.running.len()
     }
 
+    /// Makes those due whose alarm is like this. Linear in the number of timers.
+    pub(crate) fn hasten(&mut self, now: Duration, is_like: impl Fn(&T) -> bool) {
+        let is_late = |timer: &Running<T>| timer.due > now && is_like(&timer.alarm);
+        let mut found: Vec<(Place, TimerId)> = self
+            .running
+            .iter()
+            .filter(|(_, timer)| is_late(timer))
+            .map(|(id, timer)| (timer.place, *id))
+            .collect();
+        found.sort_unstable_by_key(|(place, _)| *place);
+        for (_, id) in found {
+            let place = self.queue(id, now);
+            if let Some(timer) = self.running.get_mut(&id) {
+                (timer.due, timer.place) = (now, place);
+            }
+        }
+        self.sweep();
+    }
+
     /// Takes out all that are running, which will not fire, in order of setting.
     #[must_use]
     pub(crate) fn abandon(&mut self) -> Vec<T> {

@@ -12,7 +12,6 @@ use selvedge_sync::thread::Caught;
 
 use crate::attempts::{Fault, Verdict, Why};
 use crate::context::Context;
-use crate::origin::Origin;
 use crate::outbox::Outbox;
 use crate::owner::Owner;
 use crate::policy::{FailurePolicy, Meanwhile};
@@ -64,8 +63,8 @@ pub(crate) struct Again {
 #[derive(Debug)]
 pub(crate) enum TurnEnd {
     Done,
-    /// Done, and the processor wants to be pulled from.
-    Pulls,
+    /// Done, and it did more than emit: it replied, set timers, or wants to be pulled from.
+    DoneAndMore,
     Again(Box<Again>),
     GivenUp(Box<GivenUp>),
 }
@@ -89,17 +88,16 @@ pub(crate) enum Failed {
 }
 
 /// Makes an attempt; undoes what it did if it fails. The one place where panics are caught.
-#[inline]
+#[inline(always)]
 pub(crate) fn attempt<A: Attempted>(
     attempted: &mut A,
     outbox: &mut Outbox,
     seat: Seat<'_>,
-    origin: &Origin,
 ) -> Result<A::Done, TurnFailure> {
-    outbox.begin_turn(origin);
+    outbox.begin_turn();
     let mut cx = Context::new(&mut *outbox, seat);
     match catch_unwind(AssertUnwindSafe(|| attempted.run(&mut cx))) {
-        Ok(Ok(done)) if outbox.is_within_limits() => Ok(done),
+        Ok(Ok(done)) if !outbox.was_refused() => Ok(done),
         called => Err(undo(outbox, attempted, called)),
     }
 }
@@ -184,19 +182,31 @@ pub(crate) struct Seated<'a> {
 
 impl Seated<'_> {
     /// The `number`-th attempt at a turn on an event, from 1.
-    #[inline]
-    pub(crate) fn take_turn(&mut self, event: &Event, origin: &Origin, number: u32) -> TurnEnd {
+    ///
+    /// This is [`attempt`] with its usual way kept apart: it is what a delivery costs.
+    #[inline(always)]
+    pub(crate) fn take_turn(self, event: &Event, number: u32) -> TurnEnd {
         let _span = spans::turn(self.name, event, number);
-        let mut turn = Turn { owner: &mut *self.owner, policy: self.policy, event };
-        let seat = Seat { name: self.name, room: 0, attempt: number };
-        match attempt(&mut turn, self.outbox, seat, origin) {
-            Ok(()) if !self.outbox.wants_pull() => TurnEnd::Done,
-            Ok(()) => {
-                self.owner.record().dormant = false;
-                TurnEnd::Pulls
-            }
-            Err(failure) => self.recover(number, failure),
+        let Seated { owner, name, outbox, .. } = self;
+        outbox.begin_turn();
+        let mut cx = Context::new(&mut *outbox, Seat { name, room: 0, attempt: number });
+        match catch_unwind(AssertUnwindSafe(|| owner.process(&mut cx, event))) {
+            Ok(Ok(())) if outbox.just_emitted() => TurnEnd::Done,
+            called => Seated { owner, outbox, ..self }.end(event, number, called),
         }
+    }
+
+    #[cold]
+    fn end(mut self, event: &Event, number: u32, called: Caught<Result>) -> TurnEnd {
+        if matches!(called, Ok(Ok(()))) && !self.outbox.was_refused() {
+            if self.outbox.wants_pull() {
+                self.owner.record().dormant = false;
+            }
+            return TurnEnd::DoneAndMore;
+        }
+        let mut turn = Turn { owner: &mut *self.owner, policy: self.policy, event };
+        let failure = undo(self.outbox, &mut turn, called);
+        self.recover(number, failure)
     }
 
     /// Does what the policy says about an attempt that failed.
@@ -215,8 +225,7 @@ impl Seated<'_> {
     }
 
     fn judge(&mut self, attempt: u32, failure: &TurnFailure) -> Verdict {
-        let worthwhile = || self.policy.is_worthwhile(&failure.cause);
-        let worthwhile = catch_unwind(AssertUnwindSafe(worthwhile)).unwrap_or(false);
+        let worthwhile = is_worthwhile(self.policy, &failure.cause);
         let record = self.owner.record();
         let restartable = record.kept.restartable;
         let fault = Fault { worthwhile, usable: failure.usable, restartable };
@@ -233,10 +242,10 @@ impl Seated<'_> {
     }
 
     /// One pull of at most `room` events.
-    pub(crate) fn pull(&mut self, origin: &Origin, room: usize) -> Result<Pull, TurnFailure> {
+    pub(crate) fn pull(self, room: usize) -> Result<Pull, TurnFailure> {
         let _span = spans::pull(self.name);
         let seat = Seat { name: self.name, room, attempt: 1 };
-        attempt(&mut Pulling { owner: &mut *self.owner }, self.outbox, seat, origin)
+        attempt(&mut Pulling { owner: self.owner }, self.outbox, seat)
     }
 }
 
@@ -266,6 +275,11 @@ impl GivenUp {
 const UNTRUSTED: &str = "panicked, and its state can't be trusted any more: register it \
     `.stateless()` or `.restored_by_clone()` to go on after a panic";
 const NOT_RESTORED: &str = "panicked while its state of before the turn was put back";
+
+/// Whether another attempt could help; if the user's opinion panics, it couldn't.
+pub(crate) fn is_worthwhile(policy: &FailurePolicy, cause: &anyhow::Error) -> bool {
+    catch_unwind(AssertUnwindSafe(|| policy.is_worthwhile(cause))).unwrap_or(false)
+}
 
 /// The error and its causes. To format it is to call the user's code.
 pub(crate) fn describe(cause: &anyhow::Error) -> String {
@@ -299,6 +313,7 @@ mod tests {
     use selvedge_event::Dynamic;
 
     use super::*;
+    use crate::origin::Origin;
     use crate::owner::{Bare, Restored};
     use crate::policy::{Restart, Retry};
     use crate::processor::Processor;
@@ -350,22 +365,27 @@ mod tests {
         outbox.timers.allow(3);
         let (name, clock) = (Text::literal("player"), Clock::manual());
         let mut text = String::new();
-        for turn in turns {
-            let event = Event::new(Dynamic::new("play", *turn));
+        for letters in turns {
+            let event = Event::new(Dynamic::new("play", *letters));
             let outbox = &mut outbox;
-            let mut seated = Seated { owner, name: &name, policy: &policy, clock: &clock, outbox };
-            let mut end = seated.take_turn(&event, &Origin::outside(), 1);
+            outbox.descend_from(&Origin::outside());
+            let mut turn = |number| {
+                let (name, policy, clock) = (&name, &policy, &clock);
+                Seated { owner: &mut *owner, name, policy, clock, outbox: &mut *outbox }
+                    .take_turn(&event, number)
+            };
+            let mut end = turn(1);
             while let TurnEnd::Again(again) = end {
-                end = seated.take_turn(&event, &Origin::outside(), again.attempt);
+                end = turn(again.attempt);
             }
             text += &match end {
                 TurnEnd::GivenUp(given_up) => {
                     let GivenUp { attempts, panicked, .. } = *given_up;
                     let then = given_up.then.clone();
                     let error = given_up.into_error();
-                    format!("{turn}: {attempts} attempts, {panicked}, {then:?}, {error:#}\n")
+                    format!("{letters}: {attempts} attempts, {panicked}, {then:?}, {error:#}\n")
                 }
-                end => format!("{turn}: {end:?}\n"),
+                end => format!("{letters}: {end:?}\n"),
             };
         }
         for wish in outbox.timers.drain() {
@@ -383,18 +403,18 @@ mod tests {
     #[test]
     fn what_a_failed_attempt_did_to_timers_is_undone_too() {
         assert_snapshot!(trace(FailurePolicy::Skip, &["es", "estF", "sp", "tc"]), @r"
-        es: Done
+        es: DoneAndMore
         estF: 1 attempts, false, GoesOn, each time
         sp: 1 attempts, true, GoesOn, planted
-        tc: Done
+        tc: DoneAndMore
         2 Once Outside
         7 Every(1s) Outside
         cancel 4
         1 emitted
         ");
         assert_snapshot!(trace(Retry::times(2), &["esf", "ts"]), @r"
-        esf: Done
-        ts: Done
+        esf: DoneAndMore
+        ts: DoneAndMore
         2 Once Outside
         4 Every(1s) Outside
         5 Once Outside
@@ -408,7 +428,7 @@ mod tests {
         ez: 1 attempts, false, GoesOn, the turn set a timer with a period of zero: emit the event instead
         ssss: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
         eeee: 1 attempts, false, GoesOn, the turn emitted more than 3 events: emit from several turns, from a source, or raise `Limits::emissions_per_turn_max`
-        sss: Done
+        sss: DoneAndMore
         s: 1 attempts, false, GoesOn, the turn set more timers than there may be: cancel those that are not needed, set fewer that repeat, or raise `Limits::timers_max`
         11 Once Outside
         12 Once Outside

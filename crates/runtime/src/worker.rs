@@ -4,13 +4,16 @@
 mod batch;
 mod bounded;
 mod post;
+mod tasks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
-use crate::core::{Assignment, Core, Counts, Seat};
+use crate::core::{Assignment, Core, Counts, Seat, Until};
+use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::listeners::Notes;
 use crate::mailbox::cell::Release;
@@ -20,12 +23,15 @@ use crate::mailbox::{DeskClaim, Signal};
 use crate::origin::Origin;
 use crate::outbox::Outbox;
 use crate::parcels::Parcels;
+use crate::planted::planted;
 use crate::processor::Pull;
 use crate::ready::{Job, Newly, OwnerIdx, Work};
 use crate::routes::RouteCache;
+use crate::scope::{Posts, ScopeLog};
 use crate::tally::Tally;
 use crate::turn::{Seated, TurnFailure};
 use post::{Gift, Posting};
+use tasks::Tab;
 
 /// Jobs in a row that are taken past the lock before a look at what waits under it, or a pair that
 /// plays ping-pong would starve the rest.
@@ -39,6 +45,16 @@ const UNTOLD_MAX: u64 = 512;
 
 /// What those may weigh, in bytes.
 const UNTOLD_BYTES_MAX: u64 = 1 << 20;
+
+/// Events fed that are published together at the latest.
+const FED_MAX: usize = 256;
+
+/// After how many events fed to look whether others are kept waiting.
+const FED_LOOK: usize = 16;
+
+/// How long events fed may wait for company while a worker sleeps: somewhat longer than it takes to
+/// wake it.
+const FED_WAIT_MAX: Duration = Duration::from_micros(100);
 
 /// Events taken from a lane at a time, give or take a stretch.
 const LANE_BATCH_MAX: usize = 1_024;
@@ -57,11 +73,28 @@ struct Hands {
     /// What this worker made ready and has not told the others yet.
     newly: Vec<Newly>,
     tally: Tally,
+    /// Events that came in through this worker from outside.
+    n_fed: u64,
+    /// When some of them were last published.
+    fed_at: Duration,
+    /// Events that turns of this worker have had published.
+    n_published: u64,
     /// How often in a row the next thing to do was taken past the lock.
     streak: u32,
     /// Whether what is emitted waits in the outbox until further notice.
     holding: bool,
     notes: Notes,
+    /// The scope whose tasks are being taken.
+    tab: Option<Tab>,
+    posts: Posts,
+}
+
+impl Hands {
+    /// Events that turns of this worker have emitted so far.
+    #[inline]
+    fn n_emitted(&self) -> u64 {
+        self.n_published + self.outbox.len() as u64
+    }
 }
 
 impl Worker {
@@ -69,15 +102,21 @@ impl Worker {
         let number = u32::try_from(id).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.tuned.timers_max());
+        outbox.scopes = ScopeLog::new(&core);
         let hands = Hands {
             id,
             outbox,
             parcels: Parcels::default(),
             newly: Vec::new(),
             tally: Tally::default(),
+            n_fed: 0,
+            fed_at: Duration::ZERO,
+            n_published: 0,
             streak: 0,
             holding: false,
             notes: Notes::default(),
+            tab: None,
+            posts: Posts::default(),
         };
         Worker { core, hands }
     }
@@ -88,12 +127,12 @@ impl Worker {
 
     /// Works until the run is over or halted.
     pub(crate) fn serve(&mut self) {
-        self.shift().work(false);
+        self.shift().work(Until::Over);
     }
 
     /// Works until the run is quiet or halted.
     pub(crate) fn drain(&mut self) {
-        self.shift().work(true);
+        self.shift().work(Until::Quiet);
     }
 
     /// Lets each of these take its turn on an event, one after the other on this thread; what
@@ -124,16 +163,56 @@ impl Worker {
     /// Emits an event of the runtime's own; it counts for nothing in the phases.
     pub(crate) fn broadcast(&mut self, event: impl IntoEvent) {
         let mut shift = self.shift();
-        shift.hands.outbox.begin_turn(&Origin::inside());
+        shift.hands.outbox.descend_from(&Origin::inside());
+        shift.hands.outbox.begin_turn();
         shift.hands.outbox.emit(event.into_event());
         shift.publish(Posting::Midway);
         shift.hands.tally.inside = 0;
     }
 
     /// Makes what this worker published known without taking any of it.
-    pub(crate) fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) -> bool {
         let Hands { id, tally, newly, .. } = &mut self.hands;
-        self.core.hand_over(&mut Seat { worker: *id, drains: false, tally, newly });
+        self.core.hand_over(&mut Seat { worker: *id, until: Until::Over, tally, newly })
+    }
+
+    /// Adds an event from outside to what is published next, and says how many processors hear it.
+    #[inline]
+    pub(crate) fn feed(&mut self, source: impl IntoEvent) -> Result<usize, SubmitError> {
+        if self.core.is_closed() {
+            return Err(SubmitError::Closed { event: source.into_event() });
+        }
+        let taken = self.hands.outbox.log.take_in(source, &Origin::outside());
+        let n_recipients =
+            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
+        self.hands.n_fed += 1;
+        let n_waiting = self.hands.outbox.len();
+        if n_waiting >= FED_MAX || (n_waiting % FED_LOOK == 1 && self.keeps_others_waiting()) {
+            self.publish_fed();
+        }
+        Ok(n_recipients)
+    }
+
+    /// Whether somebody sleeps, and has slept since the last time that something was published:
+    /// whoever is fed slowly is fed at once, and whoever is fed fast is not woken for each bite.
+    fn keeps_others_waiting(&self) -> bool {
+        self.core.has_sleepers()
+            && self.core.clock.now().saturating_sub(self.hands.fed_at) >= FED_WAIT_MAX
+    }
+
+    /// Publishes what was fed; if there is no room for more, takes turns until there is.
+    #[inline(never)]
+    pub(crate) fn publish_fed(&mut self) {
+        self.shift().publish(Posting::Midway);
+        if !self.hand_over() {
+            self.shift().work(Until::Room);
+        }
+        self.hands.fed_at = self.core.clock.now();
+    }
+
+    /// How many events were fed.
+    pub(crate) fn n_fed(&self) -> u64 {
+        self.hands.n_fed
     }
 }
 
@@ -145,32 +224,30 @@ struct Shift<'c> {
     gift: Option<Gift<'c>>,
 }
 
-/// What a worker does next.
-enum Next<'c> {
-    /// Turns of a mailbox that is claimed already.
-    Gift(Gift<'c>),
-    Assigned(Assignment),
-}
-
 impl<'c> Shift<'c> {
-    fn work(&mut self, drains: bool) {
+    fn work(&mut self, until: Until) {
         self.core.enter();
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
-        while let Some(next) = self.next(drains) {
-            let Assignment { work, room, stopping } = match next {
-                Next::Gift(gift) => {
-                    self.activate_gift(gift);
-                    continue;
-                }
-                Next::Assigned(assignment) => assignment,
-            };
+        while let Some(Assignment { work, room, stopping }) = self.next(until) {
+            if let Work::Job(Job::Scope { scope, errand, .. }) = work {
+                self.run_errand(scope, errand);
+                continue;
+            }
+            self.leave_scope();
             match work {
+                Work::Job(Job::Scope { .. }) => {}
                 Work::Job(Job::Turns(owner)) => self.claim_and_activate(owner),
                 Work::Pull(owner) if stopping => self.pull(owner, 0),
                 Work::Pull(owner) => self.pull(owner, room.min(pull_max)),
                 Work::Lane(lane) => self.empty_lane(lane, room),
                 Work::Alarms => self.see_to_alarms(),
+            }
+            // What a turn hands on is gone on with, if nobody else became ready with it: first
+            // come, first served.
+            while self.gift.is_some() && self.hands.newly.is_empty() && self.may_go_on() {
+                self.hands.streak += 1;
+                self.activate_gift();
             }
         }
         self.hands.outbox.log.forget_question();
@@ -193,34 +270,28 @@ impl<'c> Shift<'c> {
 
     /// The next thing to do: past the lock as long as nothing waits under it.
     #[inline]
-    fn next(&mut self, drains: bool) -> Option<Next<'c>> {
+    fn next(&mut self, until: Until) -> Option<Assignment> {
+        self.give_gift_back();
         if self.may_go_on() {
-            match (self.gift.take(), &self.hands.newly[..]) {
-                (Some(gift), []) => {
-                    self.hands.streak += 1;
-                    return Some(Next::Gift(gift));
-                }
-                (None, &[Newly::Ready(job)]) if self.is_alone(job) => {
-                    self.hands.newly.clear();
-                    return Some(self.past_the_lock(job));
-                }
-                (gift, _) => self.gift = gift,
+            if let [Newly::Ready(job)] = self.hands.newly[..]
+                && self.is_alone(job)
+            {
+                self.hands.newly.clear();
+                return Some(self.past_the_lock(job));
             }
-            self.give_gift_back();
             if let Some(job) = self.pop_own() {
                 return Some(self.past_the_lock(job));
             }
         }
-        self.give_gift_back();
+        self.leave_scope();
         self.hands.streak = 0;
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let assignment = self.core.next(&mut Seat { worker: *id, drains, tally, newly });
-        assignment.map(Next::Assigned)
+        self.core.next(&mut Seat { worker: *id, until, tally, newly })
     }
 
-    fn past_the_lock(&mut self, job: Job) -> Next<'c> {
+    fn past_the_lock(&mut self, job: Job) -> Assignment {
         self.hands.streak += 1;
-        Next::Assigned(Assignment { work: Work::Job(job), room: 0, stopping: false })
+        Assignment { work: Work::Job(job), room: 0, stopping: false }
     }
 
     /// Whether nothing calls for a look under the lock.
@@ -261,7 +332,7 @@ impl<'c> Shift<'c> {
         job
     }
 
-    /// Others became ready with it: first come, first served.
+    /// Lets go of what was to be gone on with.
     fn give_gift_back(&mut self) {
         if let Some(gift) = self.gift.take() {
             let (to, claim) = self.put_on_desk(gift);
@@ -304,7 +375,8 @@ impl<'c> Shift<'c> {
             let outbox = &mut self.hands.outbox;
             let info = &slot.info;
             let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-            Seated { owner, name, policy, clock, outbox }.pull(&origin, room)
+            outbox.descend_from(&origin);
+            Seated { owner, name, policy, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();
@@ -335,9 +407,14 @@ impl<'c> Shift<'c> {
     fn empty_lane(&mut self, lane: u32, room: usize) {
         let core = self.core;
         core.lanes[lane as usize].take(room.min(LANE_BATCH_MAX), &mut self.hands.outbox.log);
-        self.publish(Posting::Midway);
+        if !planted("lane-opened-early") {
+            self.publish(Posting::Midway);
+        }
         if core.lanes[lane as usize].release() {
             self.hands.newly.push(Newly::Lane(lane));
+        }
+        if planted("lane-opened-early") {
+            self.publish(Posting::Midway);
         }
     }
 
@@ -346,14 +423,13 @@ impl<'c> Shift<'c> {
         for alarm in self.core.take_due() {
             match alarm {
                 Alarm::Emit { event, origin } => {
-                    self.hands.outbox.begin_turn(&origin);
+                    self.hands.outbox.descend_from(&origin);
+                    self.hands.outbox.begin_turn();
                     self.hands.outbox.emit(event);
-                    // Two Rust types under one kind: it would have been refused when it was set,
-                    // had its kind been known then.
-                    if let Some(refusal) = self.hands.outbox.take_refusal() {
-                        self.core.fail(Failure::Timer { cause: refusal.explain(1) });
-                    }
+                    let refusal = self.hands.outbox.take_refusal();
+                    assert!(refusal.is_none(), "a timer's event is routed when it is set");
                 }
+                Alarm::Attempt(job) => self.hands.newly.push(Newly::Ready(job)),
                 Alarm::Wake(owner) => {
                     self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
                 }
@@ -372,9 +448,14 @@ impl<'c> Shift<'c> {
 
     /// Gives a mailbox back to whoever finds it ready.
     fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let waits = |mail: &BoundedMail| mail.is_told();
-        let slot = &self.core.slots()[owner as usize];
-        let has_mail = !claim.rest.is_empty() || slot.bounded().is_some_and(waits);
+        let waits = self.core.slots()[owner as usize].bounded().is_some_and(BoundedMail::is_told);
+        let has_mail = !claim.rest.is_empty() || waits;
+        self.release_with(has_mail, owner, claim);
+    }
+
+    /// The same for who knows whether there is mail.
+    #[inline]
+    fn release_with(&mut self, has_mail: bool, owner: OwnerIdx, claim: DeskClaim<'c>) {
         let pulling = claim.pulling.is_some();
         let effect = claim.release(Release::Free { has_mail, pulling });
         self.hands.newly.extend(Newly::from_effect(effect, owner));

@@ -13,6 +13,8 @@ mod bounded;
 mod control;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
+#[path = "shuttle/scopes.rs"]
+mod scopes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,6 +26,7 @@ use selvedge_runtime::{
     AskError, Configure, Context, Limits, Pipeline, PipelineBuilder, Processor, Pull, Result,
     RunError, Running, SubmitError, on, processor,
 };
+use selvedge_sync::Condvar;
 use selvedge_sync::thread::{JoinHandle, spawn};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner};
@@ -469,5 +472,54 @@ fn phases_wake_those_who_went_idle() {
         running.submit(Ping(0)).expect("the run is open");
         let report = running.finish().expect("nothing fails");
         assert_eq!((report.phases, n_heard.load(Ordering::Relaxed)), (3, 4));
+    });
+}
+
+#[test]
+fn who_sleeps_is_woken_for_what_another_does_not_take() {
+    explore(|| {
+        let done = Arc::new((selvedge_sync::Mutex::new(false), Condvar::new()));
+        let theirs = Arc::clone(&done);
+        let pipeline = build(
+            Pipeline::builder()
+                .processor(on("waits", move |_: &mut Context<'_>, _: &Pong| {
+                    drop(done.1.wait_while(done.0.lock(), |done| !*done));
+                    Ok(())
+                }))
+                .processor(on("is waited for", move |_: &mut Context<'_>, _: &Pong| {
+                    *theirs.0.lock() = true;
+                    theirs.1.notify_all();
+                    Ok(())
+                }))
+                .processor(on("both", |cx: &mut Context<'_>, ping: &Ping| {
+                    cx.emit(Pong(ping.0));
+                    Ok(())
+                })),
+        );
+        pipeline.submit(Ping(0)).expect("there is room");
+        assert_eq!(pipeline.run().expect("nothing fails").handled, 3);
+    });
+}
+
+#[test]
+fn a_lane_that_two_workers_empty_keeps_its_order() {
+    explore(|| {
+        let mut limits = tight();
+        limits.in_flight_max = 100;
+        // Many hear it: while one worker posts to all of them, another may come in between.
+        let in_order = (0..8).map(|n| {
+            let mut next = 0;
+            let check = move |_: &mut Context<'_>, ping: &Ping| {
+                assert_eq!(std::mem::replace(&mut next, ping.0 + 1), ping.0);
+                Ok(())
+            };
+            on(&format!("in order {n}"), check)
+        });
+        let pipeline = build(Pipeline::builder().limits(limits).processors(in_order));
+        let submitter = pipeline.submitter();
+        let submits = thread(move || (0..3).all(|n| submitter.submit(Ping(n)).is_ok()));
+        let report = pipeline.run().expect("nothing fails");
+        assert!(join(submits));
+        assert_eq!(report.handled, 3 * 8);
     });
 }

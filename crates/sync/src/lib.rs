@@ -1,7 +1,8 @@
 //! The one door to threads, locks, atomics, the clock, randomness and signals.
 //!
 //! Every other crate takes these from here and nowhere else, so that one build flag can replace
-//! them: `--cfg shuttle` swaps in primitives whose scheduler explores interleavings, and a
+//! them: `--cfg shuttle` swaps in primitives whose scheduler explores interleavings, `--cfg loom`
+//! those of a checker that tries every interleaving and every order that memory allows, and a
 //! [`Clock`] can be driven by hand. Knows nothing about what is being synchronized.
 
 #![forbid(unsafe_code)]
@@ -17,13 +18,18 @@ pub use lock::{Condvar, Mutex, MutexGuard};
 
 /// Atomic integers and their orderings.
 pub mod atomic {
-    #[cfg(not(shuttle))]
+    #[cfg(not(any(loom, shuttle)))]
     pub use std::sync::atomic::{
         AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
 
     #[cfg(shuttle)]
     pub use shuttle::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+
+    #[cfg(loom)]
+    pub use loom::sync::atomic::{
         AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
 }

@@ -5,9 +5,11 @@
 //! that is reported, instead of a heap of poison errors after it.
 
 mod imp {
+    #[cfg(loom)]
+    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
     #[cfg(shuttle)]
     pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
-    #[cfg(not(shuttle))]
+    #[cfg(not(any(loom, shuttle)))]
     pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
 }
 
@@ -30,7 +32,14 @@ pub type MutexGuard<'a, T> = imp::MutexGuard<'a, T>;
 
 impl<T> Mutex<T> {
     /// Guards a value.
+    #[cfg(not(loom))]
     pub const fn new(value: T) -> Mutex<T> {
+        Mutex(imp::Mutex::new(value))
+    }
+
+    /// Guards a value; only while a model is being checked.
+    #[cfg(loom)]
+    pub fn new(value: T) -> Mutex<T> {
         Mutex(imp::Mutex::new(value))
     }
 
@@ -57,8 +66,16 @@ pub struct Condvar(imp::Condvar);
 
 impl Condvar {
     /// Nobody waits.
+    #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Condvar {
+        Condvar(imp::Condvar::new())
+    }
+
+    /// Nobody waits; only while a model is being checked.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Condvar {
         Condvar(imp::Condvar::new())
     }
 

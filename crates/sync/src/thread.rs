@@ -1,8 +1,10 @@
 //! Owns the ways to make threads and to wait on a core.
 
+#[cfg(loom)]
+use loom::thread as imp;
 #[cfg(shuttle)]
 use shuttle::thread as imp;
-#[cfg(not(shuttle))]
+#[cfg(not(any(loom, shuttle)))]
 use std::thread as imp;
 
 pub use imp::{JoinHandle, ThreadId, current, yield_now};
@@ -38,8 +40,8 @@ pub fn available_parallelism() -> usize {
 /// for might never be scheduled.
 #[inline]
 pub fn spin_hint() {
-    #[cfg(not(shuttle))]
+    #[cfg(not(any(loom, shuttle)))]
     std::hint::spin_loop();
-    #[cfg(shuttle)]
+    #[cfg(any(loom, shuttle))]
     imp::yield_now();
 }

@@ -1,11 +1,12 @@
 //! Owns what an event can be asked whatever it holds, and the forms that hold it: a payload alone,
-//! one that is shared, one under another name, a dynamic value. Refuses to know where they lie.
+//! one that is shared, ones under another name, a dynamic value. Refuses to know where they lie.
 
 use std::any::{Any, TypeId};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::way::Way;
 use crate::digest::Digest;
 use crate::dynamic::Dynamic;
 use crate::payload::Payload;
@@ -30,7 +31,7 @@ pub(super) trait Packet: Any + Send + Sync {
     fn value(&self) -> Option<&Value> {
         None
     }
-    fn default_route(&self) -> Option<TypeId> {
+    fn way(&self) -> Option<Way> {
         None
     }
     fn payload_type(&self) -> Option<TypeId> {
@@ -67,8 +68,8 @@ impl<T: Payload> Packet for Bare<T> {
         }
         if T::EXTENDS { self.0.view(wanted) } else { None }
     }
-    fn default_route(&self) -> Option<TypeId> {
-        Some(TypeId::of::<T>())
+    fn way(&self) -> Option<Way> {
+        Some(Way::of::<T>())
     }
     fn payload_type(&self) -> Option<TypeId> {
         Some(TypeId::of::<T>())
@@ -78,6 +79,47 @@ impl<T: Payload> Packet for Bare<T> {
     }
     fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
         self.0.encodable()
+    }
+}
+
+/// A payload under a static name: what lies inline if there is room for both. The payload comes
+/// first, so that it is found where a bare one is.
+#[repr(C)]
+pub(super) struct Titled<T> {
+    pub(super) bare: Bare<T>,
+    pub(super) name: &'static Name,
+}
+
+impl<T: Payload> Packet for Titled<T> {
+    fn kind(&self) -> Kind {
+        self.bare.kind()
+    }
+    fn name(&self) -> Option<&Name> {
+        Some(self.name)
+    }
+    fn key(&self) -> Option<Key> {
+        self.bare.key()
+    }
+    fn extends_others(&self) -> bool {
+        self.bare.extends_others()
+    }
+    fn ancestors(&self) -> Vec<Kind> {
+        self.bare.ancestors()
+    }
+    fn view(&self, wanted: TypeId) -> Option<&dyn Any> {
+        self.bare.view(wanted)
+    }
+    fn way(&self) -> Option<Way> {
+        Some(Way::under::<T>(self.name))
+    }
+    fn payload_type(&self) -> Option<TypeId> {
+        self.bare.payload_type()
+    }
+    fn bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<Bare<T>>() + self.bare.bytes()
+    }
+    fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
+        self.bare.encodable()
     }
 }
 
@@ -114,8 +156,8 @@ impl<T: Payload> Packet for Kept<T> {
     fn view(&self, wanted: TypeId) -> Option<&dyn Any> {
         self.bare.view(wanted)
     }
-    fn default_route(&self) -> Option<TypeId> {
-        self.bare.default_route()
+    fn way(&self) -> Option<Way> {
+        self.bare.way()
     }
     fn payload_type(&self) -> Option<TypeId> {
         self.bare.payload_type()
@@ -131,15 +173,26 @@ impl<T: Payload> Packet for Kept<T> {
     }
 }
 
-/// A payload under a name of its own. It has no default route: the name decides who hears it.
+/// A name that an event has instead of its kind's.
+pub(super) enum Title {
+    Own(Name),
+    Static(&'static Name),
+}
+
+/// A shared payload under a name of its own, which decides who hears it.
 pub(super) struct Renamed<T> {
-    name: Name,
+    title: Title,
     kept: Kept<T>,
 }
 
 impl<T> Renamed<T> {
-    pub(super) fn new(name: Name, payload: T) -> Renamed<T> {
-        Renamed { name, kept: Kept::new(payload) }
+    pub(super) fn new(title: Title, payload: T) -> Renamed<T> {
+        Renamed { title, kept: Kept::new(payload) }
+    }
+
+    #[inline]
+    pub(super) fn payload(&self) -> &T {
+        self.kept.payload()
     }
 }
 
@@ -148,7 +201,10 @@ impl<T: Payload> Packet for Renamed<T> {
         self.kept.kind()
     }
     fn name(&self) -> Option<&Name> {
-        Some(&self.name)
+        match &self.title {
+            Title::Own(name) => Some(name),
+            Title::Static(name) => Some(name),
+        }
     }
     fn key(&self) -> Option<Key> {
         self.kept.key()
@@ -165,8 +221,18 @@ impl<T: Payload> Packet for Renamed<T> {
     fn payload_type(&self) -> Option<TypeId> {
         self.kept.payload_type()
     }
+    fn way(&self) -> Option<Way> {
+        match self.title {
+            Title::Own(_) => None,
+            Title::Static(name) => Some(Way::under::<T>(name)),
+        }
+    }
     fn bytes(&self) -> usize {
-        size_of::<Name>() + self.name.as_str().len() + self.kept.bytes()
+        let elsewhere = match &self.title {
+            Title::Own(name) => name.as_str().len(),
+            Title::Static(_) => 0,
+        };
+        size_of::<Title>() + elsewhere + self.kept.bytes()
     }
     fn encodable(&self) -> Option<&dyn erased_serde::Serialize> {
         self.kept.encodable()

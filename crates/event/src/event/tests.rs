@@ -1,5 +1,7 @@
 //! Every question to an event, asked of one whose payload lies inline and of one that shares it.
 
+mod named;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -175,15 +177,20 @@ fn a_payload_is_found_by_its_own_type_only() {
 
 #[test]
 fn the_way_is_the_type_under_its_default_name() {
-    let (inline, shared) = (TypeId::of::<Small>(), TypeId::of::<Large>());
-    assert_eq!((small().default_route(), small().payload_type()), (Some(inline), Some(inline)));
-    assert_eq!((large().default_route(), large().payload_type()), (Some(shared), Some(shared)));
+    let (inline, shared) = (Way::of::<Small>(), Way::of::<Large>());
+    assert_ne!(inline, shared);
+    assert_eq!((small().way(), large().way()), (Some(inline), Some(shared)));
+    assert_eq!(small().payload_type(), Some(TypeId::of::<Small>()));
+    assert_eq!(large().payload_type(), Some(TypeId::of::<Large>()));
+    assert_eq!(inline.default_of(), Some(TypeId::of::<Small>()));
     let named = Event::new(Named("other", Small { shop: 1, price: 2 }));
-    assert_eq!((named.default_route(), named.payload_type()), (None, Some(inline)));
+    assert_eq!((named.way(), named.payload_type()), (None, Some(TypeId::of::<Small>())));
     let dynamic = Event::new(Dynamic::new("small", 1));
-    assert_eq!((dynamic.default_route(), dynamic.payload_type()), (None, None));
-    assert_eq!(<Small as IntoEvent>::default_route(), Some(inline));
-    assert_eq!(<Event as IntoEvent>::default_route(), None);
+    assert_eq!((dynamic.way(), dynamic.payload_type()), (None, None));
+    assert_eq!(IntoEvent::way(&Small { shop: 1, price: 2 }), Some(inline));
+    assert_eq!(IntoEvent::way(&small()), Some(inline));
+    assert_eq!(IntoEvent::way(&Named("other", Small { shop: 1, price: 2 })), None);
+    assert_eq!(IntoEvent::way(&Dynamic::new("small", 1)), None);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::control::Outsiders;
 use super::tuned::Tuned;
 use crate::alarms::Alarm;
 use crate::failure::Failure;
+use crate::planted::planted;
 use crate::ready::{Admit, Job, Newly, ReadySet, Work};
 use crate::report::DeadLetter;
 use crate::shards::dekker_fence;
@@ -41,6 +42,8 @@ pub(crate) struct Sched {
     pub(super) timers: Timers<Alarm>,
     /// Some idle worker waits for no longer than until the next timer is due.
     pub(super) timekeeping: bool,
+    /// A thread waits for room, to bring events in.
+    awaits_room: bool,
     /// Deliveries that were put off and never attempted again.
     pub(crate) n_abandoned: u64,
     /// The run is over: workers leave.
@@ -66,6 +69,7 @@ impl Default for Sched {
             idle_times: Vec::new(),
             timers: Timers::default(),
             timekeeping: false,
+            awaits_room: false,
             n_abandoned: 0,
             over: false,
             outsiders: Outsiders::default(),
@@ -88,8 +92,8 @@ impl Core {
         self.lock().n_running += 1;
     }
 
-    /// Waits for the next thing to do. `None` when the run is over or halted, or, for who
-    /// `drains`, when it is quiet; the thread no longer counts as running then.
+    /// Waits for the next thing to do. `None` when the run is over or halted, or what the seat
+    /// works for is there; the thread no longer counts as running then.
     pub(crate) fn next(&self, seat: &mut Seat<'_>) -> Option<Assignment> {
         let mut sched = self.lock();
         self.settle(&mut sched, seat);
@@ -102,6 +106,11 @@ impl Core {
                 self.abandon();
                 return None;
             }
+            if seat.until == Until::Room && self.has_room(&sched) {
+                self.leave(&mut sched);
+                self.publish_takeable(&mut sched);
+                return None;
+            }
             let taken = if self.is_paused() { None } else { self.take(&mut sched, seat.worker) };
             if let Some(work) = taken {
                 self.publish_takeable(&mut sched);
@@ -109,7 +118,7 @@ impl Core {
                 return Some(Assignment { work, room, stopping });
             }
             self.leave(&mut sched);
-            if sched.over || (seat.drains && self.is_quiet(&sched)) {
+            if sched.over || (seat.until == Until::Quiet && self.is_quiet(&sched)) {
                 return None;
             }
             sched = self.wait(sched, seat);
@@ -149,11 +158,21 @@ impl Core {
         }
     }
 
-    /// Makes what a thread published known, without taking any of it.
-    pub(crate) fn hand_over(&self, seat: &mut Seat<'_>) {
+    /// Makes what a thread published known, without taking any of it; says whether there is room
+    /// for more.
+    pub(crate) fn hand_over(&self, seat: &mut Seat<'_>) -> bool {
         let mut sched = self.lock();
         self.settle(&mut sched, seat);
         self.publish_takeable(&mut sched);
+        self.admit(&sched) == Admit::Open
+    }
+
+    /// Whether a thread that brings events in, and had to stop, may go on: when half of the room
+    /// is there, lest it stops again at once.
+    fn has_room(&self, sched: &Sched) -> bool {
+        let half = self.tuned.in_flight_max().div_ceil(2);
+        let has_half = sched.room(&self.tuned) >= half && self.admit(sched) == Admit::Open;
+        has_half || sched.stopping.is_some()
     }
 
     /// Adds what a worker has counted and made ready to what all share.
@@ -177,6 +196,10 @@ impl Core {
             }
         });
         self.shards().push(seat.worker, jobs);
+        if sched.awaits_room && self.has_room(sched) {
+            sched.awaits_room = false;
+            self.idle.notify_all();
+        }
         let waiting = usize::try_from(sched.tally.in_flight()).unwrap_or(0);
         if waiting > self.tuned.pipeline_events_max() {
             self.fail_for_excess(sched, Failure::TooManyEvents);
@@ -189,6 +212,7 @@ impl Core {
     pub(crate) fn band(&self, job: Job) -> usize {
         match job {
             Job::Turns(owner) => self.slots()[owner as usize].band,
+            Job::Scope { band, .. } => usize::from(band),
         }
     }
 
@@ -217,7 +241,7 @@ impl Core {
     #[inline]
     pub(crate) fn wake_for_surplus(&self) {
         dekker_fence();
-        if self.n_sleepers.load(Ordering::Relaxed) > 0 {
+        if self.n_sleepers.load(Ordering::Relaxed) > 0 && !planted("surplus-sleeps") {
             self.wake_one();
         }
     }
@@ -231,7 +255,7 @@ impl Core {
     }
 
     /// The caller has nothing in hand any more.
-    fn leave(&self, sched: &mut Sched) {
+    pub(super) fn leave(&self, sched: &mut Sched) {
         sched.n_running -= 1;
         let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
@@ -270,12 +294,19 @@ impl Core {
         // Whoever is woken for nothing stays idle: were it to count as running for a moment, it
         // would find the run quiet on leaving, wake the others, and be woken by them in turn.
         let blocked = |sched: &Sched| {
-            let done = sched.over || self.is_halted() || (seat.drains && self.is_quiet(sched));
+            let done = sched.over
+                || self.is_halted()
+                || match seat.until {
+                    Until::Over => false,
+                    Until::Quiet => self.is_quiet(sched),
+                    Until::Room => self.has_room(sched),
+                };
             let takeable = sched.ready.n_takeable(self.admit(sched)) > 0;
             let idle = !takeable && !self.shards().any() && !self.is_alarm_due();
             !done && (idle || self.is_paused())
         };
         while blocked(&sched) {
+            sched.awaits_room |= seat.until == Until::Room;
             sched.n_idle += 1;
             self.publish_sleepers(&sched);
             dekker_fence();
@@ -324,8 +355,8 @@ impl Core {
 
     /// Whether nothing is outstanding, whatever may come.
     pub(super) fn is_drained(&self, sched: &Sched) -> bool {
-        let sharded = self.has_begun() && self.shards().any();
-        let waits = sched.timers.n_one_shot() > 0;
+        let sharded = self.has_begun() && self.shards().any() && !planted("early-quiescence");
+        let waits = sched.timers.n_one_shot() > 0 && !planted("timers-are-no-work");
         sched.n_running == 0 && sched.ready.is_empty() && !sharded && !waits
     }
 
@@ -346,10 +377,20 @@ impl Core {
 /// What a worker brings along when it asks for something to do.
 pub(crate) struct Seat<'a> {
     pub(crate) worker: usize,
-    /// Whether to come back as soon as the run is quiet.
-    pub(crate) drains: bool,
+    pub(crate) until: Until,
     pub(crate) tally: &'a mut Tally,
     pub(crate) newly: &'a mut Vec<Newly>,
+}
+
+/// What a thread works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The end of the run.
+    Over,
+    /// Quiet.
+    Quiet,
+    /// Room for what it brings in.
+    Room,
 }
 
 /// About as long as it takes to wake a thread: spinning longer can't pay.

@@ -129,6 +129,13 @@ impl Slot {
         self.done.dropped.load(Ordering::Relaxed)
     }
 
+    /// Adds a turn. Called by who has claimed the mailbox.
+    #[inline]
+    pub(crate) fn add_turn(&self, n_emitted: u64) {
+        add(&self.done.turns, 1);
+        add(&self.done.emitted, n_emitted);
+    }
+
     /// Adds what a batch did. Called by who has claimed the mailbox.
     #[inline]
     pub(crate) fn add(&self, counts: &Counts) {

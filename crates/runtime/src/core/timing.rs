@@ -101,13 +101,20 @@ impl Core {
         for alarm in sched.timers.abandon() {
             match alarm {
                 Alarm::Emit { .. } => dropped.push(alarm),
-                Alarm::Wake(_) | Alarm::Redeliver { .. } => {
+                Alarm::Wake(_) | Alarm::Redeliver { .. } | Alarm::Attempt(_) => {
                     sched.timers.arm(Duration::ZERO, alarm);
                 }
             }
         }
         self.publish_alarms(sched);
         dropped
+    }
+
+    /// Lets the alarms that are like this wait no longer.
+    pub(super) fn hasten_alarms(&self, is_like: impl Fn(&Alarm) -> bool) {
+        let mut sched = self.lock();
+        sched.timers.hasten(self.clock.now(), is_like);
+        self.publish_alarms(&mut sched);
     }
 
     /// Gives up all timers: turns have ceased.

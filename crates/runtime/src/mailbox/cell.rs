@@ -32,6 +32,7 @@ use selvedge_sync::atomic::{AtomicUsize, Ordering};
 
 use super::chain::{Chain, Node};
 use super::{Effect, Signal, Status};
+use crate::planted::planted;
 
 const STATUS_BITS: usize = 0b11;
 
@@ -104,7 +105,7 @@ impl<S, T> Cell<S, T> {
             match self.word.compare_exchange_weak(
                 seen,
                 word.bits(),
-                Ordering::AcqRel,
+                if planted("post-relaxed") { Ordering::Relaxed } else { Ordering::AcqRel },
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return effect,
@@ -184,6 +185,9 @@ fn chain<T>(newest: usize) -> Chain<T> {
 
 impl<S, T> Drop for Cell<S, T> {
     fn drop(&mut self) {
+        if planted("mail-not-freed") {
+            return;
+        }
         drop(self.take_posted());
     }
 }
@@ -194,8 +198,9 @@ impl<S, T> fmt::Debug for Cell<S, T> {
     }
 }
 
-/// The right to touch what belongs to a mailbox's owner. Given back with [`release`](Self::release);
-/// dropped without it, as by a panic of ours, the mailbox stays running for good.
+/// The right to touch what belongs to a mailbox's owner. Given back with
+/// [`release`](Self::release); dropped without it, as by a panic of ours, the mailbox stays running
+/// for good.
 pub(crate) struct Claim<'c, S, T> {
     cell: &'c Cell<S, T>,
 }
@@ -210,7 +215,8 @@ impl<S, T> Claim<'_, S, T> {
             let signal = match released {
                 Release::Held => Signal::Held,
                 Release::Free { has_mail, pulling } => {
-                    Signal::Released { has_mail: has_mail || word.newest != 0, pulling }
+                    let unseen = word.newest != 0 && !planted("lost-wake-up");
+                    Signal::Released { has_mail: has_mail || unseen, pulling }
                 }
             };
             let (status, effect) = word.status.on(signal);
@@ -218,7 +224,7 @@ impl<S, T> Claim<'_, S, T> {
             match self.cell.word.compare_exchange_weak(
                 seen,
                 freed.bits(),
-                Ordering::AcqRel,
+                if planted("release-relaxed") { Ordering::Relaxed } else { Ordering::AcqRel },
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return effect,

@@ -147,6 +147,9 @@ impl<T> fmt::Debug for Chain<T> {
 mod tests {
     use std::rc::Rc;
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn drained(mut chain: Chain<Rc<u32>>) -> Vec<u32> {
@@ -173,5 +176,37 @@ mod tests {
         }
         drop(chain_of(3));
         assert_eq!(Rc::strong_count(&counted), 1);
+    }
+
+    proptest! {
+        /// Two chains against two lists; each byte is a step.
+        #[test]
+        fn chains_agree_with_lists(steps in vec(0_u8..6, 0..60)) {
+            let mut chains: [Chain<u32>; 2] = Default::default();
+            let mut lists: [Vec<u32>; 2] = Default::default();
+            for (step, n) in steps.into_iter().zip(0..) {
+                let which = usize::from(step % 2);
+                match step / 2 {
+                    0 => {
+                        chains[which].push_back(Node::new(n));
+                        lists[which].push(n);
+                    }
+                    1 => {
+                        let first = (!lists[which].is_empty()).then(|| lists[which].remove(0));
+                        prop_assert_eq!(chains[which].pop_front().map(|node| node.item), first);
+                    }
+                    _ => {
+                        let other = std::mem::take(&mut chains[1 - which]);
+                        chains[which].append(other);
+                        let other = std::mem::take(&mut lists[1 - which]);
+                        lists[which].extend(other);
+                    }
+                }
+                for (chain, list) in chains.iter().zip(&lists) {
+                    prop_assert_eq!(chain.front(), list.first());
+                    prop_assert_eq!(chain.is_empty(), list.is_empty());
+                }
+            }
+        }
     }
 }

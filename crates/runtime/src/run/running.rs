@@ -15,6 +15,7 @@ use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::limits::Limits;
 use crate::replay::ReplayError;
 use crate::report::{DeadLetter, RunReport};
+use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 
 /// A pipeline that lives on in threads of its own until it is told to finish.
 ///
@@ -91,6 +92,15 @@ impl Running {
     /// See [`Submitter::replay`].
     pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
         self.handle().replay(letter)
+    }
+
+    /// See [`Submitter::scope`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Submitter::scope`].
+    pub fn scope(&self, options: ScopeOptions, tasks: impl Tasks) -> Result<Scope, ScopeError> {
+        self.handle().scope(options, tasks)
     }
 
     /// A handle with which another thread submits; the run goes on until it is dropped.

@@ -16,6 +16,7 @@ use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
 use crate::origin::Origin;
 use crate::owner::Owner;
+use crate::planted::planted;
 use crate::policy::Meanwhile;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
@@ -31,6 +32,21 @@ struct Batch<'b> {
     pulling: Option<crate::origin::Descent>,
 }
 
+/// How far an owner is with a parcel.
+struct Place<'b> {
+    cursor: &'b mut u32,
+    n_attempts: &'b mut u32,
+}
+
+/// What came of a parcel.
+enum Parceled {
+    Done,
+    /// The batch is over before it.
+    Stopped,
+    /// The mailbox is to wait so long.
+    Held(Duration),
+}
+
 impl<'c> Shift<'c> {
     /// Takes a batch of turns for one processor.
     pub(super) fn activate(&mut self, owner_idx: OwnerIdx, mut claim: DeskClaim<'c>) {
@@ -44,7 +60,9 @@ impl<'c> Shift<'c> {
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
-        self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        if !planted("late-publication") {
+            self.publish(if is_done { Posting::Last } else { Posting::Midway });
+        }
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
@@ -57,15 +75,18 @@ impl<'c> Shift<'c> {
                 core.arm(after, Alarm::Wake(owner_idx));
             }
         }
+        if planted("late-publication") {
+            self.publish(Posting::Midway);
+        }
     }
 
-    /// Takes turns for a processor that was claimed in posting to it.
-    pub(super) fn activate_gift(&mut self, gift: Gift<'c>) {
-        let core = self.core;
+    /// Takes turns for the processor that was claimed in posting to it.
+    #[inline]
+    pub(super) fn activate_gift(&mut self) {
+        let Some(gift) = self.gift.take() else { return };
+        let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) }
-                if !core.timed && core.listeners.wants().is_empty() =>
-            {
+            Gift { to, claim, single: Some((event, origin)) } if !watched => {
                 self.take_single(to, claim, event, origin);
             }
             gift => {
@@ -85,20 +106,51 @@ impl<'c> Shift<'c> {
         origin: Origin,
     ) {
         let slot = &self.core.slots()[owner_idx as usize];
+        if slot.info.time_budget.is_some() {
+            let gift = Gift { to: owner_idx, claim, single: Some((event, origin)) };
+            let (to, claim) = self.put_on_desk(gift);
+            return self.activate(to, claim);
+        }
+        let (core, info) = (self.core, &slot.info);
+        let n_emitted_before = self.hands.n_emitted();
+        let outbox = &mut self.hands.outbox;
+        outbox.descend_from(&origin);
+        let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
+        let (name, policy) = (&info.name, &info.on_failure);
+        let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
+        match seated.take_turn(&event, 1) {
+            TurnEnd::Done if origin.question.is_none() => {
+                self.hands.tally.handled += 1;
+                self.hands.tally.bytes_ended += event.bytes() as u64;
+                drop(event);
+                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                self.publish(Posting::Last);
+                // Only a mailbox without a capacity is handed on: what there is, is on the desk.
+                let has_mail = !claim.rest.is_empty();
+                self.release_with(has_mail, owner_idx, claim);
+            }
+            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+        }
+    }
+
+    /// What is to be done after a turn on a single event that did more than emit, or didn't.
+    #[cold]
+    fn end_single(
+        &mut self,
+        owner_idx: OwnerIdx,
+        mut claim: DeskClaim<'c>,
+        (event, origin): (Event, Origin),
+        end: TurnEnd,
+        n_emitted_before: u64,
+    ) {
+        let slot = &self.core.slots()[owner_idx as usize];
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
         let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
-        let end = self.attempt(&mut batch, &event, &origin, 1);
-        batch.counts.emitted = self.hands.outbox.n_emitted() as u64;
-        let held = match end {
-            TurnEnd::Done => {
-                self.hands.tally.handled += 1;
-                None
-            }
-            end => self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts),
-        };
-        let Batch { counts, pulling, .. } = batch;
+        let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
+        let Batch { mut counts, pulling, .. } = batch;
+        counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         if let Some(after) = held {
             let mail = Mail::One(event);
@@ -127,41 +179,23 @@ impl<'c> Shift<'c> {
         slot: &Slot,
         desk: &mut Desk,
     ) -> (Counts, Option<Duration>) {
-        let core = self.core;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let mut pace = Pace::new();
         let mut batch =
             Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
         let mut held = None;
-        'batch: while let Some(parcel) = desk.rest.front() {
+        let n_emitted_before = self.hands.n_emitted();
+        while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
-            let events = parcel.mail.as_slice();
-            for event in events.get(desk.cursor as usize..).unwrap_or_default() {
-                if core.holds_turns() || pace.is_over(core) {
-                    break 'batch;
-                }
-                desk.cursor += 1;
-                let number = desk.n_attempts + 1;
-                let end = self.attempt(&mut batch, event, &parcel.origin, number);
-                batch.counts.emitted += self.hands.outbox.n_emitted() as u64;
-                if let TurnEnd::Done = end
-                    && number == 1
-                {
-                    self.hands.tally.handled += 1;
-                } else {
-                    let origin = &parcel.origin;
-                    held = self.settle(&mut batch, event, origin, end, &mut desk.n_attempts);
-                    if held.is_some() {
-                        desk.cursor -= 1;
-                        break 'batch;
-                    }
-                }
-                // Who awaits a reply does nothing else: it is not kept for the batch's end.
-                let outbox = &self.hands.outbox;
-                if outbox.len() >= UNPUBLISHED_MAX || outbox.has_replies() {
-                    self.publish(Posting::Midway);
+            let place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
+            match self.take_parcel(&mut batch, parcel, place, &mut pace) {
+                Parceled::Done => {}
+                Parceled::Stopped => break,
+                Parceled::Held(after) => {
+                    held = Some(after);
+                    break;
                 }
             }
             desk.cursor = 0;
@@ -173,45 +207,89 @@ impl<'c> Shift<'c> {
         }
         let Batch { mut counts, pulling, .. } = batch;
         counts.turns = pace.n_turns;
+        counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         (counts, held)
     }
 
-    /// One attempt at a turn.
-    #[inline]
-    fn attempt(
+    /// Takes turns on the events of a parcel.
+    #[inline(always)]
+    fn take_parcel(
         &mut self,
         batch: &mut Batch<'_>,
-        event: &Event,
-        origin: &Origin,
-        number: u32,
-    ) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
-        if info.time_budget.is_some() || !core.listeners.wants().is_empty() {
-            return self.attempt_watched(batch, event, origin, number);
+        parcel: &Parcel,
+        place: Place<'_>,
+        pace: &mut Pace,
+    ) -> Parceled {
+        let core = self.core;
+        self.hands.outbox.descend_from(&parcel.origin);
+        let watched = batch.slot.info.time_budget.is_some() || !core.listeners.wants().is_empty();
+        let mut cursor = *place.cursor as usize;
+        let events = parcel.mail.as_slice();
+        let mut n_plain = 0;
+        let mut special = watched || *place.n_attempts > 0;
+        let mut parceled = Parceled::Done;
+        while let Some(event) = events.get(cursor) {
+            if core.holds_turns() || pace.is_over(core) {
+                parceled = Parceled::Stopped;
+                break;
+            }
+            cursor += 1;
+            let end = if special {
+                self.attempt(batch, event, *place.n_attempts + 1)
+            } else {
+                self.seated(batch).take_turn(event, 1)
+            };
+            match end {
+                TurnEnd::Done if !special => n_plain += 1,
+                end => {
+                    let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
+                    if let Some(after) = held {
+                        cursor -= 1;
+                        parceled = Parceled::Held(after);
+                        break;
+                    }
+                    special = watched;
+                }
+            }
+            if self.hands.outbox.len() >= UNPUBLISHED_MAX {
+                self.publish(Posting::Midway);
+            }
         }
-        let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let (owner, outbox) = (&mut *batch.owner, &mut self.hands.outbox);
-        Seated { owner, name, policy, clock, outbox }.take_turn(event, origin, number)
+        self.hands.tally.handled += n_plain;
+        if !planted("double-delivery") {
+            *place.cursor = u32::try_from(cursor).expect("parcels are small");
+        }
+        parceled
+    }
+
+    #[inline(always)]
+    fn seated<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Seated<'a> {
+        let (info, outbox) = (&batch.slot.info, &mut self.hands.outbox);
+        let (name, policy) = (&info.name, &info.on_failure);
+        Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
+    }
+
+    /// One attempt at a turn.
+    fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
+        let watched = !self.core.listeners.wants().is_empty();
+        if watched || batch.slot.info.time_budget.is_some() {
+            self.attempt_watched(batch, event, number)
+        } else {
+            self.seated(batch).take_turn(event, number)
+        }
     }
 
     /// The same, for those who want to be told of it.
     #[cold]
-    fn attempt_watched(
-        &mut self,
-        batch: &mut Batch<'_>,
-        event: &Event,
-        origin: &Origin,
-        number: u32,
-    ) -> TurnEnd {
+    fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
         let (info, core) = (&batch.slot.info, self.core);
         let wants = core.listeners.wants();
         let Hands { notes, outbox, .. } = &mut *self.hands;
         notes.turn_started(wants, &info.name, event);
         let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let mut seated =
-            Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
-        let take_turn = || seated.take_turn(event, origin, number);
+        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
+        let take_turn = || seated.take_turn(event, number);
         let (end, overrun) = measured(info.time_budget, clock, take_turn);
         if let Some(overrun) = overrun {
             notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
@@ -222,7 +300,7 @@ impl<'c> Shift<'c> {
             });
         }
         let outcome = match &end {
-            TurnEnd::Done | TurnEnd::Pulls => Outcome::Succeeded,
+            TurnEnd::Done | TurnEnd::DoneAndMore => Outcome::Succeeded,
             TurnEnd::GivenUp(given_up) => Outcome::Failed {
                 error: turn::describe(&given_up.cause),
                 panicked: given_up.panicked,
@@ -257,15 +335,21 @@ impl<'c> Shift<'c> {
         loop {
             match end {
                 TurnEnd::Done => self.hands.tally.handled += 1,
-                TurnEnd::Pulls => {
+                TurnEnd::DoneAndMore => {
                     self.hands.tally.handled += 1;
-                    batch.pulling = Some(origin.descent);
+                    if self.hands.outbox.wants_pull() {
+                        batch.pulling = Some(origin.descent);
+                    }
+                    // Who awaits a reply does nothing else: it is not kept for the batch's end.
+                    if self.hands.outbox.has_replies() && !planted("reply-held") {
+                        self.publish(Posting::Midway);
+                    }
                 }
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     drop(failure);
-                    if meanwhile == Meanwhile::Pass {
+                    if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());
                         let (origin, n_attempts) = (origin.clone(), attempt - 1);
                         let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
@@ -275,8 +359,7 @@ impl<'c> Shift<'c> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
-                        end = self.attempt(batch, event, origin, attempt);
-                        batch.counts.emitted += self.hands.outbox.n_emitted() as u64;
+                        end = self.attempt(batch, event, attempt);
                         continue;
                     }
                 }

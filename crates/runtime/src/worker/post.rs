@@ -69,15 +69,26 @@ impl Shift<'_> {
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
+        let Hands { outbox, notes, .. } = &*self.hands;
+        let nothing_to_tell =
+            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
+        if nothing_to_tell && self.hands.outbox.is_empty() {
+            return;
+        }
+        let alone = posting == Posting::Last && self.has_nothing_else();
+        if !(alone && nothing_to_tell && self.hand_on()) {
+            self.publish_all(alone);
+        }
+    }
+
+    #[inline(never)]
+    fn publish_all(&mut self, alone: bool) {
         if self.hands.holding {
             return;
         }
-        if !self.hands.outbox.is_empty() {
-            let alone = posting == Posting::Last && self.has_nothing_else();
-            if alone && self.hand_on() {
-                return;
-            }
-            let hands = &mut *self.hands;
+        let hands = &mut *self.hands;
+        if !hands.outbox.is_empty() {
+            hands.n_published += hands.outbox.len() as u64;
             let gift = if alone { Some(&mut self.gift) } else { None };
             let losses = Losses { tally: &mut hands.tally, notes: &mut hands.notes };
             let newly = &mut hands.newly;
@@ -88,19 +99,23 @@ impl Shift<'_> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
-        if !self.hands.outbox.timers.is_empty() {
-            self.core.carry_out(&mut self.hands.outbox.timers);
+        if !self.hands.outbox.scopes.is_empty() {
+            self.begin_scopes();
         }
-        self.hands.notes.hand_over(&self.core.listeners);
+        let hands = &mut *self.hands;
+        if !hands.outbox.timers.is_empty() {
+            self.core.carry_out(&mut hands.outbox.timers);
+        }
+        hands.notes.hand_over(&self.core.listeners);
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
     /// there without being put anywhere.
     #[inline]
     fn hand_on(&mut self) -> bool {
-        let Hands { outbox, tally, notes, .. } = &mut *self.hands;
+        let outbox = &mut self.hands.outbox;
         let Some(to) = outbox.log.sole_recipient_of_one() else { return false };
-        if outbox.has_replies() || !outbox.timers.is_empty() || !notes.is_empty() {
+        if outbox.has_replies() {
             return false;
         }
         let slot = &self.core.slots()[to as usize];
@@ -108,6 +123,8 @@ impl Shift<'_> {
             return false;
         }
         let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        self.hands.n_published += 1;
+        let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
         if let Some((event, origin)) = &single {
             tally.accepted += 1;
@@ -126,6 +143,7 @@ impl Shift<'_> {
         // In the first band nobody goes before; in others somebody might.
         self.hands.newly.is_empty()
             && self.gift.is_none()
+            && !self.hands.holding
             && self.hands.streak < STREAK_MAX
             && !self.core.has_takeable()
             && shards.has_one_band()

@@ -128,8 +128,10 @@ fn pipeline(inputs: &Inputs, out: &Path, workers: usize) -> anyhow::Result<Pipel
         .processor(sizes.named("read sizes"))
         .processor(Join::default().named("join"))
         .processor(Resolve::for_walkers(workers).named("resolve"))
-        .processors(walks)
+        // Before the walkers: an event reaches its hearers in this order, so that what a walker
+        // makes of the graph comes to the tally after the graph itself.
         .processor(Tally::default().named("tally"))
+        .processors(walks)
         .processor(closures.named("write closures"))
         .processor(sections.named("write sections"))
         .strict()

@@ -1,0 +1,163 @@
+//! Owns what is done about scopes apart from their tasks' turns: they begin, are posted to from
+//! outside, are stopped, end, are given up.
+//!
+//! Who does something from outside counts as running meanwhile, so that nobody takes the run for
+//! quiet before the jobs that come of it are where workers look.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use selvedge_event::{Canceller, Fact, Wants};
+
+use super::Core;
+use crate::alarms::Alarm;
+use crate::origin::Origin;
+use crate::ready::{Errand, Job};
+use crate::scope::{Body, Cell, Scope, ScopeError, ScopeOptions, ScopeReport, Stop, Tasks};
+
+impl Core {
+    /// Opens a scope for a thread outside.
+    pub(crate) fn open_scope(
+        self: &Arc<Core>,
+        options: ScopeOptions,
+        tasks: Box<dyn Tasks>,
+    ) -> Result<Scope, ScopeError> {
+        options.check()?;
+        if self.scopes.is_full() {
+            let limit = self.scopes.scopes_max;
+            return Err(ScopeError::TooMany { name: options.name, limit });
+        }
+        let mut sched = self.lock();
+        let is_closed = sched.stopping.is_some() || sched.over || self.is_halted();
+        if is_closed || !self.has_begun() {
+            return Err(ScopeError::Closed { name: options.name });
+        }
+        sched.n_open += 1;
+        drop(sched);
+        let cell = Arc::new(Cell::new(options, tasks, Origin::outside()));
+        cell.hand_out();
+        let number = self.begin_scope(&cell);
+        self.listeners.tell(Fact::ScopeStarted { scope: number });
+        let scope = Scope::new(self, cell);
+        // Whoever stopped or halted the run in between has not seen the scope.
+        if self.is_halted() {
+            self.abandon_scopes();
+        } else if self.lock().stopping.is_some() {
+            self.close_scopes();
+        }
+        Ok(scope)
+    }
+
+    /// Gives a scope its place and its number.
+    pub(crate) fn begin_scope(&self, cell: &Arc<Cell>) -> u64 {
+        let band = u16::try_from(self.band_of(cell.priority)).unwrap_or(u16::MAX);
+        self.scopes.insert(cell, band).number
+    }
+
+    /// Posts to a scope; `false` if it takes nothing more.
+    pub(crate) fn post_from_outside(&self, cell: &Cell, tasks: Range<u32>) -> bool {
+        self.enter();
+        let mut errands = Vec::new();
+        let is_accepted = cell.post_from_outside(tasks, &mut errands);
+        let place = cell.place();
+        self.exit(errands.into_iter().map(|errand| place.job(errand)));
+        is_accepted
+    }
+
+    /// A handle on a scope is gone.
+    pub(crate) fn close_scope(&self, cell: &Cell) {
+        self.enter();
+        let ends = cell.close_one().then(|| cell.place().job(Errand::End));
+        self.exit(ends.into_iter());
+        self.close_one();
+    }
+
+    /// Takes nothing more for scopes from outside.
+    pub(crate) fn close_scopes(&self) {
+        self.enter();
+        let all = self.scopes.all();
+        let ends: Vec<Job> = all
+            .iter()
+            .filter(|cell| cell.close())
+            .map(|cell| cell.place().job(Errand::End))
+            .collect();
+        self.exit(ends.into_iter());
+    }
+
+    /// Stops a scope from outside.
+    pub(crate) fn cancel_scope(&self, cell: &Arc<Cell>, why: Stop) {
+        self.enter();
+        let mut jobs = Vec::new();
+        self.stop_scope(cell, why, &mut jobs);
+        self.exit(jobs.into_iter());
+    }
+
+    /// Lets no further task of a scope start, nor of its descendants. The caller counts as running
+    /// and sees to the jobs.
+    pub(crate) fn stop_scope(&self, cell: &Arc<Cell>, why: Stop, jobs: &mut Vec<Job>) {
+        let mut to_stop = vec![(Arc::clone(cell), why)];
+        while let Some((cell, why)) = to_stop.pop() {
+            let Some(stopped) = cell.stop(why) else { continue };
+            let by_parent = |child| (child, Stop::Cancelled(Canceller::Parent));
+            to_stop.extend(stopped.children.into_iter().map(by_parent));
+            if stopped.hasten {
+                self.hasten_attempts(&cell);
+            }
+            if stopped.ends {
+                jobs.push(cell.place().job(Errand::End));
+            }
+        }
+    }
+
+    /// Lets the tasks of a scope that wait for their next attempt wait no longer.
+    pub(crate) fn hasten_attempts(&self, cell: &Cell) {
+        let wanted = cell.place().scope;
+        self.hasten_alarms(|alarm| match alarm {
+            Alarm::Attempt(Job::Scope { scope, .. }) => *scope == wanted,
+            _ => false,
+        });
+    }
+
+    /// Notes how a scope ended. What its turns needed is dropped, before who waits is told.
+    pub(crate) fn end_scope(
+        &self,
+        cell: &Arc<Cell>,
+        report: ScopeReport,
+        body: Arc<Body>,
+        jobs: &mut Vec<Job>,
+    ) {
+        let number = report.number;
+        let Some(mut remains) = cell.settle(report) else { return };
+        self.scopes.remove(cell);
+        let parent = remains.parent.take();
+        drop(body);
+        drop(remains);
+        if let Some(parent) = parent {
+            parent.forget_child(number);
+            if parent.release(1) {
+                jobs.push(parent.place().job(Errand::End));
+            }
+        }
+    }
+
+    /// Gives up all scopes, since no further turn starts.
+    pub(super) fn abandon_scopes(&self) {
+        let wanted = self.listeners.wants().contains(Wants::TASKS);
+        self.scopes.abandon(|report| {
+            if wanted {
+                let outcome = report.outcome.describe();
+                self.listeners.tell(Fact::ScopeEnded { scope: report.number, outcome });
+            }
+        });
+    }
+
+    /// The caller, which has entered, has nothing in hand any more but these.
+    fn exit(&self, jobs: impl Iterator<Item = Job>) {
+        let mut sched = self.lock();
+        for job in jobs {
+            sched.ready.push(job, self.band(job));
+        }
+        self.publish_takeable(&mut sched);
+        self.leave(&mut sched);
+    }
+}

@@ -1,0 +1,248 @@
+//! Owns `TaskContext`: what a task's turn may do, and what it posts until it has succeeded.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use selvedge_event::{IntoEvent, Text};
+
+use super::cell::Cell;
+use super::{ScopeDraft, ScopeError, ScopeOptions, ScopeReport, Tasks};
+use crate::context::Context;
+use crate::core::Core;
+use crate::processor::Result;
+use crate::ready::Errand;
+use crate::timer_log::TimerHandle;
+use crate::turn::{Attempted, Failed};
+
+/// What the current task posts.
+#[derive(Debug, Default)]
+pub(crate) struct Posts {
+    pub(crate) own: Vec<u32>,
+    pub(crate) own_ranges: Vec<Range<u32>>,
+    pub(crate) to_parent: Vec<Range<u32>>,
+    pub(crate) cancels: bool,
+    /// Where a scope's gate puts what comes of it; empty in between.
+    pub(crate) errands: Vec<Errand>,
+    refusal: Option<Refusal>,
+}
+
+/// Why a task may not post what it wants to.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Over,
+    Full(u64),
+    NoParent,
+}
+
+impl Refusal {
+    fn explain(self, name: &Text) -> anyhow::Error {
+        match self {
+            Refusal::Over => anyhow!(
+                "the last turn of scope `{name}` posted to it, and it is over: post to the parent, \
+                 or open another scope"
+            ),
+            Refusal::Full(limit) => anyhow!(
+                "more than {limit} tasks of scope `{name}` are outstanding: post ranges, post \
+                 later, or raise `ScopeOptions::tasks_max`"
+            ),
+            Refusal::NoParent => anyhow!(
+                "scope `{name}` has no parent to post to: only a scope that a task opens has one"
+            ),
+        }
+    }
+}
+
+impl Posts {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.own.is_empty()
+            && self.own_ranges.is_empty()
+            && self.to_parent.is_empty()
+            && !self.cancels
+    }
+
+    fn clear(&mut self) {
+        self.own.clear();
+        self.own_ranges.clear();
+        self.to_parent.clear();
+        self.cancels = false;
+        self.refusal = None;
+    }
+
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refusal.get_or_insert(refusal);
+    }
+}
+
+/// An attempt at a task's turn, or the last turn of a scope.
+pub(crate) struct TaskTurn<'a> {
+    pub(crate) tasks: &'a dyn Tasks,
+    pub(crate) call: Call<'a>,
+    pub(crate) cell: &'a Cell,
+    pub(crate) core: &'a Core,
+    pub(crate) posts: &'a mut Posts,
+}
+
+/// What is called.
+#[derive(Clone, Copy)]
+pub(crate) enum Call<'a> {
+    Turn(u32),
+    Ended(&'a ScopeReport),
+}
+
+impl Attempted for TaskTurn<'_> {
+    type Done = ();
+
+    #[inline]
+    fn run(&mut self, cx: &mut Context<'_>) -> Result {
+        let is_last = matches!(self.call, Call::Ended(_));
+        let (cell, core, posts) = (self.cell, self.core, &mut *self.posts);
+        let mut cx = TaskContext { cx: cx.reborrow(), cell, core, posts, is_last };
+        match self.call {
+            Call::Turn(index) => self.tasks.turn(&mut cx, index)?,
+            Call::Ended(report) => self.tasks.ended(&mut cx, report)?,
+        }
+        match self.posts.refusal {
+            None => Ok(()),
+            Some(refusal) => Err(refusal.explain(&self.cell.name)),
+        }
+    }
+
+    fn restore(&mut self, _: Failed) -> bool {
+        self.posts.clear();
+        true
+    }
+}
+
+/// What a task's turn may do. Lives for one attempt, on the thread that makes it.
+///
+/// What is emitted, posted, opened and set with it takes effect when the turn succeeds, and not
+/// otherwise.
+pub struct TaskContext<'a> {
+    cx: Context<'a>,
+    cell: &'a Cell,
+    core: &'a Core,
+    posts: &'a mut Posts,
+    is_last: bool,
+}
+
+impl TaskContext<'_> {
+    /// Posts another task of the same scope.
+    #[inline]
+    pub fn post(&mut self, index: u32) {
+        let n = self.posts.own.len() as u64;
+        if self.is_last {
+            self.posts.refuse(Refusal::Over);
+        } else if self.cell.n_pending() + n >= self.cell.tasks_max {
+            self.posts.refuse(Refusal::Full(self.cell.tasks_max));
+        } else {
+            self.posts.own.push(index);
+        }
+    }
+
+    /// Posts a task of the same scope for every number of a range. They start in order, as there is
+    /// room for them: memory does not depend on how many there are.
+    pub fn post_range(&mut self, range: Range<u32>) {
+        match self.is_last {
+            true => self.posts.refuse(Refusal::Over),
+            false => self.posts.own_ranges.push(range),
+        }
+    }
+
+    /// Posts a task of the scope whose task opened this one: a scope that stands for a task of
+    /// another goes on there with what comes next. Without a parent the turn fails.
+    pub fn post_to_parent(&mut self, index: u32) {
+        if self.cell.parent().is_none() {
+            self.posts.refuse(Refusal::NoParent);
+        } else {
+            self.posts.to_parent.push(index..index.saturating_add(1));
+        }
+    }
+
+    /// Opens a scope within this one. It begins when this turn has succeeded; this scope ends after
+    /// it, and cancels it when it is stopped itself. How the child ends is told by its
+    /// [`Tasks::ended`] alone: a failure of it fails nothing else.
+    ///
+    /// In the last turn of a scope, what is opened is a child of that scope's parent.
+    ///
+    /// # Errors
+    ///
+    /// [`ScopeError`], when the options can't work or too many scopes are open.
+    pub fn scope(
+        &mut self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+    ) -> Result<ScopeDraft<'_>, ScopeError> {
+        self.cx.scope(options, tasks)
+    }
+
+    /// Cancels this scope, when the turn has succeeded: what was looked for is found.
+    pub fn cancel_scope(&mut self) {
+        self.posts.cancels = true;
+    }
+
+    /// Whether the scope starts no further task, or the run no further turn: what this turn does is
+    /// not needed any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cell.is_stopped() || self.core.is_halted()
+    }
+
+    /// The scope's name.
+    #[must_use]
+    pub fn scope_name(&self) -> &Text {
+        &self.cell.name
+    }
+
+    /// The scope's number in the run, by which listeners are told of it.
+    #[must_use]
+    pub fn scope_number(&self) -> u64 {
+        self.cell.place().number
+    }
+
+    /// Emits an event to all processors that hear it. See [`Context::emit`].
+    pub fn emit(&mut self, event: impl IntoEvent) {
+        self.cx.emit(event);
+    }
+
+    /// Answers the question that the turn that opened the scope was asked. See [`Context::reply`].
+    pub fn reply(&mut self, event: impl IntoEvent) {
+        self.cx.reply(event);
+    }
+
+    /// Whether somebody awaits a reply.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.cx.is_asked()
+    }
+
+    /// Emits an event after `delay`. See [`Context::emit_after`].
+    pub fn emit_after(&mut self, delay: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.cx.emit_after(delay, event)
+    }
+
+    /// Emits an event every `period`. See [`Context::emit_every`].
+    pub fn emit_every(&mut self, period: Duration, event: impl IntoEvent) -> TimerHandle {
+        self.cx.emit_every(period, event)
+    }
+
+    /// Cancels a timer. See [`Context::cancel`].
+    pub fn cancel(&mut self, timer: TimerHandle) {
+        self.cx.cancel(timer);
+    }
+
+    /// Which attempt at this turn this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.cx.attempt()
+    }
+}
+
+impl fmt::Debug for TaskContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext").field("scope", &self.cell.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,374 @@
+//! Owns what a worker does for scopes: the turns of tasks, what they post, the last turn.
+//!
+//! A worker that goes from task to task of one scope keeps a tab: what it has done counts there
+//! first, and the scope's own counts are brought up to date when it leaves. As long as the tab is
+//! there it holds a unit at least, so the scope is not over.
+
+use std::sync::Arc;
+
+use selvedge_event::{Fact, Name, Outcome, Text, Topic, Wants};
+
+use super::post::Posting;
+use super::{Hands, Shift};
+use crate::alarms::Alarm;
+use crate::attempts::Verdict;
+use crate::budget::measured;
+use crate::ready::{Errand, Newly, ScopeIdx};
+use crate::scope::{
+    Body, Call, Cell, Counts, Draft, Place, ScopeOutcome, ScopeReport, Stop, TaskTurn,
+};
+use crate::spans;
+use crate::turn::{self, Seat, TurnFailure};
+
+/// The scope of which a worker takes tasks.
+pub(super) struct Tab {
+    cell: Arc<Cell>,
+    body: Arc<Body>,
+    place: Place,
+    counts: Counts,
+    /// Units to be taken off what is outstanding.
+    debt: u64,
+}
+
+impl Tab {
+    /// Counts the current task's posts as outstanding, out of the debt as far as that goes; a unit
+    /// of it stays.
+    #[inline]
+    fn lend(&mut self, n: u64) {
+        self.counts.posted += n;
+        if self.debt > n {
+            self.debt -= n;
+        } else {
+            self.cell.add(n + 1 - self.debt);
+            self.debt = 1;
+        }
+    }
+}
+
+/// Whether a task has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Ended,
+    Waits,
+}
+
+impl Shift<'_> {
+    /// Does something for a scope.
+    #[inline]
+    pub(super) fn run_errand(&mut self, scope: ScopeIdx, errand: Errand) {
+        if errand == Errand::End {
+            return self.end_scope(scope);
+        }
+        if !self.sit_down(scope) {
+            return;
+        }
+        let Some(tab) = &mut self.hands.tab else { return };
+        match errand {
+            Errand::Task(index) => self.take_task(index, 1),
+            Errand::Again(ticket) => {
+                let (index, attempt) = tab.cell.redeem(ticket);
+                self.take_task(index, attempt);
+            }
+            Errand::Admit => {
+                let errands = &mut self.hands.posts.errands;
+                let more = tab.cell.admit(errands);
+                tab.debt += u64::from(!more);
+                let (place, debt) = (tab.place, tab.debt);
+                self.hands.newly.extend(errands.drain(..).map(|e| Newly::Ready(place.job(e))));
+                if debt == 0 {
+                    self.leave_scope();
+                }
+            }
+            Errand::End => {}
+        }
+    }
+
+    /// Opens a tab for a scope; `false` if it is over, since the run has ended.
+    #[inline]
+    fn sit_down(&mut self, scope: ScopeIdx) -> bool {
+        if self.hands.tab.as_ref().is_some_and(|tab| tab.place.scope == scope) {
+            return true;
+        }
+        self.leave_scope();
+        let found = self.core.scopes.find(scope);
+        let found = found.and_then(|cell| Some((cell.body()?, cell)));
+        let Some((body, cell)) = found else {
+            assert!(self.core.is_halted(), "a job is left of scope {scope}, which is over");
+            return false;
+        };
+        let place = cell.place();
+        self.hands.tab = Some(Tab { cell, body, place, counts: Counts::default(), debt: 0 });
+        true
+    }
+
+    /// Settles the tab, if there is one.
+    #[inline]
+    pub(super) fn leave_scope(&mut self) {
+        if let Some(tab) = self.hands.tab.take() {
+            self.settle_tab(tab);
+        }
+    }
+
+    fn settle_tab(&mut self, tab: Tab) {
+        let Tab { cell, body, place, counts, debt } = tab;
+        if body.origin.question.is_some() {
+            self.hands.outbox.log.forget_question();
+        }
+        // Before the units are taken off: who ends the scope may drop it.
+        drop(body);
+        cell.count(&counts);
+        if cell.release(debt) {
+            self.hands.newly.push(Newly::Ready(place.job(Errand::End)));
+        }
+    }
+
+    /// Takes the turn of a task, from this attempt on.
+    fn take_task(&mut self, index: u32, mut attempt: u32) {
+        let task = loop {
+            let Some(tab) = &mut self.hands.tab else { return };
+            if tab.cell.is_stopped() {
+                tab.counts.cancelled += 1;
+                break Task::Ended;
+            }
+            match self.attempt_task(index, attempt) {
+                Ok(()) => {
+                    let Some(tab) = &mut self.hands.tab else { return };
+                    tab.counts.done += 1;
+                    break Task::Ended;
+                }
+                Err(failure) => match self.judge(index, attempt, failure) {
+                    Ok(ended) => break ended,
+                    Err(next) => attempt = next,
+                },
+            }
+        };
+        match task {
+            Task::Ended => self.finish_task(),
+            // Its unit goes on without the tab.
+            Task::Waits => self.leave_scope(),
+        }
+    }
+
+    /// One attempt at a task.
+    #[inline]
+    fn attempt_task(&mut self, index: u32, attempt: u32) -> Result<(), TurnFailure> {
+        let core = self.core;
+        let wants = core.listeners.wants();
+        let Hands { outbox, posts, tab, notes, .. } = &mut *self.hands;
+        let Some(Tab { cell, body, place, .. }) = tab.as_ref() else { return Ok(()) };
+        let name = &cell.name;
+        let _span = spans::task(name, index, attempt);
+        let mut turn = TaskTurn { tasks: &*body.tasks, call: Call::Turn(index), cell, core, posts };
+        let seat = Seat { name, room: 0, attempt };
+        outbox.descend_from(&body.origin);
+        let run = || turn::attempt(&mut turn, outbox, seat);
+        let (result, overrun) = measured(body.time_budget, &core.clock, run);
+        if wants.is_empty() {
+            return result;
+        }
+        if let Some(overrun) = overrun {
+            notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
+                processor: name.clone(),
+                topic: topic(name, index),
+                budget: overrun.budget,
+                elapsed: overrun.elapsed,
+            });
+        }
+        if result.is_ok() {
+            notes.emitted(wants, name, outbox.current_turn());
+            let scope = place.number;
+            notes.note(wants, Wants::TASKS, || finished(scope, index, Outcome::Succeeded, attempt));
+        }
+        result
+    }
+
+    /// Does what the scope's policy says about an attempt that failed; the next one's number, if
+    /// that is to be made at once.
+    #[cold]
+    fn judge(&mut self, index: u32, attempt: u32, failure: TurnFailure) -> Result<Task, u32> {
+        let (core, wants) = (self.core, self.core.listeners.wants());
+        let Hands { tab, notes, newly, .. } = &mut *self.hands;
+        let Some(Tab { cell, body, place, counts, .. }) = tab.as_mut() else {
+            return Ok(Task::Waits);
+        };
+        let TurnFailure { cause, panicked, .. } = failure;
+        let worthwhile = turn::is_worthwhile(&body.policy, &cause);
+        let verdict = cell.judge(&body.policy, attempt, worthwhile, core.clock.now());
+        if let Verdict::Again { attempt: next, after, .. } = verdict {
+            notes.note(wants, Wants::FAILURES, || Fact::Retrying {
+                processor: cell.name.clone(),
+                topic: topic(&cell.name, index),
+                attempt,
+                error: turn::describe(&cause),
+                delay: after,
+            });
+            if after.is_zero() {
+                return Err(next);
+            }
+            let ticket = cell.wait_for_attempt(index, next);
+            core.arm(after, Alarm::Attempt(place.job(Errand::Again(ticket))));
+            if cell.is_stopped() {
+                // Whoever stopped it may have come too early to find the timer.
+                core.hasten_attempts(cell);
+            }
+            return Ok(Task::Waits);
+        }
+        let outcome = || Outcome::Failed { error: turn::describe(&cause), panicked };
+        let scope = place.number;
+        notes.note(wants, Wants::TASKS, || finished(scope, index, outcome(), attempt));
+        counts.dead += 1;
+        if verdict != Verdict::Dead {
+            let cause = match attempt {
+                1 => cause,
+                n => cause.context(format!("gave up after {n} attempts")),
+            };
+            let why = Stop::Failed { index, cause: Arc::new(cause), panicked };
+            let mut jobs = Vec::new();
+            core.stop_scope(cell, why, &mut jobs);
+            newly.extend(jobs.into_iter().map(Newly::Ready));
+        }
+        Ok(Task::Ended)
+    }
+
+    /// The current task has come to its end: what it did takes effect.
+    #[inline]
+    fn finish_task(&mut self) {
+        let Hands { outbox, posts, tab, notes, newly, .. } = &mut *self.hands;
+        let Some(tab) = tab else { return };
+        tab.debt += 1;
+        let place = tab.place;
+        if !tab.cell.has_cap && posts.own_ranges.is_empty() {
+            if !posts.own.is_empty() {
+                tab.lend(posts.own.len() as u64);
+                let errands = posts.own.drain(..).map(Errand::Task);
+                newly.extend(errands.map(|errand| Newly::Ready(place.job(errand))));
+            }
+        } else {
+            let own = posts.own.drain(..).map(|index| index..index.saturating_add(1));
+            let ranges = own.chain(posts.own_ranges.drain(..));
+            let errands = &mut posts.errands;
+            if tab.cell.has_cap {
+                tab.cell.finish_capped(ranges, errands);
+            } else {
+                ranges.for_each(|range| tab.cell.post(range, errands));
+            }
+            newly.extend(errands.drain(..).map(|errand| Newly::Ready(place.job(errand))));
+        }
+        if !posts.is_empty() {
+            let (cell, parent) = (Arc::clone(&tab.cell), tab.cell.parent());
+            self.carry_out_posts(&cell, parent.as_ref());
+        } else if outbox.is_empty() && outbox.timers.is_empty() && outbox.scopes.is_empty() {
+            notes.hand_over(&self.core.listeners);
+            return;
+        }
+        self.publish(Posting::Midway);
+    }
+
+    /// Does what a turn wished for beyond its own scope's tasks.
+    #[cold]
+    fn carry_out_posts(&mut self, cell: &Arc<Cell>, parent: Option<&Arc<Cell>>) {
+        let Hands { posts, newly, .. } = &mut *self.hands;
+        if let Some(parent) = parent {
+            let mut errands = Vec::new();
+            posts.to_parent.drain(..).for_each(|range| parent.post(range, &mut errands));
+            let place = parent.place();
+            newly.extend(errands.into_iter().map(|errand| Newly::Ready(place.job(errand))));
+        }
+        if std::mem::take(&mut posts.cancels) {
+            let mut jobs = Vec::new();
+            let why = Stop::Cancelled(selvedge_event::Canceller::User);
+            self.core.stop_scope(cell, why, &mut jobs);
+            newly.extend(jobs.into_iter().map(Newly::Ready));
+        }
+    }
+
+    /// Begins the scopes that turns have opened; in a task they are children of its scope.
+    #[cold]
+    pub(super) fn begin_scopes(&mut self) {
+        let parent = self.hands.tab.as_ref().map(|tab| Arc::clone(&tab.cell));
+        self.begin_children(parent.as_ref());
+    }
+
+    fn begin_children(&mut self, parent: Option<&Arc<Cell>>) {
+        let core = self.core;
+        let mut jobs = Vec::new();
+        for mut draft in self.hands.outbox.scopes.take() {
+            let Draft { cell, posts } = &mut draft;
+            let scope = core.begin_scope(cell);
+            let wants = core.listeners.wants();
+            self.hands.notes.note(wants, Wants::TASKS, || Fact::ScopeStarted { scope });
+            if parent.is_some_and(|parent| cell.descend_from(parent)) {
+                let why = Stop::Cancelled(selvedge_event::Canceller::Parent);
+                core.stop_scope(cell, why, &mut jobs);
+            }
+            let (place, mut errands) = (cell.place(), Vec::new());
+            posts.drain(..).for_each(|range| cell.post(range, &mut errands));
+            jobs.extend(errands.into_iter().map(|errand| place.job(errand)));
+            if cell.release(1) {
+                jobs.push(place.job(Errand::End));
+            }
+        }
+        self.hands.newly.extend(jobs.into_iter().map(Newly::Ready));
+    }
+
+    /// Takes the last turn of a scope.
+    fn end_scope(&mut self, scope: ScopeIdx) {
+        self.leave_scope();
+        let core = self.core;
+        let found = core.scopes.find(scope);
+        let found = found.and_then(|cell| Some((cell.begin_end()?, cell)));
+        let Some(((mut report, body), cell)) = found else {
+            assert!(core.is_halted(), "scope {scope} ends twice");
+            return;
+        };
+        if let Err(failure) = self.last_turn(&cell, &body, &report)
+            && report.outcome.is_success()
+        {
+            let TurnFailure { cause, panicked, .. } = failure;
+            let cause = Arc::new(cause);
+            report.outcome = ScopeOutcome::Failed { index: None, cause, panicked };
+        }
+        let parent = cell.parent();
+        if !self.hands.posts.is_empty() {
+            self.carry_out_posts(&cell, parent.as_ref());
+        }
+        self.begin_children(parent.as_ref());
+        let wants = core.listeners.wants();
+        self.hands.notes.note(wants, Wants::TASKS, || {
+            let outcome = report.outcome.describe();
+            Fact::ScopeEnded { scope: report.number, outcome }
+        });
+        self.publish(Posting::Midway);
+        self.hands.outbox.log.forget_question();
+        let mut jobs = Vec::new();
+        core.end_scope(&cell, report, body, &mut jobs);
+        self.hands.newly.extend(jobs.into_iter().map(Newly::Ready));
+    }
+
+    fn last_turn(
+        &mut self,
+        cell: &Cell,
+        body: &Body,
+        report: &ScopeReport,
+    ) -> Result<(), TurnFailure> {
+        let core = self.core;
+        let Hands { outbox, posts, notes, .. } = &mut *self.hands;
+        let call = Call::Ended(report);
+        let mut turn = TaskTurn { tasks: &*body.tasks, call, cell, core, posts };
+        let seat = Seat { name: &cell.name, room: 0, attempt: 1 };
+        outbox.descend_from(&body.origin);
+        turn::attempt(&mut turn, outbox, seat)?;
+        notes.emitted(core.listeners.wants(), &cell.name, outbox.current_turn());
+        Ok(())
+    }
+}
+
+fn finished(scope: u64, index: u32, outcome: Outcome, attempt: u32) -> Fact {
+    Fact::TaskFinished { scope, index: index as usize, outcome, attempt }
+}
+
+/// A task, where listeners are told of turns.
+fn topic(name: &Text, index: u32) -> Topic {
+    let name = Name::from(name.as_str());
+    Topic { kind: "selvedge::Task".into(), name, key: Some(index.into()) }
+}
