@@ -15,9 +15,11 @@ macro_rules! pages {
 
 pages! {
     readme => "README.md",
+    control => "docs/book/control.md",
     events => "docs/book/events.md",
     failures => "docs/book/failures.md",
     files => "docs/book/files.md",
+    limits => "docs/book/limits.md",
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
     scopes => "docs/book/scopes.md",

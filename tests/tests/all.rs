@@ -4,8 +4,12 @@
 
 mod bigfile;
 mod bounds;
+mod capacities;
+mod concurrency;
+mod control;
 mod errors;
 mod failure;
+mod fairness;
 mod feeding;
 mod hostile;
 mod jsonl;
@@ -13,6 +17,7 @@ mod lifecycle;
 mod macros;
 mod observers;
 mod policies;
+mod replay;
 mod routing;
 mod scenarios;
 mod scopes;

@@ -5,15 +5,19 @@
 //! of a worker that counts as running, so there is nothing else to look at; the counts of
 //! deliveries are asserted to agree.
 
+mod control;
+mod gates;
 mod sched;
 mod scoping;
 mod slot;
 mod timing;
+mod tuned;
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::{Ending, IntoEvent};
+use selvedge_event::{Ending, Event, IntoEvent, Text};
 use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::signal::Signal;
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
@@ -21,28 +25,37 @@ use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::lanes::{Capacity, Lane, WhenFull};
+use crate::limiter::Gate;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::planted::planted;
+use crate::ready::OwnerIdx;
+use crate::replay::Addresses;
 use crate::report::DeadLetter;
 use crate::routes::RouteTable;
 use crate::scope::Table;
 use crate::shards::Shards;
+use control::Hold;
+use tuned::Tuned;
 
 pub(crate) use sched::{Assignment, Looked, Sched, Seat, Until};
-pub(crate) use slot::{Counts, Info, Slot};
+pub(crate) use slot::{Counts, Info, Slot, Special};
 
 /// How many lanes outside threads share.
 pub(crate) const N_LANES: u32 = 16;
 
 /// What the threads and handles of one pipeline share.
 pub(crate) struct Core {
+    /// As the pipeline was built; those that can change are in `tuned`.
     pub(crate) limits: Limits,
+    pub(crate) tuned: Tuned,
     pub(crate) clock: Clock,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) listeners: Listeners,
+    /// Guards whom dead letters can go back to. Taken with nothing else inside.
+    pub(crate) addresses: Mutex<Addresses>,
     /// Shared with turns, which open some.
     pub(crate) scopes: Table,
     /// Whether turns are timed.
@@ -73,16 +86,19 @@ pub(crate) struct Core {
     /// When the next timer is due, in nanoseconds of the run's clock. Written under the lock;
     /// Relaxed, as `n_takeable`.
     next_alarm: AtomicU64,
+    /// What keeps further turns from starting.
+    hold: Hold,
+    /// What the first failure says.
+    failure_text: OnceLock<String>,
     /// Nothing more is taken from outside: a hint for who doesn't ask a lane.
     closed: AtomicBool,
-    /// No further turn starts. Read between turns: Relaxed, a turn more does no harm.
-    halted: AtomicBool,
 }
 
 /// What is fixed once the run begins.
 struct Wired {
     slots: Box<[Slot]>,
     shards: Shards,
+    gates: Box<[Gate]>,
     /// Those of the bands, in order.
     priorities: Vec<i32>,
 }
@@ -99,11 +115,13 @@ impl Core {
         let lanes = (0..N_LANES).map(lane).collect();
         let scopes = Table::new(limits.scopes_max);
         Core {
+            tuned: Tuned::new(&limits),
             limits,
             scopes,
             clock,
             lanes,
             listeners,
+            addresses: Mutex::default(),
             timed,
             n_submitters: AtomicUsize::new(0),
             signal: OnceLock::new(),
@@ -115,25 +133,30 @@ impl Core {
             n_takeable: AtomicUsize::new(0),
             n_sleepers: AtomicUsize::new(0),
             next_alarm: AtomicU64::new(u64::MAX),
+            hold: Hold::default(),
+            failure_text: OnceLock::new(),
             closed: AtomicBool::new(false),
-            halted: AtomicBool::new(false),
         }
     }
 
     /// Freezes the wiring: the run begins. `n_seats` are the threads that may take turns or post.
+    /// `concurrency` are the keys under which turns in flight are limited.
     pub(crate) fn install(
         &self,
         slots: Box<[Slot]>,
         priorities: Vec<i32>,
         n_workers: usize,
         n_seats: usize,
+        concurrency: Vec<(Text, NonZeroUsize)>,
     ) {
         let n_bands = slots.iter().map(|slot| slot.band + 1).max().unwrap_or(1);
         let mut sched = self.sched.lock();
         sched.ready.set_bands(n_bands);
         sched.idle_times = vec![Duration::ZERO; n_workers];
         drop(sched);
-        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), priorities };
+        let gate = |(key, cap)| Gate::new(key, cap, n_bands);
+        let gates = concurrency.into_iter().map(gate).collect();
+        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), gates, priorities };
         assert!(self.wired.set(wired).is_ok(), "a pipeline runs once");
     }
 
@@ -165,12 +188,6 @@ impl Core {
         self.sched.lock()
     }
 
-    /// Whether turns have ceased.
-    #[inline]
-    pub(crate) fn is_halted(&self) -> bool {
-        self.halted.load(Ordering::Relaxed)
-    }
-
     /// Whether the run takes nothing more from outside.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
@@ -198,7 +215,7 @@ impl Core {
         lane: u32,
         source: E,
         origin: &Origin,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
         let schedule = || self.schedule_lane(lane);
@@ -209,6 +226,20 @@ impl Core {
             return lane.submit(event, origin, capacity, when_full, schedule);
         }
         lane.submit(source, origin, capacity, when_full, schedule)
+    }
+
+    /// Puts an event into a lane that one processor is to hear, and nobody else.
+    #[cold]
+    pub(crate) fn submit_to(
+        &self,
+        to: OwnerIdx,
+        lane: u32,
+        event: Event,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+    ) -> Result<usize, SubmitError> {
+        let schedule = || self.schedule_lane(lane);
+        self.lanes[lane as usize].submit_to(to, event, capacity, when_full, schedule)
     }
 
     /// Makes a lane's content known to the workers. Called under the lane's lock.
@@ -248,6 +279,8 @@ impl Core {
         self.end(ending);
         // One may have been opened in between.
         self.close_scopes();
+        // What was accepted can't be handled during a pause.
+        self.resume();
     }
 
     /// Notes how the run ends, unless that is known, and says it. Timers end too.
@@ -272,7 +305,8 @@ impl Core {
 
     /// No further turn starts, and nobody waits for those under way.
     pub(crate) fn abort(&self) {
-        self.end_at_once(|sched| sched.aborted = true);
+        // Whatever keeps a run aborts it on leaving, over or not.
+        self.end_at_once(|sched| sched.aborted |= !sched.over);
     }
 
     /// A worker is lost to a panic outside of any turn.
@@ -294,11 +328,14 @@ impl Core {
 
     /// The run fails, unless it has already.
     pub(crate) fn fail(&self, failure: Failure) {
+        // The user's error is shown, so not under the lock.
+        let text = failure.describe(self);
         let mut sched = self.sched.lock();
         let late = match sched.failure {
             Some(_) => Some(failure),
             None => {
                 sched.failure = Some(failure);
+                let _ = self.failure_text.set(text);
                 None
             }
         };
@@ -310,8 +347,13 @@ impl Core {
 
     /// Keeps a dead letter, if there is room for it.
     pub(crate) fn keep(&self, letter: DeadLetter) {
+        // What an event weighs is the user's code: it is asked under no lock.
+        let bytes = letter.event.as_ref().map_or(0, Event::bytes) + letter.error.len();
         let mut sched = self.sched.lock();
-        if sched.dead_letters.len() < self.limits.dead_letters_max {
+        let total = sched.dead_letter_bytes.saturating_add(bytes);
+        let fits = total <= self.tuned.dead_letters_bytes_max();
+        if fits && sched.dead_letters.len() < self.tuned.dead_letters_max() {
+            sched.dead_letter_bytes = total;
             sched.dead_letters.push(letter);
         } else {
             drop(sched);
@@ -337,6 +379,14 @@ impl Core {
         slot.take_processor()
     }
 
+    /// Processors that a worker has in hand.
+    pub(crate) fn names_in_hand(&self) -> Vec<Text> {
+        // Whoever gives mailboxes up has them in hand for a moment too.
+        let _turn = self.giving_up.lock();
+        let in_hand = self.slots().iter().filter(|slot| slot.is_in_hand());
+        in_hand.map(|slot| slot.info.name.clone()).collect()
+    }
+
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
         for slot in self.slots() {
@@ -350,7 +400,7 @@ impl Core {
 
     /// Called under the lock, so that nobody decides to wait in between.
     fn halt(&self) {
-        self.halted.store(true, Ordering::Relaxed);
+        self.hold.halt();
         self.wake_all();
     }
 

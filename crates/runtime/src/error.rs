@@ -6,7 +6,8 @@ use selvedge_event::{Event, Key, Kind, SourceSpot, Text, Topic};
 use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
-use crate::report::RunReport;
+use crate::overflow::MailboxCapacity;
+use crate::report::{Abandoned, RunReport};
 
 /// Why a pipeline could not be built.
 #[derive(Debug, Error)]
@@ -99,6 +100,32 @@ pub enum BuildError {
         /// The factor.
         factor: f64,
     },
+    /// A processor's turns are to be limited under a key that nobody declared.
+    #[error(
+        "processor `{name}` is limited by `{key}`, but {}: declare it with \
+         `.concurrency(\"{key}\", …)`",
+        declared(.known)
+    )]
+    UnknownConcurrency {
+        /// The processor.
+        name: Text,
+        /// The key.
+        key: Text,
+        /// The keys that were declared.
+        known: Vec<Text>,
+    },
+    /// No turn could ever be in flight under a key.
+    #[error("concurrency `{key}` is limited to zero turns in flight: none could ever begin")]
+    ZeroConcurrency {
+        /// The key.
+        key: Text,
+    },
+    /// A key is declared twice.
+    #[error("concurrency `{key}` is declared twice: say how many turns once")]
+    DuplicateConcurrency {
+        /// The key.
+        key: Text,
+    },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
     NoWorkers,
@@ -114,6 +141,16 @@ pub enum BuildError {
          remove it from the profile in Cargo.toml"
     )]
     PanicAborts,
+}
+
+fn declared(known: &[Text]) -> String {
+    match known {
+        [] => "no such limit is declared".to_owned(),
+        known => {
+            let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+            format!("the only ones declared are {}", known.join(", "))
+        }
+    }
 }
 
 fn at(spot: Option<SourceSpot>) -> String {
@@ -179,6 +216,14 @@ pub struct KindClash {
     pub kind: Kind,
     /// The event that brought the second type.
     pub topic: Box<Topic>,
+}
+
+fn listed(abandoned: &[Abandoned], stuck: &[Text]) -> String {
+    let waited = abandoned
+        .iter()
+        .map(|Abandoned { processor, events }| format!(", {events} of them for `{processor}`"));
+    let under_way = stuck.iter().map(|name| format!("; a turn of `{name}` was under way"));
+    waited.chain(under_way).collect()
 }
 
 fn verb(panicked: bool) -> &'static str {
@@ -273,11 +318,53 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// The events under way weigh more than the limit.
+    #[error(
+        "the events in mailboxes weigh more than {limit} bytes, most of them those for {}: a \
+         processor emits faster than its hearers take turns; emit less, or raise \
+         `Limits::pipeline_bytes_max`",
+        largest.iter().map(|(name, n)| format!("`{name}` ({n})")).collect::<Vec<_>>().join(", ")
+    )]
+    TooManyBytes {
+        /// The limit.
+        limit: usize,
+        /// The heaviest mailboxes and what the events in each weighed, in bytes.
+        largest: Vec<(Text, usize)>,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
+    /// More came to a mailbox than its capacity, and its policy is to fail the run.
+    #[error(
+        "the mailbox of processor `{processor}` is at its capacity of {capacity}: it takes turns \
+         more slowly than others emit; give it more, or let it drop some with `.on_overflow(…)`"
+    )]
+    MailboxFull {
+        /// Whose mailbox.
+        processor: Text,
+        /// What it holds at most.
+        capacity: MailboxCapacity,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// A second signal, or a call, asked to end at once; turns under way were left to themselves.
     #[error("aborted: turns under way were not waited for")]
     Aborted {
         /// The signal that began it, unless it was a call.
         signal: Option<Signal>,
+    },
+    /// A stop was to take no longer than this, and took longer: turns under way were left to
+    /// themselves, and what waited was given up.
+    #[error(
+        "stopped at the deadline: {} of {} abandoned{}",
+        report.abandoned, report.accepted, listed(abandoned, stuck)
+    )]
+    StoppedHard {
+        /// What was given up, and whose it was.
+        abandoned: Vec<Abandoned>,
+        /// Processors whose turn had not come back.
+        stuck: Vec<Text>,
+        /// What had happened by then. Its counts are right to within the turns under way.
+        report: Box<RunReport>,
     },
     /// The system had no room for a worker thread.
     #[error("cannot start worker thread {worker}: {source}")]
@@ -314,7 +401,10 @@ impl RunError {
             | RunError::Feed { report, .. }
             | RunError::Recorder { report, .. }
             | RunError::NeverSettled { report, .. }
-            | RunError::TooManyEvents { report, .. } => Some(report),
+            | RunError::StoppedHard { report, .. }
+            | RunError::TooManyEvents { report, .. }
+            | RunError::TooManyBytes { report, .. }
+            | RunError::MailboxFull { report, .. } => Some(report),
             RunError::Aborted { .. }
             | RunError::Spawn { .. }
             | RunError::SpawnListener { .. }

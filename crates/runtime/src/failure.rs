@@ -2,9 +2,11 @@
 
 use selvedge_event::{Event, Text};
 
-use crate::core::Core;
+use crate::core::{Core, Slot};
 use crate::error::RunError;
+use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
+use crate::turn;
 
 /// Why no further turn may start.
 #[derive(Debug)]
@@ -33,11 +35,54 @@ pub(crate) enum Failure {
         cause: anyhow::Error,
         panicked: bool,
     },
+    /// A mailbox is at its capacity, and its policy is to fail the run.
+    MailboxFull {
+        processor: Text,
+        capacity: MailboxCapacity,
+    },
     TooManyEvents,
+    TooManyBytes,
     NeverSettled,
 }
 
 impl Failure {
+    /// The failure in a line, for who asks while the run has not returned yet. Shows the user's
+    /// error, so it is called under no lock.
+    pub(crate) fn describe(&self, core: &Core) -> String {
+        match self {
+            Failure::Turn { processor, cause, .. } => {
+                format!("a turn of `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Pull { processor, cause, .. } => {
+                format!("source `{processor}` failed: {}", turn::describe(cause))
+            }
+            Failure::Close { processor, cause } => {
+                format!("`{processor}` failed to close: {}", turn::describe(cause))
+            }
+            Failure::Recorder { name, cause } => {
+                format!("`{name}` failed: {}", turn::describe(cause))
+            }
+            Failure::Feed { cause, panicked } => {
+                let verb = if *panicked { "panicked" } else { "failed" };
+                format!("feeding the run {verb}: {}", turn::describe(cause))
+            }
+            Failure::TooManyEvents => {
+                let limit = core.tuned.pipeline_events_max();
+                format!("more than {limit} events wait in mailboxes")
+            }
+            Failure::TooManyBytes => {
+                let limit = core.tuned.pipeline_bytes_max();
+                format!("what is under way weighs more than {limit} bytes")
+            }
+            Failure::MailboxFull { processor, capacity } => {
+                format!("the mailbox of `{processor}` is full: {capacity}")
+            }
+            Failure::NeverSettled => {
+                format!("not settled after {} phases", core.limits.phase_max)
+            }
+        }
+    }
+
     /// The error that a run with this report returns.
     pub(crate) fn explain(self, core: &Core, report: RunReport) -> RunError {
         let report = Box::new(report);
@@ -54,19 +99,32 @@ impl Failure {
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
             }
+            Failure::MailboxFull { processor, capacity } => {
+                RunError::MailboxFull { processor, capacity, report }
+            }
             Failure::TooManyEvents => {
-                const NAMED_MAX: usize = 3;
-                let mut fullest: Vec<_> = core
-                    .slots()
-                    .iter()
-                    .map(|slot| (slot.info.name.clone(), slot.n_abandoned()))
-                    .map(|(name, n)| (name, usize::try_from(n).unwrap_or(usize::MAX)))
-                    .filter(|(_, n)| *n > 0)
-                    .collect();
-                fullest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-                fullest.truncate(NAMED_MAX);
-                RunError::TooManyEvents { limit: core.limits.pipeline_events_max, fullest, report }
+                let limit = core.tuned.pipeline_events_max();
+                RunError::TooManyEvents { limit, fullest: largest(core, Slot::n_abandoned), report }
+            }
+            Failure::TooManyBytes => {
+                let limit = core.tuned.pipeline_bytes_max();
+                let largest = largest(core, Slot::abandoned_bytes);
+                RunError::TooManyBytes { limit, largest, report }
             }
         }
     }
+}
+
+/// The mailboxes in which most was given up.
+fn largest(core: &Core, size: impl Fn(&Slot) -> u64) -> Vec<(Text, usize)> {
+    const NAMED_MAX: usize = 3;
+    let mut largest: Vec<_> = core
+        .slots()
+        .iter()
+        .map(|slot| (slot.info.name.clone(), usize::try_from(size(slot)).unwrap_or(usize::MAX)))
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    largest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    largest.truncate(NAMED_MAX);
+    largest
 }

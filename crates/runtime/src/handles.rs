@@ -7,10 +7,13 @@ use selvedge_event::{Ending, Event, IntoEvent, Payload, Text};
 use selvedge_sync::atomic::Ordering;
 
 use crate::ask::{Answer, Question};
+use crate::control::RunState;
 use crate::core::{Core, N_LANES};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, WhenFull};
 use crate::origin::{Descent, Origin};
+use crate::replay::{ReplayError, replay};
+use crate::report::DeadLetter;
 use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 
 /// Submits events to a run from any thread.
@@ -80,6 +83,21 @@ impl Submitter {
         Ok(answer)
     }
 
+    /// Submits the event of a dead letter to the processor that it came from, and to nobody else;
+    /// waits as [`submit`](Self::submit) does. Its attempts are counted afresh: if its turn fails
+    /// again, it is a dead letter again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], with the letter, when the processor is not there, the letter holds no
+    /// event, or the event is not accepted.
+    pub fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
+        replay(&self.core.addresses, letter, |to, event| {
+            let (capacity, when_full) = self.room(WhenFull::Wait);
+            self.core.submit_to(to, self.lane, event, capacity, when_full)
+        })
+    }
+
     /// Opens a scope for tasks that other threads post: work that belongs together.
     ///
     /// # Errors
@@ -97,14 +115,24 @@ impl Submitter {
         origin: &Origin,
         when_full: WhenFull,
     ) -> Result<usize, SubmitError> {
-        let limits = &self.core.limits;
-        let (limit, name, when_full) = match self.core.has_begun() {
-            true => (limits.lane_max, "lane_max", when_full),
-            // Nobody may ever make room.
-            false => (limits.backlog_max, "backlog_max", WhenFull::Refuse),
-        };
-        let capacity = Capacity { limit, bytes: limits.lane_bytes_max, name };
+        let (capacity, when_full) = self.room(when_full);
         self.core.submit(self.lane, source, origin, capacity, when_full)
+    }
+
+    /// How much room there is, whenever that is asked, and what to do when there is none.
+    #[inline]
+    fn room(&self, when_full: WhenFull) -> (impl Fn() -> Capacity, WhenFull) {
+        let core = &*self.core;
+        let begun = core.has_begun();
+        let capacity = move || {
+            let (limit, name) = match begun {
+                true => (core.tuned.lane_max(), "lane_max"),
+                false => (core.limits.backlog_max, "backlog_max"),
+            };
+            Capacity { limit, bytes: core.tuned.lane_bytes_max(), name }
+        };
+        // Before the run nobody may ever make room.
+        (capacity, if begun { when_full } else { WhenFull::Refuse })
     }
 
     /// The same as dropping it, said aloud: nothing more comes from this submitter.
@@ -211,6 +239,19 @@ pub struct Progress {
 }
 
 impl Monitor {
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        self.core.state()
+    }
+
+    /// What the run's failure says, as soon as it has failed; whoever leads the run is
+    /// told in full.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.core.failure_text()
+    }
+
     /// How far each processor is, in order of registration; empty before the run begins. Each
     /// mailbox is looked at by itself, so the entries are not of one moment.
     #[must_use]

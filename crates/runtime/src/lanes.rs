@@ -5,19 +5,18 @@
 
 use std::sync::Arc;
 
-use selvedge_event::IntoEvent;
+use selvedge_event::{Event, IntoEvent};
 use selvedge_sync::{Condvar, Mutex, MutexGuard};
 
 use crate::error::SubmitError;
-use crate::log::Log;
+use crate::log::{Log, NotTaken, Stretch};
 use crate::origin::Origin;
+use crate::ready::OwnerIdx;
 use crate::routes::{RouteCache, RouteTable};
 
 /// One lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// With so many events left, there is room enough to wake somebody for.
-    low_mark: usize,
     /// Guards what waits here. Taken before the scheduler's lock, never after it.
     state: Mutex<LaneState>,
     /// There is room again, or never will be.
@@ -30,6 +29,8 @@ struct LaneState {
     waiting: Log,
     /// An entry in the ready set, or a worker, has this lane.
     scheduled: bool,
+    /// With so many events left, there is room enough to wake somebody for.
+    low_mark: usize,
     closed: bool,
     /// Submitters that wait for room; telling nobody would cost a system call too.
     n_waiters: usize,
@@ -42,7 +43,7 @@ pub(crate) struct LaneCounts {
     pub(crate) submitted: u64,
     /// Deliveries of events that were never posted.
     pub(crate) abandoned: u64,
-    /// Such events that nobody hears.
+    /// Events that nobody hears.
     pub(crate) unrouted: u64,
 }
 
@@ -70,16 +71,33 @@ impl Lane {
         let state = LaneState {
             waiting: Log::new(RouteCache::new(routes)),
             scheduled: false,
+            low_mark: lane_max / 2,
             closed: false,
             n_waiters: 0,
             counts: LaneCounts::default(),
         };
-        Lane { low_mark: lane_max / 2, state: Mutex::new(state), room: Condvar::new() }
+        Lane { state: Mutex::new(state), room: Condvar::new() }
     }
 
-    /// Routes by another table from now on.
+    /// Routes by another table from now on, and what waits already too. Only before the run.
     pub(crate) fn rewire(&self, routes: Arc<RouteTable>) {
-        self.state.lock().waiting.routes = RouteCache::new(routes);
+        let mut state = self.state.lock();
+        let mut before = std::mem::replace(&mut state.waiting, Log::new(RouteCache::new(routes)));
+        let now = &mut state.waiting;
+        for Stretch { route, origin, mail, .. } in before.take_all() {
+            let to = before.routes.addressee(route);
+            now.descend_from(&origin);
+            for event in mail.into_events() {
+                let taken = match to {
+                    Some(owner) => now.take_in_for(owner, event),
+                    None => now.take_in(event, &origin),
+                };
+                if let Err(NotTaken { clash: Some(clash), .. }) = taken {
+                    panic!("{clash}");
+                }
+            }
+        }
+        now.forget_question();
     }
 
     /// Puts an event in and says how many processors hear it.
@@ -91,28 +109,69 @@ impl Lane {
         &self,
         source: E,
         origin: &Origin,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+        schedule: impl FnOnce(),
+    ) -> Result<usize, SubmitError> {
+        let take_in = |log: &mut Log, source: E| log.take_in(source, origin);
+        self.submit_by(take_in, source, capacity, when_full, schedule)
+    }
+
+    /// The same for an event that one processor is to hear, and nobody else.
+    #[cold]
+    pub(crate) fn submit_to(
+        &self,
+        to: OwnerIdx,
+        event: Event,
+        capacity: impl Fn() -> Capacity,
+        when_full: WhenFull,
+        schedule: impl FnOnce(),
+    ) -> Result<usize, SubmitError> {
+        let take_in = |log: &mut Log, event| {
+            log.descend_from(&Origin::outside());
+            log.take_in_for(to, event)
+        };
+        self.submit_by(take_in, event, capacity, when_full, schedule)
+    }
+
+    #[inline(always)]
+    fn submit_by<E: IntoEvent>(
+        &self,
+        take_in: impl FnOnce(&mut Log, E) -> Result<usize, NotTaken>,
+        source: E,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
         schedule: impl FnOnce(),
     ) -> Result<usize, SubmitError> {
         let mut state = self.state.lock();
-        if state.closed || !state.has_room(capacity) {
+        if state.closed || !state.has_room(capacity()) {
             state = match self.wait_for_room(state, capacity, when_full) {
                 Ok(state) => state,
                 Err(Refused::Closed) => {
                     return Err(SubmitError::Closed { event: source.into_event() });
                 }
-                Err(Refused::Full) => {
-                    let Capacity { limit, name, .. } = capacity;
+                Err(Refused::Full { limit, name }) => {
                     return Err(SubmitError::Full { event: source.into_event(), limit, name });
                 }
             };
         }
-        let taken = state.waiting.take_in(source, origin);
-        let n_recipients =
-            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
-        state.counts.submitted += 1;
+        let taken = take_in(&mut state.waiting, source);
         state.waiting.forget_question();
+        let n_recipients = match taken {
+            Ok(n_recipients) => n_recipients,
+            Err(NotTaken { event, clash: Some(clash) }) => {
+                return Err(SubmitError::KindClash { event, clash });
+            }
+            Err(NotTaken { event, clash: None }) => {
+                state.counts.submitted += 1;
+                state.counts.unrouted += 1;
+                drop(state);
+                // The user's event: what it does when dropped is not done under the lock.
+                drop(event);
+                return Ok(0);
+            }
+        };
+        state.counts.submitted += 1;
         if !state.scheduled {
             state.scheduled = true;
             schedule();
@@ -124,18 +183,21 @@ impl Lane {
     fn wait_for_room<'l>(
         &'l self,
         mut state: MutexGuard<'l, LaneState>,
-        capacity: Capacity,
+        capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
     ) -> Result<MutexGuard<'l, LaneState>, Refused> {
         loop {
             if state.closed {
                 return Err(Refused::Closed);
             }
+            // Looked up anew after every wait: limits can be changed.
+            let capacity = capacity();
             if state.has_room(capacity) {
                 return Ok(state);
             }
             if when_full == WhenFull::Refuse {
-                return Err(Refused::Full);
+                let Capacity { limit, name, .. } = capacity;
+                return Err(Refused::Full { limit, name });
             }
             state.n_waiters += 1;
             state = self.room.wait(state);
@@ -151,7 +213,7 @@ impl Lane {
     pub(crate) fn take(&self, n_min: usize, into: &mut Log) {
         let mut state = self.state.lock();
         state.waiting.move_to(into, n_min);
-        if state.n_waiters > 0 && state.waiting.len() <= self.low_mark {
+        if state.n_waiters > 0 && state.waiting.len() <= state.low_mark {
             self.room.notify_all();
         }
     }
@@ -161,6 +223,12 @@ impl Lane {
         let mut state = self.state.lock();
         state.scheduled = !state.waiting.is_empty();
         state.scheduled
+    }
+
+    /// There may be another limit: whoever waits looks anew.
+    pub(crate) fn reconsider(&self, lane_max: usize) {
+        self.state.lock().low_mark = lane_max / 2;
+        self.room.notify_all();
     }
 
     /// Hands back every later submission, and those that wait for room.
@@ -179,12 +247,9 @@ impl Lane {
         let waiting = state.waiting.take_all();
         for stretch in &waiting {
             let route = state.waiting.routes.route(stretch.route);
-            let events = stretch.mail.as_slice().iter();
-            let counts = events.map(|event| route.recipients(event).len() as u64);
-            let (abandoned, unrouted) =
-                counts.fold((0, 0), |(sum, none), n| (sum + n, none + u64::from(n == 0)));
+            let n_recipients = |event| route.recipients(event).len() as u64;
+            let abandoned: u64 = stretch.mail.as_slice().iter().map(n_recipients).sum();
             state.counts.abandoned += abandoned;
-            state.counts.unrouted += unrouted;
         }
         drop(state);
         // The user's events: what they do when dropped is not done under the lock.
@@ -195,7 +260,7 @@ impl Lane {
 /// Why an event can't be put in.
 enum Refused {
     Closed,
-    Full,
+    Full { limit: usize, name: &'static str },
 }
 
 impl LaneState {

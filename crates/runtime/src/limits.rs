@@ -16,16 +16,30 @@ use crate::error::BuildError;
 /// | `pull_max` | 1 024 | a pull is told so; what it emits above counts all the same |
 /// | `emissions_per_turn_max` | 1 048 576 | the turn fails |
 /// | `pipeline_events_max` | 16 777 216 | the run fails, naming the fullest mailboxes |
+/// | `pipeline_bytes_max` | 8 GiB | the run fails, naming the heaviest mailboxes |
+/// | [`capacity`] of a mailbox | none | see [`Overflow`](crate::Overflow) |
+/// | [`capacity_bytes`] of a mailbox | none | the same |
+/// | [`concurrency`] of a key | none | a job waits for a permit, and keeps no worker |
 /// | `batch_turns_max` | 128 | the worker looks up and publishes |
 /// | `batch_time_max` | 1 ms | the same |
 /// | `phase_max` | 1 000 | the run fails |
 /// | `dead_letters_max` | 10 000 | further ones are counted, not kept |
+/// | `dead_letters_bytes_max` | 256 MiB | the same |
 /// | `collected_max` | 1 048 576 | the turn that would collect more fails |
+/// | `collected_bytes_max` | 1 GiB | the same |
 /// | `observer_facts_max` | 65 536 | the observer misses what comes, and is told how much |
 /// | `recorder_facts_max` | 65 536 | nothing more comes in from outside until half is recorded |
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
 /// | `scopes_max` | 1 048 576 | opening one more errs |
+///
+/// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
+/// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
+/// waits before the run, is bounded in number only.
+///
+/// [`capacity`]: crate::Registration::capacity
+/// [`capacity_bytes`]: crate::Registration::capacity_bytes
+/// [`concurrency`]: crate::PipelineBuilder::concurrency
 ///
 /// Events are counted in deliveries: one event to three processors is three. Take the rest from the
 /// default, limits will be added:
@@ -57,6 +71,9 @@ pub struct Limits {
     pub emissions_per_turn_max: usize,
     /// Deliveries that may wait in all mailboxes together.
     pub pipeline_events_max: usize,
+    /// What the deliveries under way may weigh altogether, in bytes; kept to within a batch per
+    /// worker, as `pipeline_events_max` is.
+    pub pipeline_bytes_max: usize,
     /// Turns that a worker takes for one processor before it looks up.
     pub batch_turns_max: usize,
     /// Time that a worker spends on one processor before it looks up, overrun by a turn at most.
@@ -65,8 +82,12 @@ pub struct Limits {
     pub phase_max: u32,
     /// Dead letters kept for inspection.
     pub dead_letters_max: usize,
+    /// What the dead letters kept may weigh with their errors, in bytes.
+    pub dead_letters_bytes_max: usize,
     /// Events that one `collect` keeps.
     pub collected_max: usize,
+    /// What those may weigh, in bytes.
+    pub collected_bytes_max: usize,
     /// Facts that wait for one observer, overrun by a worker's batch at most.
     pub observer_facts_max: usize,
     /// Facts that wait for one recorder. Overrun by what the turns under way tell, and those on
@@ -75,7 +96,8 @@ pub struct Limits {
     /// Time that a run, when it ends, leaves its observers to hear what waits for them, all
     /// together. The same for recorders when a run is aborted.
     pub observer_drain_max: Duration,
-    /// Timers that run at the same time.
+    /// Timers that run at the same time. Kept to within what the other workers set in a batch: a
+    /// worker learns at the end of each of its own how many more it may set.
     pub timers_max: usize,
     /// Scopes that are open at the same time, overrun by those that turns under way open.
     pub scopes_max: usize,
@@ -92,11 +114,14 @@ impl Default for Limits {
             pull_max: 1_024,
             emissions_per_turn_max: 1 << 20,
             pipeline_events_max: 1 << 24,
+            pipeline_bytes_max: 1 << 33,
             batch_turns_max: 128,
             batch_time_max: Duration::from_millis(1),
             phase_max: 1_000,
             dead_letters_max: 10_000,
+            dead_letters_bytes_max: 1 << 28,
             collected_max: 1 << 20,
+            collected_bytes_max: 1 << 30,
             observer_facts_max: 1 << 16,
             recorder_facts_max: 1 << 16,
             observer_drain_max: Duration::from_secs(5),
@@ -118,6 +143,7 @@ impl Limits {
             ("pull_max", self.pull_max),
             ("emissions_per_turn_max", self.emissions_per_turn_max),
             ("pipeline_events_max", self.pipeline_events_max),
+            ("pipeline_bytes_max", self.pipeline_bytes_max),
             ("batch_turns_max", self.batch_turns_max),
             ("phase_max", self.phase_max as usize),
             ("observer_facts_max", self.observer_facts_max),

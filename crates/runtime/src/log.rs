@@ -48,6 +48,14 @@ pub(crate) struct Log {
     origin: Origin,
 }
 
+/// An event from outside that was not added.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    pub(crate) event: Event,
+    /// Why it can't be routed; if it can, nobody hears it.
+    pub(crate) clash: Option<KindClash>,
+}
+
 /// The type of no event.
 struct Nothing;
 
@@ -145,17 +153,18 @@ impl Log {
         self.routes.n_recipients(self.open_route)
     }
 
-    /// Adds an event from outside; says how many processors hear it.
+    /// Adds an event from outside; says how many processors hear it. One that nobody hears comes
+    /// back: it would only be in the way.
     #[inline]
     pub(crate) fn take_in<E: IntoEvent>(
         &mut self,
         source: E,
         origin: &Origin,
-    ) -> Result<usize, (Event, KindClash)> {
+    ) -> Result<usize, NotTaken> {
         let way = source.way();
         self.descend_from(origin);
         if self.goes_on(way)
-            && let Some(n_recipients) = self.n_recipients_alike()
+            && let Some(n_recipients @ 1..) = self.n_recipients_alike()
         {
             self.push(source.into_event());
             return Ok(n_recipients);
@@ -164,14 +173,30 @@ impl Log {
     }
 
     #[inline(never)]
-    fn take_in_other(&mut self, event: Event) -> Result<usize, (Event, KindClash)> {
+    fn take_in_other(&mut self, event: Event) -> Result<usize, NotTaken> {
         let route = match self.routes.find(&event) {
             Ok(route) => route,
-            Err(clash) => return Err((event, clash)),
+            Err(clash) => return Err(NotTaken { event, clash: Some(clash) }),
         };
         let n_recipients = self.routes.route(route).recipients(&event).len();
+        if n_recipients == 0 {
+            return Err(NotTaken { event, clash: None });
+        }
         self.add(route, event, usize::MAX);
         Ok(n_recipients)
+    }
+
+    /// Adds an event from outside that one processor hears, whoever else hears its like.
+    #[cold]
+    pub(crate) fn take_in_for(&mut self, to: OwnerIdx, event: Event) -> Result<usize, NotTaken> {
+        if let Err(clash) = self.routes.find(&event) {
+            return Err(NotTaken { event, clash: Some(clash) });
+        }
+        let route = self.routes.route_to(to);
+        self.add(route, event, usize::MAX);
+        // The next one of its like goes to all of them.
+        self.open_max = 0;
+        Ok(1)
     }
 
     /// Adds an event that goes the way of the one before.

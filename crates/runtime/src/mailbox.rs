@@ -8,6 +8,7 @@ pub(crate) mod cell;
 pub(crate) mod chain;
 pub(crate) mod parcel;
 mod protocol;
+pub(crate) mod ring;
 
 use crate::origin::Descent;
 use crate::owner::Owner;

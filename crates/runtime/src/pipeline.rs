@@ -1,29 +1,35 @@
 //! Owns `Pipeline` and its builder: processors are wired, checked, and handed to a run.
 
+mod wiring;
+
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
 use selvedge_sync::Clock;
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
-use crate::core::{Core, Info, Slot};
+use crate::control::Control;
+use crate::core::{Core, Info, Slot, Special};
 use crate::error::{BuildError, RunError, SubmitError};
 use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
+use crate::mailbox::ring::BoundedMail;
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
-use crate::report::RunReport;
-use crate::routes::{KindTypes, RouteTable};
+use crate::replay::{Addresses, ReplayError, replay};
+use crate::report::{DeadLetter, RunReport};
+use crate::routes::RouteTable;
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
+use wiring::{Names, check_concurrency, wire};
 
 /// Wires processors into a [`Pipeline`].
 ///
@@ -53,6 +59,7 @@ pub struct PipelineBuilder {
     listeners: Vec<Listener>,
     on_worker_start: Option<WorkerStart>,
     clock: Clock,
+    concurrency: Vec<(Text, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +166,28 @@ impl PipelineBuilder {
         self
     }
 
+    /// Declares a key under which at most so many turns are in flight at a time, over all
+    /// processors that are [`limited_by`](crate::Registration::limited_by) it.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let query = |name| on(name, |_cx: &mut Context, _: &Ping| Ok(())).limited_by("db");
+    /// let pipeline = Pipeline::builder()
+    ///     .concurrency("db", 1)
+    ///     .processors(["names", "prices", "stock"].map(query))
+    ///     .build()?;
+    /// pipeline.submit(Ping(1))?;
+    /// assert_eq!(pipeline.run()?.handled, 3);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn concurrency(mut self, key: impl Into<Text>, turns: usize) -> PipelineBuilder {
+        self.concurrency.push((key.into(), turns));
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -181,9 +210,11 @@ impl PipelineBuilder {
             wired.check(self.routing, &mut warnings)?;
             processors.push(wired);
         }
+        let concurrency = check_concurrency(self.concurrency, &processors)?;
         let routes = Arc::new(wire(&processors)?);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);
+        *core.addresses.lock() = Addresses::of(processors.iter().map(|wired| wired.name.clone()));
         Ok(Pipeline {
             core: Keeper(Arc::new(core)),
             routes,
@@ -193,6 +224,7 @@ impl PipelineBuilder {
             handle_signals: self.handle_signals,
             warnings,
             on_worker_start: self.on_worker_start,
+            concurrency,
         })
     }
 }
@@ -247,50 +279,6 @@ impl Wired {
     }
 }
 
-fn wire(processors: &[Wired]) -> Result<RouteTable, BuildError> {
-    let interests = || processors.iter().map(|processor| &processor.interests);
-    let types = KindTypes::of(interests())?;
-    Ok(RouteTable::new(interests(), &types))
-}
-
-/// Gives every processor a name of its own.
-struct Names {
-    taken: FxHashSet<Text>,
-    /// The next number to try for each type, lest many processors of one type try each other's.
-    next: FxHashMap<&'static str, usize>,
-}
-
-impl Names {
-    /// Names that were given go first; what is made up must keep clear of them.
-    fn of(processors: &[Registered]) -> Result<Names, BuildError> {
-        let mut taken = FxHashSet::default();
-        for name in processors.iter().filter_map(|processor| processor.name.clone()) {
-            if !taken.insert(name.clone()) {
-                return Err(BuildError::DuplicateName { name });
-            }
-        }
-        Ok(Names { taken, next: FxHashMap::default() })
-    }
-
-    /// The name given, or the type's, numbered from the second on.
-    fn name(&mut self, registered: &Registered) -> Text {
-        if let Some(name) = &registered.name {
-            return name.clone();
-        }
-        let next = self.next.entry(registered.type_name).or_insert(1);
-        loop {
-            let name = match *next {
-                1 => Text::literal(registered.type_name),
-                n => Text::from(format!("{}#{n}", registered.type_name)),
-            };
-            *next += 1;
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
 /// Processors wired and ready to run, once.
 ///
 /// ```
@@ -321,6 +309,7 @@ pub struct Pipeline {
     handle_signals: bool,
     warnings: Vec<String>,
     on_worker_start: Option<WorkerStart>,
+    concurrency: Vec<(Text, NonZeroUsize)>,
 }
 
 impl Pipeline {
@@ -336,6 +325,7 @@ impl Pipeline {
             listeners: Vec::new(),
             on_worker_start: None,
             clock: Clock::real(),
+            concurrency: Vec::new(),
         }
     }
 
@@ -351,16 +341,19 @@ impl Pipeline {
     }
 
     /// Collects the events of one type, to be taken out during the run or after it. The
-    /// collector counts as one more processor that hears them.
+    /// collector counts as one more processor that hears them: what was submitted before, it hears
+    /// too, unless nobody heard it then.
     ///
     /// # Panics
     ///
     /// When another Rust type in this pipeline has `T`'s kind.
     pub fn collect<T: Payload>(&mut self) -> Collected<T> {
-        let (collector, collected) = Collector::<T>::new(self.core.limits.collected_max);
+        let Limits { collected_max, collected_bytes_max, .. } = self.core.limits;
+        let (collector, collected) = Collector::<T>::new(collected_max, collected_bytes_max);
         let name = format!("collect {} #{}", T::kind(), self.processors.len());
         let registered = collector.named(name.as_str()).into_registration().into();
-        self.processors.push(Wired::new(Text::from(name), registered));
+        self.processors.push(Wired::new(Text::from(name.as_str()), registered));
+        self.core.addresses.lock().add(Text::from(name));
         let routes = wire(&self.processors).unwrap_or_else(|clash| panic!("{clash}"));
         self.routes = Arc::new(routes);
         for lane in &self.core.lanes {
@@ -390,11 +383,57 @@ impl Pipeline {
         Ok(answer)
     }
 
+    /// Submits the events of dead letters before the run, each to the processor that it came from,
+    /// by name, and to nobody else; says how many there were. Their attempts are counted afresh: a
+    /// turn that fails again makes a dead letter again, which nobody replays by itself.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Configure, Context, FailurePolicy, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let build = |broken: bool| {
+    ///     let ping = on("ping", move |_cx: &mut Context, ping: &Ping| {
+    ///         anyhow::ensure!(!broken, "no connection");
+    ///         Ok(())
+    ///     });
+    ///     Pipeline::builder().processor(ping.on_failure(FailurePolicy::Skip)).build()
+    /// };
+    /// let broken = build(true)?;
+    /// broken.submit(Ping(1))?;
+    /// let letters = broken.run()?.dead_letters;
+    ///
+    /// let mended = build(false)?;
+    /// assert_eq!(mended.replay(letters)?, 1);
+    /// assert_eq!(mended.run()?.handled, 1);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], with the first letter that can't go back. Those before it are submitted,
+    /// and those after it not taken: lend the iterator to go on with them.
+    pub fn replay(
+        &self,
+        letters: impl IntoIterator<Item = DeadLetter>,
+    ) -> Result<usize, ReplayError> {
+        let mut n_replayed = 0;
+        for letter in letters {
+            replay(&self.core.addresses, letter, |to, event| {
+                self.core.submit_to(to, 0, event, || self.backlog(), WhenFull::Refuse)
+            })?;
+            n_replayed += 1;
+        }
+        Ok(n_replayed)
+    }
+
     fn put(&self, source: impl IntoEvent, origin: &Origin) -> Result<usize, SubmitError> {
-        // What waits before the run is limited in number only: nobody could make room.
-        let limit = self.core.limits.backlog_max;
-        let capacity = Capacity { limit, bytes: usize::MAX, name: "backlog_max" };
-        self.core.submit(0, source, origin, capacity, WhenFull::Refuse)
+        self.core.submit(0, source, origin, || self.backlog(), WhenFull::Refuse)
+    }
+
+    /// What may wait before the run. It is limited in number only: nobody could make room.
+    fn backlog(&self) -> Capacity {
+        Capacity { limit: self.core.limits.backlog_max, bytes: usize::MAX, name: "backlog_max" }
     }
 
     /// A handle with which another thread submits during the run; the run goes on until it is
@@ -408,6 +447,12 @@ impl Pipeline {
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle { core: Arc::clone(&self.core) }
+    }
+
+    /// A handle to pause the run, drain it, change its limits and end it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control { core: Arc::clone(&self.core) }
     }
 
     /// A handle to look at the run.
@@ -495,14 +540,20 @@ impl Pipeline {
             self.processors.iter().map(|wired| wired.registered.priority).collect();
         let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
         let slots = self.processors.into_iter().map(|wired| {
-            let Registered { priority, on_failure, mut owner, .. } = wired.registered;
+            let Registered { priority, on_failure, admission, mut owner, .. } = wired.registered;
             let time_budget = owner.record().time_budget;
-            Slot::new(owner, band(priority), Info { name: wired.name, on_failure, time_budget })
+            let info = Info { name: wired.name, on_failure, time_budget };
+            let bounds = admission.bounds;
+            let mail = bounds.are_set().then(|| BoundedMail::new(bounds));
+            let gate = admission
+                .limited_by
+                .and_then(|key| self.concurrency.iter().position(|(declared, _)| *declared == key));
+            Slot::new(owner, band(priority), info).with(Special { mail, gate })
         });
         let slots = slots.collect();
         let priorities = priorities.iter().copied().collect();
         // The thread that leads without helping posts too.
-        self.core.install(slots, priorities, self.n_workers, self.n_workers + 1);
+        self.core.install(slots, priorities, self.n_workers, self.n_workers + 1, self.concurrency);
         Plan {
             core: self.core,
             routes: self.routes,

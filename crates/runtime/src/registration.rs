@@ -7,6 +7,7 @@ use std::time::Duration;
 use selvedge_event::{Key, Text};
 
 use crate::error::BuildError;
+use crate::overflow::{Admission, Overflow};
 use crate::owner::{Bare, Factory, Owner, Restored};
 pub(crate) use crate::policy::FailurePolicy;
 use crate::processor::Processor;
@@ -18,6 +19,7 @@ pub struct Registration<P> {
     on_failure: FailurePolicy,
     key: Option<Key>,
     time_budget: Option<Duration>,
+    admission: Admission,
     processor: P,
     state: State<P>,
     factory: Option<Factory<P>>,
@@ -41,6 +43,7 @@ impl<P> fmt::Debug for Registration<P> {
             .field("on_failure", &self.on_failure)
             .field("key", &self.key)
             .field("time_budget", &self.time_budget)
+            .field("admission", &self.admission)
             .finish_non_exhaustive()
     }
 }
@@ -54,6 +57,7 @@ impl<P: Processor> Registration<P> {
             on_failure: FailurePolicy::default(),
             key: None,
             time_budget: None,
+            admission: Admission::default(),
             processor,
             state: State::Unknown,
             factory: None,
@@ -134,6 +138,44 @@ impl<P: Processor> Registration<P> {
         self.time_budget = Some(budget);
         self
     }
+
+    /// How many events may wait for this processor; beyond that, see
+    /// [`on_overflow`](Self::on_overflow). What a worker has taken up for its batch, at most
+    /// [`batch_turns_max`](crate::Limits::batch_turns_max), does not wait any more. Without a
+    /// capacity, all mailboxes share [`pipeline_events_max`](crate::Limits::pipeline_events_max).
+    ///
+    /// A mailbox with a capacity costs more per event than one without.
+    #[must_use]
+    pub fn capacity(mut self, events: usize) -> Registration<P> {
+        self.admission.bounds.events = events;
+        self
+    }
+
+    /// What the events that wait for this processor may weigh, in bytes; see
+    /// [`Event::bytes`](selvedge_event::Event::bytes) and [`capacity`](Self::capacity). An empty
+    /// mailbox takes any event, whatever it weighs.
+    #[must_use]
+    pub fn capacity_bytes(mut self, bytes: usize) -> Registration<P> {
+        self.admission.bounds.bytes = bytes;
+        self
+    }
+
+    /// What happens when the mailbox is at its capacity. The default is
+    /// [`Overflow::FailRun`].
+    #[must_use]
+    pub fn on_overflow(mut self, overflow: Overflow) -> Registration<P> {
+        self.admission.bounds.overflow = overflow;
+        self
+    }
+
+    /// Counts this processor's turns in flight under a key that the builder's
+    /// [`concurrency`](crate::PipelineBuilder::concurrency) limits. One that finds no permit waits
+    /// without a thread; none is held while a turn waits for its next attempt. Pulls don't count.
+    #[must_use]
+    pub fn limited_by(mut self, key: impl Into<Text>) -> Registration<P> {
+        self.admission.limited_by = Some(key.into());
+        self
+    }
 }
 
 /// Says how a processor takes part in a pipeline.
@@ -206,6 +248,21 @@ pub trait Configure: Processor + Sized {
     fn time_budget(self, budget: Duration) -> Registration<Self> {
         Registration::new(self).time_budget(budget)
     }
+
+    /// See [`Registration::capacity`].
+    fn capacity(self, events: usize) -> Registration<Self> {
+        Registration::new(self).capacity(events)
+    }
+
+    /// See [`Registration::capacity_bytes`].
+    fn capacity_bytes(self, bytes: usize) -> Registration<Self> {
+        Registration::new(self).capacity_bytes(bytes)
+    }
+
+    /// See [`Registration::limited_by`].
+    fn limited_by(self, key: impl Into<Text>) -> Registration<Self> {
+        Registration::new(self).limited_by(key)
+    }
 }
 
 impl<P: Processor> Configure for P {}
@@ -242,12 +299,14 @@ pub(crate) struct Registered {
     pub(crate) priority: i32,
     pub(crate) on_failure: FailurePolicy,
     pub(crate) key: Option<Key>,
+    pub(crate) admission: Admission,
     pub(crate) owner: Box<dyn Owner>,
 }
 
 impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
         let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
+        let admission = registration.admission;
         let mut owner: Box<dyn Owner> = match (registration.state, &on_failure) {
             // Nobody will ask for the clone.
             (State::Unknown | State::Cloned(_), FailurePolicy::Fail) | (State::Unknown, _) => {
@@ -258,7 +317,7 @@ impl<P: Processor> From<Registration<P>> for Registered {
         };
         owner.record().time_budget = registration.time_budget;
         let type_name = short_type_name::<P>();
-        Registered { name, type_name, priority, on_failure, key, owner }
+        Registered { name, type_name, priority, on_failure, key, admission, owner }
     }
 }
 
@@ -268,6 +327,11 @@ impl Registered {
         let record = self.owner.record();
         if record.time_budget == Some(Duration::ZERO) {
             let what = "a time budget of zero";
+            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
+        }
+        let bounds = self.admission.bounds;
+        let zeros = [(bounds.events, "room for no events"), (bounds.bytes, "room for no bytes")];
+        if let Some((_, what)) = zeros.into_iter().find(|(room, _)| *room == 0) {
             return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
         }
         self.on_failure.check(name, record.kept)

@@ -1,10 +1,13 @@
 //! Owns the way back of dead letters: to the processor whose turn failed, and to nobody else.
-//! Decides who that is; refuses to deliver, which is up to the lanes.
+//! Decides who that is; refuses to deliver, which is up to the lanes: an addressed event takes a
+//! route of its processor's own.
 
 use rustc_hash::FxHashMap;
 use selvedge_event::{Event, Text};
+use selvedge_sync::Mutex;
 use thiserror::Error;
 
+use crate::error::SubmitError;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
 
@@ -15,10 +18,10 @@ pub(crate) struct Addressed {
     pub(crate) event: Event,
 }
 
-/// Why a dead letter can't go back. It is handed back.
+/// Why a dead letter can't go back to where it came from. It is handed back.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(crate) enum ReplayError {
+pub enum ReplayError {
     /// No processor has the name.
     #[error(
         "no processor is called `{}`, to which the dead letter {} would go back: register it under \
@@ -41,10 +44,64 @@ pub(crate) enum ReplayError {
         /// The letter.
         letter: Box<DeadLetter>,
     },
+    /// No room, or not any more.
+    #[error(
+        "the dead letter {} of `{}` does not go back: {refusal}",
+        .letter.topic,
+        .letter.processor
+    )]
+    NotAccepted {
+        /// The letter, but for its event: the refusal has it.
+        letter: Box<DeadLetter>,
+        /// Why the event was not accepted.
+        refusal: SubmitError,
+    },
+}
+
+impl ReplayError {
+    /// The letter, to be kept or replayed again.
+    #[must_use]
+    pub fn into_letter(self) -> DeadLetter {
+        match self {
+            ReplayError::UnknownProcessor { letter } | ReplayError::NoEvent { letter } => *letter,
+            ReplayError::NotAccepted { letter, refusal } => {
+                DeadLetter { event: Some(refusal.into_event()), ..*letter }
+            }
+        }
+    }
+}
+
+/// Has a letter's event put where its processor finds it.
+pub(crate) fn replay(
+    addresses: &Mutex<Addresses>,
+    letter: DeadLetter,
+    put: impl FnOnce(OwnerIdx, Event) -> Result<usize, SubmitError>,
+) -> Result<(), ReplayError> {
+    let to = addresses.lock().find(&letter.processor);
+    let (addressed, letter) = address(to, letter)?;
+    let Addressed { to, event } = addressed;
+    match put(to, event) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(ReplayError::NotAccepted { letter: Box::new(letter), refusal }),
+    }
+}
+
+/// Takes the event out of a letter that goes to this processor.
+fn address(
+    to: Option<OwnerIdx>,
+    mut letter: DeadLetter,
+) -> Result<(Addressed, DeadLetter), ReplayError> {
+    let Some(to) = to else {
+        return Err(ReplayError::UnknownProcessor { letter: Box::new(letter) });
+    };
+    match letter.event.take() {
+        Some(event) => Ok((Addressed { to, event }, letter)),
+        None => Err(ReplayError::NoEvent { letter: Box::new(letter) }),
+    }
 }
 
 /// The processors of a pipeline by name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Addresses(FxHashMap<Text, OwnerIdx>);
 
 impl Addresses {
@@ -53,15 +110,15 @@ impl Addresses {
         Addresses(names.into_iter().zip(0..).collect())
     }
 
-    /// Where a letter goes back to.
-    pub(crate) fn find(&self, mut letter: DeadLetter) -> Result<Addressed, ReplayError> {
-        let Some(&to) = self.0.get(&letter.processor) else {
-            return Err(ReplayError::UnknownProcessor { letter: Box::new(letter) });
-        };
-        match letter.event.take() {
-            Some(event) => Ok(Addressed { to, event }),
-            None => Err(ReplayError::NoEvent { letter: Box::new(letter) }),
-        }
+    /// One more, registered last.
+    pub(crate) fn add(&mut self, name: Text) {
+        let next = u32::try_from(self.0.len()).expect("processors are counted in u32");
+        self.0.insert(name, next);
+    }
+
+    /// Who has this name.
+    pub(crate) fn find(&self, name: &Text) -> Option<OwnerIdx> {
+        self.0.get(name).copied()
     }
 }
 
@@ -78,8 +135,8 @@ mod tests {
         let error = "no paper".to_owned();
         let processor = Text::from(processor);
         let letter = DeadLetter { processor, topic, event, error, panicked: false, attempts: 1 };
-        match addresses.find(letter) {
-            Ok(Addressed { to, event }) => format!("{event} to {to}"),
+        match address(addresses.find(&letter.processor), letter) {
+            Ok((Addressed { to, event }, _)) => format!("{event} to {to}"),
             Err(error) => error.to_string(),
         }
     }

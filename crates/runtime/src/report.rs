@@ -28,7 +28,7 @@ pub struct RunReport {
     pub dead: u64,
     /// Deliveries dropped because a policy said so.
     pub dropped: u64,
-    /// Deliveries that had no turn because the run failed first.
+    /// Deliveries that had no turn because the run failed first, or was stopped at a deadline.
     pub abandoned: u64,
     /// Events that nobody hears. They are legal, and not among the deliveries.
     pub unrouted: u64,
@@ -70,10 +70,23 @@ pub struct ProcessorReport {
     pub failures: u64,
     /// Events it emitted.
     pub emitted: u64,
+    /// Events for it that were dropped because its mailbox was full.
+    #[serde(default)]
+    pub dropped: u64,
     /// Time spent in its turns, in seconds when serialized; zero unless the pipeline is
     /// [timed](crate::PipelineBuilder::timed).
     #[serde(with = "seconds")]
     pub busy: Duration,
+}
+
+/// What a run gave up of one processor's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// Whose.
+    pub processor: Text,
+    /// Deliveries that had no turn, or whose turn was under way.
+    pub events: u64,
 }
 
 /// What one worker did.
@@ -160,6 +173,16 @@ fn payload<S: Serializer>(event: &Option<Event>, serializer: S) -> Result<S::Ok,
 }
 
 impl RunReport {
+    /// Counts what workers that did not come back have not told: what they had in hand
+    /// is abandoned,
+    /// and what of theirs was handled had been accepted.
+    pub(crate) fn reconcile(&mut self, in_hand: u64) {
+        self.abandoned += in_hand;
+        let known = self.handled + self.dead + self.dropped + self.abandoned;
+        self.abandoned += self.accepted.saturating_sub(known);
+        self.accepted = self.accepted.max(known);
+    }
+
     /// Whether every delivery is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
@@ -207,6 +230,9 @@ impl fmt::Display for RunReport {
             write!(f, "  {:>9} emitted", processor.emitted)?;
             if processor.failures > 0 {
                 write!(f, "  {} failed", processor.failures)?;
+            }
+            if processor.dropped > 0 {
+                write!(f, "  {} dropped", processor.dropped)?;
             }
             if !processor.busy.is_zero() {
                 write!(f, "  {:.3} s busy", processor.busy.as_secs_f64())?;

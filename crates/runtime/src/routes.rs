@@ -139,6 +139,8 @@ struct Resolved {
     routes: Vec<Arc<Route>>,
     /// Routes without a key, by where they lead.
     by_recipients: FxHashMap<Box<[OwnerIdx]>, RouteIdx>,
+    /// Routes to one processor, whatever the event.
+    addressed: FxHashMap<OwnerIdx, RouteIdx>,
     /// Which Rust type has a kind; the first to turn up keeps it.
     kind_types: FxHashMap<Kind, TypeId>,
 }
@@ -221,6 +223,28 @@ impl RouteTable {
         let (idx, route) = resolved.number(route);
         resolved.found.insert(key, idx);
         Ok((idx, route))
+    }
+
+    /// The route to one processor, whatever the event.
+    ///
+    /// Its number is its own, although others may lead there: it stays what it is when the wiring
+    /// changes.
+    fn route_to(&self, owner: OwnerIdx) -> RouteIdx {
+        let mut resolved = self.resolved.lock();
+        if let Some(&known) = resolved.addressed.get(&owner) {
+            return known;
+        }
+        let idx = resolved.routes.len();
+        let route = Route { plain: Box::new([owner]), keyed: Keyed::default() };
+        resolved.routes.push(Arc::new(route));
+        resolved.addressed.insert(owner, idx);
+        idx
+    }
+
+    /// Whom a route leads to that was asked for by its processor.
+    fn addressee(&self, idx: RouteIdx) -> Option<OwnerIdx> {
+        let resolved = self.resolved.lock();
+        resolved.addressed.iter().find(|(_, known)| **known == idx).map(|(&owner, _)| owner)
     }
 
     fn route(&self, idx: RouteIdx) -> Arc<Route> {
@@ -323,6 +347,18 @@ impl RouteCache {
         self.soles[idx] = route.sole();
         self.n_recipients[idx] = (!route.is_keyed()).then_some(route.plain.len());
         self.routes[idx] = Some(route);
+    }
+
+    /// The route to one processor, whatever the event.
+    pub(crate) fn route_to(&mut self, owner: OwnerIdx) -> RouteIdx {
+        let idx = self.table.route_to(owner);
+        self.learn(idx);
+        idx
+    }
+
+    /// Whom a route leads to that was asked for by its processor.
+    pub(crate) fn addressee(&self, idx: RouteIdx) -> Option<OwnerIdx> {
+        self.table.addressee(idx)
     }
 
     /// Makes a route that another cache found known to this one.

@@ -1,32 +1,31 @@
 //! Owns a run from its first thread to its report: init, drain, phases, poison, close.
 
-use std::fmt;
+mod running;
+
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Ending, Event, Fact, Init, IntoEvent, Payload, Phase, Poison};
+use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison};
 use selvedge_sync::signal::{self, Watch};
 use selvedge_sync::thread::JoinHandle;
 
-use crate::ask::Answer;
 use crate::core::Core;
-use crate::error::{RunError, SubmitError};
+use crate::error::RunError;
 use crate::failure::Failure;
 use crate::feeder::Feeder;
-use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::LaneCounts;
 use crate::listeners::{Listener, Readers, Told};
 use crate::phases::{PhaseLoop, Quiet, Step};
 use crate::planted::planted;
 use crate::processor::Result;
-use crate::report::{ProcessorReport, RunReport, WorkerReport};
+use crate::report::{Abandoned, ProcessorReport, RunReport, WorkerReport};
 use crate::routes::{RouteCache, RouteTable};
-use crate::scope::{Scope, ScopeError, ScopeOptions, Tasks};
 use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
+pub use running::Running;
 
 /// What a run needs to know besides the core.
 pub(crate) struct Plan {
@@ -111,6 +110,7 @@ impl Run {
         let hear_init = run.plan.routes.hears_kind(&Init::kind());
         run.worker.take_in_order(&hear_init, &Event::new(Init));
         run.worker.hand_over();
+        run.plan.core.note_initialized();
         if lead != Lead::Playing {
             run.spawn_workers()?;
         }
@@ -180,6 +180,7 @@ impl Run {
     ) -> Result<RunReport, RunError> {
         let core = Arc::clone(&self.plan.core);
         let _in_run = self.span.enter();
+        core.note_led();
         let mut phases = PhaseLoop::new(core.limits.phase_max);
         let ending = loop {
             settle_down(&mut self);
@@ -209,7 +210,14 @@ impl Run {
         // An abort ends this wait for turns under way; it could not end the wait for threads.
         core.await_quiet();
         core.finish();
-        if core.lock().aborted {
+        let (aborted, hard) = {
+            let sched = core.lock();
+            (sched.aborted, sched.outsiders.stopped_hard)
+        };
+        if hard {
+            return Err(self.conclude_hard());
+        }
+        if aborted {
             self.readers.finish(&core);
             return Err(RunError::Aborted { signal: core.signal() });
         }
@@ -306,7 +314,7 @@ impl Run {
             return Err(RunError::Aborted { signal: core.signal() });
         }
         // One of those may have been the last to fail.
-        let failure = core.lock().failure.take();
+        let failure = core.take_failure();
         let ending = ending.filter(|_| failure.is_none());
         let report = self.report(ending, elapsed, told);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
@@ -314,6 +322,27 @@ impl Run {
             Some(failure) => Err(failure.explain(&core, report)),
             None => Ok(report),
         }
+    }
+
+    /// Ends a run that was not over by its deadline: turns under way are left to themselves.
+    fn conclude_hard(mut self) -> RunError {
+        let core = Arc::clone(&self.plan.core);
+        core.abandon();
+        let look = |slot: &crate::core::Slot| {
+            let events = slot.n_abandoned() + slot.n_waiting();
+            let processor = slot.info.name.clone();
+            (events > 0).then_some(Abandoned { processor, events })
+        };
+        let abandoned = core.slots().iter().filter_map(look).collect();
+        let stuck = core.names_in_hand();
+        core.drop_processors();
+        let elapsed = core.clock.now().saturating_sub(self.began);
+        self.tell(Fact::RunFinished { ending: None, elapsed });
+        let told = self.readers.finish(&core);
+        let mut report = self.report(None, elapsed, told);
+        let in_hand = core.slots().iter().map(crate::core::Slot::n_waiting).sum();
+        report.reconcile(in_hand);
+        RunError::StoppedHard { abandoned, stuck, report: Box::new(report) }
     }
 
     fn report(&self, ending: Option<Ending>, elapsed: Duration, told: Told) -> RunReport {
@@ -330,6 +359,7 @@ impl Run {
                 pulls: counts.pulls,
                 failures: counts.failures,
                 emitted: counts.emitted,
+                dropped: slot.n_dropped(),
                 busy: counts.busy,
             }
         };
@@ -342,7 +372,7 @@ impl Run {
             accepted: sched.tally.accepted + lanes.abandoned,
             handled: sched.tally.handled,
             dead: sched.tally.dead,
-            dropped: 0,
+            dropped: sched.tally.dropped,
             abandoned: in_mailboxes + lanes.abandoned + sched.n_abandoned,
             unrouted: sched.tally.unrouted + lanes.unrouted,
             phases: self.n_phases,
@@ -382,142 +412,5 @@ impl Drop for HaltOnPanic {
         if selvedge_sync::thread::is_panicking() {
             self.0.note_panicked_worker();
         }
-    }
-}
-
-/// A pipeline that lives on in threads of its own until it is told to finish.
-///
-/// ```
-/// use selvedge_runtime::{Context, Pipeline, on};
-/// # use selvedge_event::{Kind, Payload};
-/// # struct Ping(u32);
-/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
-/// let pipeline = Pipeline::builder()
-///     .processor(on("double", |cx: &mut Context, ping: &Ping| {
-///         cx.reply(Ping(ping.0 * 2));
-///         Ok(())
-///     }))
-///     .build()?;
-/// let running = pipeline.start()?;
-/// assert_eq!(running.ask::<Ping>(Ping(4))?.wait()?.0, 8);
-/// assert_eq!(running.finish()?.handled, 1);
-/// # Ok::<(), anyhow::Error>(())
-/// ```
-///
-/// Dropped without [`finish`](Self::finish) it starts no further turn, waits for those under way
-/// and leaves no thread behind.
-pub struct Running {
-    /// `None` once it is being finished.
-    run: Option<Run>,
-    submitter: Option<Submitter>,
-}
-
-impl Running {
-    pub(crate) fn new(run: Run) -> Running {
-        let submitter = Submitter::new(&run.plan.core);
-        Running { run: Some(run), submitter: Some(submitter) }
-    }
-
-    fn handle(&self) -> &Submitter {
-        self.submitter.as_ref().expect("the submitter stays until the end")
-    }
-
-    fn core(&self) -> &Arc<Core> {
-        &self.run.as_ref().expect("the run stays until the end").plan.core
-    }
-
-    /// See [`Submitter::submit`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::submit`].
-    pub fn submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.handle().submit(event)
-    }
-
-    /// See [`Submitter::try_submit`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::try_submit`].
-    pub fn try_submit(&self, event: impl IntoEvent) -> Result<usize, SubmitError> {
-        self.handle().try_submit(event)
-    }
-
-    /// See [`Submitter::ask`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::ask`].
-    pub fn ask<R: Payload>(&self, question: impl IntoEvent) -> Result<Answer<R>, SubmitError> {
-        self.handle().ask(question)
-    }
-
-    /// See [`Submitter::scope`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Submitter::scope`].
-    pub fn scope(&self, options: ScopeOptions, tasks: impl Tasks) -> Result<Scope, ScopeError> {
-        self.handle().scope(options, tasks)
-    }
-
-    /// A handle with which another thread submits; the run goes on until it is dropped.
-    #[must_use]
-    pub fn submitter(&self) -> Submitter {
-        self.handle().clone()
-    }
-
-    /// A handle that ends the run early.
-    #[must_use]
-    pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { core: Arc::clone(self.core()) }
-    }
-
-    /// A handle to look at the run.
-    #[must_use]
-    pub fn monitor(&self) -> Monitor {
-        Monitor { core: Arc::clone(self.core()) }
-    }
-
-    /// Waits until all other submitters are gone and everything is handled, then runs the
-    /// phases, poisons, closes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Pipeline::run`](crate::Pipeline::run).
-    pub fn finish(mut self) -> Result<RunReport, RunError> {
-        drop(self.submitter.take());
-        match self.run.take() {
-            Some(run) => run.lead(),
-            None => unreachable!("a run is finished once, by value"),
-        }
-    }
-
-    /// Takes nothing more from outside, handles what was accepted, then poisons and closes.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Pipeline::run`](crate::Pipeline::run).
-    pub fn stop(self) -> Result<RunReport, RunError> {
-        self.core().stop(Ending::Stopped);
-        self.finish()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut run) = self.run.take() {
-            run.plan.core.abort();
-            run.join();
-            run.plan.core.drop_processors();
-            run.readers.finish(&run.plan.core);
-        }
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Running")
     }
 }

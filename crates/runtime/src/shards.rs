@@ -185,16 +185,19 @@ impl Shards {
             along.extend(queue.pop_half(band, STOLEN_MAX).map(|job| (job, band)));
         }
         self.shards[victim].n_jobs.store(queue.len(), Ordering::Relaxed);
-        along.iter().for_each(|&(job, band)| {
-            self.count_out(job, band);
-        });
         Some((self.count_out(job, band), along))
     }
 
+    /// Puts what came along into a worker's own shard. It stayed counted on its way: nobody takes
+    /// a job of a later band meanwhile.
     fn keep(&self, own: usize, jobs: Vec<(Job, Band)>) {
-        if !jobs.is_empty() {
-            self.push(own, jobs.into_iter());
+        if jobs.is_empty() {
+            return;
         }
+        let shard = &self.shards[own];
+        let mut queue = shard.jobs.lock();
+        jobs.into_iter().for_each(|(job, band)| queue.push(job, band));
+        shard.n_jobs.store(queue.len(), Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,8 @@ pub(crate) struct Tally {
     pub(crate) accepted: u64,
     pub(crate) handled: u64,
     pub(crate) dead: u64,
+    /// Given up because a mailbox was full and its policy says so.
+    pub(crate) dropped: u64,
     pub(crate) unrouted: u64,
     /// Emissions that descend from no outside submission.
     pub(crate) inside: u64,
@@ -19,6 +21,7 @@ impl Tally {
         self.accepted += other.accepted;
         self.handled += other.handled;
         self.dead += other.dead;
+        self.dropped += other.dropped;
         self.unrouted += other.unrouted;
         self.inside += other.inside;
         self.bytes_accepted += other.bytes_accepted;
@@ -29,7 +32,13 @@ impl Tally {
     /// sent; never for all of them together.
     #[inline]
     pub(crate) fn in_flight(&self) -> i64 {
-        self.accepted.cast_signed() - (self.handled + self.dead).cast_signed()
+        self.accepted.cast_signed() - (self.handled + self.dead + self.dropped).cast_signed()
+    }
+
+    /// By how many bytes what is under way has become more, or less, since this was told.
+    #[inline]
+    pub(crate) fn untold_bytes(&self) -> u64 {
+        self.bytes_accepted.abs_diff(self.bytes_ended)
     }
 
     /// What the deliveries under way weigh, to within a parcel each.

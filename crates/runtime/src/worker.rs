@@ -2,6 +2,7 @@
 //! what they emitted, give the mailbox back, find the next.
 
 mod batch;
+mod bounded;
 mod post;
 mod stepped;
 mod tasks;
@@ -16,8 +17,10 @@ use crate::core::{Assignment, Core, Counts, Seat, Until};
 use crate::error::SubmitError;
 use crate::failure::Failure;
 use crate::listeners::Notes;
+use crate::log::NotTaken;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
+use crate::mailbox::ring::BoundedMail;
 use crate::mailbox::{DeskClaim, Signal};
 use crate::origin::Origin;
 use crate::outbox::Outbox;
@@ -42,6 +45,9 @@ const UNPUBLISHED_MAX: usize = 512;
 
 /// Deliveries that a worker may have added before it tells the others: limits count what was told.
 const UNTOLD_MAX: u64 = 512;
+
+/// What those may weigh, in bytes.
+const UNTOLD_BYTES_MAX: u64 = 1 << 20;
 
 /// Events fed that are published together at the latest.
 const FED_MAX: usize = 256;
@@ -98,7 +104,7 @@ impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
         let number = u32::try_from(id).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
-        outbox.timers.allow(core.limits.timers_max);
+        outbox.timers.allow(core.tuned.timers_max());
         outbox.scopes = ScopeLog::new(&core);
         let hands = Hands {
             id,
@@ -180,9 +186,17 @@ impl Worker {
         if self.core.is_closed() {
             return Err(SubmitError::Closed { event: source.into_event() });
         }
-        let taken = self.hands.outbox.log.take_in(source, &Origin::outside());
-        let n_recipients =
-            taken.map_err(|(event, clash)| SubmitError::KindClash { event, clash })?;
+        let n_recipients = match self.hands.outbox.log.take_in(source, &Origin::outside()) {
+            Ok(n_recipients) => n_recipients,
+            Err(NotTaken { event, clash: Some(clash) }) => {
+                return Err(SubmitError::KindClash { event, clash });
+            }
+            Err(NotTaken { clash: None, .. }) => {
+                self.hands.n_fed += 1;
+                self.hands.tally.unrouted += 1;
+                return Ok(0);
+            }
+        };
         self.hands.n_fed += 1;
         let n_waiting = self.hands.outbox.len();
         if n_waiting >= FED_MAX || (n_waiting % FED_LOOK == 1 && self.keeps_others_waiting()) {
@@ -274,15 +288,21 @@ impl<'c> Shift<'c> {
 
     #[inline]
     fn claim_and_activate(&mut self, owner: OwnerIdx) {
+        let slot = &self.core.slots()[owner as usize];
         if let Some(claim) = self.claim(owner) {
             self.activate(owner, claim);
+            self.hand_permit_on(slot);
         }
     }
 
-    /// Takes a ready mailbox over; `None` when its mail was given up.
+    /// Takes a ready mailbox over; `None` when its mail was given up, or has to wait for a permit.
     #[inline]
     fn claim(&mut self, owner: OwnerIdx) -> Option<DeskClaim<'c>> {
-        match self.core.slots()[owner as usize].mailbox.try_claim(Signal::Claimed) {
+        let slot = &self.core.slots()[owner as usize];
+        if !self.may_begin(owner, slot) {
+            return None;
+        }
+        match slot.mailbox.try_claim(Signal::Claimed) {
             Some((mut claim, posted)) => {
                 claim.rest.append(posted);
                 Some(claim)
@@ -346,8 +366,9 @@ impl<'c> Shift<'c> {
         *streak < STREAK_MAX
             && !(self.core.has_alarms() && self.core.is_alarm_due())
             && untold < UNTOLD_MAX
+            && tally.untold_bytes() < UNTOLD_BYTES_MAX
             && !self.core.has_takeable()
-            && !self.core.is_halted()
+            && !self.core.holds_turns()
     }
 
     /// Whether a job would come back if it were put among this worker's own.
@@ -496,7 +517,14 @@ impl<'c> Shift<'c> {
 
     /// Gives a mailbox back to whoever finds it ready.
     fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let has_mail = !claim.rest.is_empty();
+        let waits = self.core.slots()[owner as usize].bounded().is_some_and(BoundedMail::is_told);
+        let has_mail = !claim.rest.is_empty() || waits;
+        self.release_with(has_mail, owner, claim);
+    }
+
+    /// The same for who knows whether there is mail.
+    #[inline]
+    fn release_with(&mut self, has_mail: bool, owner: OwnerIdx, claim: DeskClaim<'c>) {
         let pulling = claim.pulling.is_some();
         let effect = claim.release(Release::Free { has_mail, pulling });
         self.hands.newly.extend(Newly::from_effect(effect, owner));

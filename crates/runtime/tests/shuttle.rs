@@ -7,6 +7,10 @@
 
 #![cfg(shuttle)]
 
+#[path = "shuttle/bounded.rs"]
+mod bounded;
+#[path = "shuttle/control.rs"]
+mod control;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
 #[path = "shuttle/scopes.rs"]

@@ -7,9 +7,10 @@ use selvedge_sync::MutexGuard;
 use selvedge_sync::atomic::Ordering;
 
 use super::Core;
+use super::control::Outsiders;
+use super::tuned::Tuned;
 use crate::alarms::Alarm;
 use crate::failure::Failure;
-use crate::limits::Limits;
 use crate::planted::planted;
 use crate::ready::{Admit, Job, Newly, ReadySet, Work};
 use crate::report::DeadLetter;
@@ -22,7 +23,7 @@ use crate::timers::Timers;
 pub(crate) struct Sched {
     pub(crate) ready: ReadySet,
     /// Threads that have something in hand, or are about to look for it.
-    n_running: usize,
+    pub(super) n_running: usize,
     n_idle: usize,
     /// At most one idle worker spins for a while before it waits.
     spinning: bool,
@@ -35,6 +36,8 @@ pub(crate) struct Sched {
     /// A worker was lost to a panic outside of any turn.
     pub(crate) worker_panicked: bool,
     pub(crate) dead_letters: Vec<DeadLetter>,
+    /// What those weigh, with their errors.
+    pub(super) dead_letter_bytes: usize,
     pub(crate) idle_times: Vec<Duration>,
     pub(super) timers: Timers<Alarm>,
     /// Some idle worker waits for no longer than until the next timer is due.
@@ -45,6 +48,7 @@ pub(crate) struct Sched {
     pub(crate) n_abandoned: u64,
     /// The run is over: workers leave.
     pub(super) over: bool,
+    pub(crate) outsiders: Outsiders,
 }
 
 impl Default for Sched {
@@ -61,12 +65,14 @@ impl Default for Sched {
             aborted: false,
             worker_panicked: false,
             dead_letters: Vec::new(),
+            dead_letter_bytes: 0,
             idle_times: Vec::new(),
             timers: Timers::default(),
             timekeeping: false,
             awaits_room: false,
             n_abandoned: 0,
             over: false,
+            outsiders: Outsiders::default(),
         }
     }
 }
@@ -157,9 +163,10 @@ impl Core {
             self.publish_takeable(&mut sched);
             return Looked::Room;
         }
-        if let Some(work) = self.take(&mut sched, seat) {
+        let taken = if self.is_paused() { None } else { self.take(&mut sched, seat) };
+        if let Some(work) = taken {
             self.publish_takeable(&mut sched);
-            let (room, stopping) = (sched.room(&self.limits), sched.stopping.is_some());
+            let (room, stopping) = (sched.room(&self.tuned), sched.stopping.is_some());
             return Looked::Found(Assignment { work, room, stopping });
         }
         self.leave(&mut sched);
@@ -210,8 +217,8 @@ impl Core {
     /// Whether a thread that brings events in, and had to stop, may go on: when half of the room
     /// is there, lest it stops again at once.
     fn has_room(&self, sched: &Sched) -> bool {
-        let half = self.limits.in_flight_max.div_ceil(2);
-        let has_half = sched.room(&self.limits) >= half && self.admit(sched) == Admit::Open;
+        let half = self.tuned.in_flight_max().div_ceil(2);
+        let has_half = sched.room(&self.tuned) >= half && self.admit(sched) == Admit::Open;
         has_half || sched.stopping.is_some()
     }
 
@@ -241,9 +248,10 @@ impl Core {
             self.idle.notify_all();
         }
         let waiting = usize::try_from(sched.tally.in_flight()).unwrap_or(0);
-        if waiting > self.limits.pipeline_events_max {
-            sched.failure.get_or_insert(Failure::TooManyEvents);
-            self.halt();
+        if waiting > self.tuned.pipeline_events_max() {
+            self.fail_for_excess(sched, Failure::TooManyEvents);
+        } else if sched.tally.bytes_in_flight() > self.tuned.pipeline_bytes_max() {
+            self.fail_for_excess(sched, Failure::TooManyBytes);
         }
     }
 
@@ -268,7 +276,7 @@ impl Core {
 
     /// Whether more may come in from outside.
     fn admit(&self, sched: &Sched) -> Admit {
-        if self.listeners.holds_back() { Admit::Full } else { sched.admit(&self.limits) }
+        if self.listeners.holds_back() { Admit::Full } else { sched.admit(&self.tuned) }
     }
 
     /// Looks anew at what can be taken: a recorder has caught up.
@@ -298,6 +306,7 @@ impl Core {
         sched.n_running -= 1;
         let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
+        self.note_rest(sched);
         if self.is_quiet(sched) {
             let tally = &sched.tally;
             let balances = tally.in_flight() == 0 || self.is_halted();
@@ -340,14 +349,15 @@ impl Core {
                     Until::Room => self.has_room(sched),
                 };
             let takeable = sched.ready.n_takeable(self.admit(sched)) > 0;
-            !done && !takeable && !self.shards().any() && !self.is_alarm_due()
+            let idle = !takeable && !self.shards().any() && !self.is_alarm_due();
+            !done && (idle || self.is_paused())
         };
         while blocked(&sched) {
             sched.awaits_room |= seat.until == Until::Room;
             sched.n_idle += 1;
             self.publish_sleepers(&sched);
             dekker_fence();
-            if !self.shards().any() {
+            if self.is_paused() || !self.shards().any() {
                 sched = self.sleep(sched);
             }
             sched.n_idle -= 1;
@@ -362,7 +372,7 @@ impl Core {
     /// Waits to be woken, or for a timer, if nobody else waits for that.
     fn sleep<'a>(&'a self, mut sched: MutexGuard<'a, Sched>) -> MutexGuard<'a, Sched> {
         match sched.timers.next_due() {
-            Some(due) if !sched.timekeeping => {
+            Some(due) if !sched.timekeeping && !self.is_paused() => {
                 sched.timekeeping = true;
                 let left = due.saturating_sub(self.clock.now());
                 sched = self.idle.wait_for(sched, left);
@@ -387,19 +397,27 @@ impl Core {
     /// Whether nothing is outstanding and nothing can come.
     pub(crate) fn is_quiet(&self, sched: &Sched) -> bool {
         let open = sched.n_open > 0 && sched.stopping.is_none();
+        !open && self.is_drained(sched)
+    }
+
+    /// Whether nothing is outstanding, whatever may come.
+    pub(super) fn is_drained(&self, sched: &Sched) -> bool {
         let sharded = self.has_begun() && self.shards().any() && !planted("early-quiescence");
         let waits = sched.timers.n_one_shot() > 0 && !planted("timers-are-no-work");
-        sched.n_running == 0 && sched.ready.is_empty() && !open && !sharded && !waits
+        sched.n_running == 0 && sched.ready.is_empty() && !sharded && !waits
     }
 
     /// Waits, without helping, until the run is quiet, or halted and nobody has anything in hand,
     /// or not worth waiting for.
     pub(crate) fn await_quiet(&self) {
-        let sched = self.lock();
-        drop(self.quiet.wait_while(sched, |sched| {
-            let at_rest = self.is_quiet(sched) || (self.is_halted() && sched.n_running == 0);
-            !at_rest && !sched.aborted && !sched.worker_panicked
-        }));
+        let mut sched = self.lock();
+        loop {
+            let at_rest = self.is_quiet(&sched) || (self.is_halted() && sched.n_running == 0);
+            if at_rest || sched.aborted || sched.worker_panicked {
+                return;
+            }
+            sched = self.wait_quiet(sched);
+        }
     }
 
     /// How many handles may still submit.
@@ -435,16 +453,16 @@ pub(crate) enum Until {
 const SPINS: u32 = if cfg!(shuttle) { 1 } else { 400 };
 
 impl Sched {
-    fn admit(&self, limits: &Limits) -> Admit {
+    fn admit(&self, limits: &Tuned) -> Admit {
         if self.room(limits) > 0 { Admit::Open } else { Admit::Full }
     }
 
     /// How many deliveries may come in; none while those under way weigh too much.
-    fn room(&self, limits: &Limits) -> usize {
-        if self.tally.bytes_in_flight() >= limits.in_flight_bytes_max {
+    fn room(&self, limits: &Tuned) -> usize {
+        if self.tally.bytes_in_flight() >= limits.in_flight_bytes_max() {
             return 0;
         }
         let in_flight = usize::try_from(self.tally.in_flight()).unwrap_or(0);
-        limits.in_flight_max.saturating_sub(in_flight)
+        limits.in_flight_max().saturating_sub(in_flight)
     }
 }

@@ -8,18 +8,32 @@ use selvedge_sync::atomic::{AtomicU64, Ordering};
 use crate::mailbox::cell::Release;
 use crate::mailbox::chain::Chain;
 use crate::mailbox::parcel::{self, Parcel};
-use crate::mailbox::{Desk, Mailbox, Signal};
+use crate::mailbox::ring::BoundedMail;
+use crate::mailbox::{Desk, Mailbox, Signal, Status};
 use crate::owner::Owner;
 use crate::policy::FailurePolicy;
 use crate::ready::Band;
 
-/// One processor's place.
+/// One processor's place. In this order, so that who posts finds what decides how beside the
+/// mailbox's word.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Slot {
     pub(crate) mailbox: Mailbox,
+    /// What most processors have nothing of.
+    special: Option<Box<Special>>,
     pub(crate) band: Band,
-    pub(crate) info: Info,
     done: Done,
+    pub(crate) info: Info,
+}
+
+/// What bounds a processor besides the pipeline's limits.
+#[derive(Debug, Default)]
+pub(crate) struct Special {
+    /// The mail, if the mailbox has a capacity: its word is only a bell then.
+    pub(crate) mail: Option<BoundedMail>,
+    /// Which gate its turns pass.
+    pub(crate) gate: Option<usize>,
 }
 
 /// What is known of a processor.
@@ -43,6 +57,9 @@ struct Done {
     failures: AtomicU64,
     emitted: AtomicU64,
     abandoned: AtomicU64,
+    abandoned_bytes: AtomicU64,
+    /// Written by whoever posts.
+    dropped: AtomicU64,
     restarts: AtomicU64,
     busy_nanos: AtomicU64,
 }
@@ -78,7 +95,28 @@ fn add(total: &AtomicU64, n: u64) {
 
 impl Slot {
     pub(crate) fn new(owner: Box<dyn Owner>, band: Band, info: Info) -> Slot {
-        Slot { mailbox: Mailbox::new(Desk::new(owner)), band, info, done: Done::default() }
+        let mailbox = Mailbox::new(Desk::new(owner));
+        Slot { mailbox, special: None, band, done: Done::default(), info }
+    }
+
+    /// The same, bounded by more than the pipeline's limits.
+    pub(crate) fn with(mut self, special: Special) -> Slot {
+        if special.mail.is_some() || special.gate.is_some() {
+            self.special = Some(Box::new(special));
+        }
+        self
+    }
+
+    /// What bounds this processor besides the pipeline's limits.
+    #[inline]
+    pub(crate) fn special(&self) -> Option<&Special> {
+        self.special.as_deref()
+    }
+
+    /// The mail, if the mailbox has a capacity.
+    #[inline]
+    pub(crate) fn bounded(&self) -> Option<&BoundedMail> {
+        self.special()?.mail.as_ref()
     }
 
     /// Notes events that were put into the mailbox.
@@ -91,6 +129,15 @@ impl Slot {
     #[inline]
     pub(crate) fn note_handed(&self, n: usize) {
         add(&self.done.handed, n as u64);
+    }
+
+    /// Notes events that were posted and then given up for lack of room.
+    pub(crate) fn note_dropped(&self, n: usize) {
+        self.done.dropped.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn n_dropped(&self) -> u64 {
+        self.done.dropped.load(Ordering::Relaxed)
     }
 
     /// Adds a turn. Called by who has claimed the mailbox.
@@ -140,20 +187,25 @@ impl Slot {
         self.done.abandoned.load(Ordering::Relaxed)
     }
 
+    /// What the mail weighed that was given up.
+    pub(crate) fn abandoned_bytes(&self) -> u64 {
+        self.done.abandoned_bytes.load(Ordering::Relaxed)
+    }
+
     /// Events that have not had their turn; a batch under way counts as a whole until its end.
     pub(crate) fn n_waiting(&self) -> u64 {
         // Turns first: what is posted later may only add to the result.
         let turns = self.done.turns.load(Ordering::Relaxed);
         let posted = self.done.posted.load(Ordering::Relaxed);
         let handed = self.done.handed.load(Ordering::Relaxed);
-        (posted + handed).saturating_sub(turns + self.n_abandoned())
+        (posted + handed).saturating_sub(turns + self.n_abandoned() + self.n_dropped())
     }
 
     /// Gives up the mail, which will have no turn, to be dropped when no lock is held. What a
     /// worker has in hand it keeps.
     #[must_use]
     pub(crate) fn abandon(&self) -> Chain<Parcel> {
-        let (mut mail, posted) = match self.mailbox.try_claim(Signal::GivenUp) {
+        let (mut mail, mut posted) = match self.mailbox.try_claim(Signal::GivenUp) {
             Some((mut claim, posted)) => {
                 let (rest, n) = claim.give_up();
                 self.done.abandoned.fetch_add(n, Ordering::Relaxed);
@@ -162,10 +214,19 @@ impl Slot {
             }
             None => (Chain::default(), self.mailbox.take_posted()),
         };
+        if let Some(bounded) = self.bounded() {
+            posted.append(bounded.give_up());
+        }
         let (posted, n) = parcel::counted(posted);
         self.done.abandoned.fetch_add(n, Ordering::Relaxed);
         mail.append(posted);
+        self.done.abandoned_bytes.fetch_add(mail.weight(), Ordering::Relaxed);
         mail
+    }
+
+    /// Whether a worker has it in hand.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        self.mailbox.status() == Status::Running
     }
 
     /// Takes the processor out, unless a worker has it in hand.

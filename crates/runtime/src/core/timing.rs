@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use selvedge_event::Ending;
 use selvedge_sync::atomic::Ordering;
 
 use super::{Core, Sched};
@@ -35,7 +36,7 @@ impl Core {
                 TimerWish::Cancel(id) => dropped.extend(sched.timers.cancel(id)),
             }
         }
-        log.allow(self.limits.timers_max.saturating_sub(sched.timers.len()));
+        log.allow(self.tuned.timers_max().saturating_sub(sched.timers.len()));
         self.publish_alarms(&mut sched);
         drop(sched);
         // The user's events: what they do when dropped is not done under the lock.
@@ -45,6 +46,9 @@ impl Core {
     /// Lets something happen after a while.
     pub(crate) fn arm(&self, after: Duration, alarm: Alarm) {
         let mut sched = self.lock();
+        // A run that is stopped early does not wait.
+        let stopped = sched.stopping.is_some_and(|ending| ending != Ending::Completed);
+        let after = if stopped { Duration::ZERO } else { after };
         let due = self.clock.now().saturating_add(after);
         let after_the_end = self.is_halted();
         if after_the_end {

@@ -62,6 +62,18 @@ impl<T> Chain<T> {
         unsafe { self.first.as_ref() }.map(|node| &node.item)
     }
 
+    /// All items, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            // SAFETY: by the invariant the links lead over owned nodes to null; the chain is
+            // borrowed for as long as the items are.
+            let node = unsafe { next.as_ref() }?;
+            next = node.next;
+            Some(&node.item)
+        })
+    }
+
     #[inline]
     pub(crate) fn push_back(&mut self, mut node: Box<Node<T>>) {
         node.next = ptr::null_mut();
@@ -156,6 +168,7 @@ mod tests {
             let mut chain = chain_of(a);
             chain.append(chain_of(b));
             assert_eq!(chain.front().is_some(), a + b > 0);
+            assert_eq!(chain.iter().count(), a + b);
             chain.push_back(Node::new(Rc::new(9)));
             let mut expected = vec![7; a + b];
             expected.push(9);

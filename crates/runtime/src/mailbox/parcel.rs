@@ -45,6 +45,16 @@ impl Mail {
         }
     }
 
+    /// The events of mail that nobody else has.
+    pub(crate) fn into_events(self) -> Vec<Event> {
+        match self {
+            Mail::One(event) => vec![event],
+            Mail::Many(events) => events,
+            Mail::Shared(events) => events.to_vec(),
+            Mail::Again(again) => vec![again.0],
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.as_slice().len()
     }
@@ -64,6 +74,13 @@ pub(crate) fn counted(mut chain: Chain<Parcel>) -> (Chain<Parcel>, u64) {
         counted.push_back(node);
     }
     (counted, n)
+}
+
+impl Chain<Parcel> {
+    /// What the parcels weigh; linear in their number.
+    pub(crate) fn weight(&self) -> u64 {
+        self.iter().map(|parcel| parcel.heap_bytes as u64).sum()
+    }
 }
 
 /// Memory that a worker keeps for the next parcels: blank nodes and empty vectors.

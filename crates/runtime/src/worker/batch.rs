@@ -134,7 +134,9 @@ impl<'c> Shift<'c> {
                 drop(event);
                 slot.add_turn(self.hands.n_emitted() - n_emitted_before);
                 self.publish(Posting::Last);
-                self.release(owner_idx, claim);
+                // Only a mailbox without a capacity is handed on: what there is, is on the desk.
+                let has_mail = !claim.rest.is_empty();
+                self.release_with(has_mail, owner_idx, claim);
             }
             end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
         }
@@ -187,6 +189,9 @@ impl<'c> Shift<'c> {
         desk: &mut Desk,
         mut pace: Pace,
     ) -> (Counts, Option<Duration>) {
+        if let Some(mail) = slot.bounded() {
+            self.refill(mail, desk);
+        }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let mut batch =
             Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
@@ -237,7 +242,7 @@ impl<'c> Shift<'c> {
         let mut special = watched || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
-            if core.is_halted() || pace.is_over(core) {
+            if core.holds_turns() || pace.is_over(core) {
                 parceled = Parceled::Stopped;
                 break;
             }
@@ -437,7 +442,7 @@ impl Pace {
 
     #[inline(never)]
     fn is_late(&mut self, core: &Core) -> bool {
-        let n_max = core.limits.batch_turns_max as u64;
+        let n_max = core.tuned.batch_turns_max() as u64;
         if self.n_turns >= n_max {
             return true;
         }
@@ -446,7 +451,7 @@ impl Pace {
         match self.deadline {
             Some(deadline) => now >= deadline,
             None => {
-                self.deadline = Some(now.saturating_add(core.limits.batch_time_max));
+                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
                 false
             }
         }

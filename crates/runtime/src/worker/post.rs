@@ -3,6 +3,7 @@
 
 use selvedge_event::Event;
 
+use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::Core;
 use crate::mailbox::DeskClaim;
@@ -29,9 +30,10 @@ pub(super) enum Posting {
 }
 
 /// Puts parcels into mailboxes.
-struct Poster<'c, 'h> {
-    core: &'c Core,
-    newly: &'h mut Vec<Newly>,
+pub(super) struct Poster<'c, 'h> {
+    pub(super) core: &'c Core,
+    pub(super) newly: &'h mut Vec<Newly>,
+    pub(super) losses: Losses<'h>,
     /// Where a claimed mailbox may go; `None` when others wait.
     gift: Option<&'h mut Option<Gift<'c>>>,
 }
@@ -40,6 +42,9 @@ impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
         let slot = &self.core.slots()[to as usize];
         slot.note_posted(parcel.mail.len());
+        if let Some(mail) = slot.bounded() {
+            return self.deliver_bounded(to, mail, parcel, stock);
+        }
         let effect = slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
@@ -48,6 +53,7 @@ impl Deliver for Poster<'_, '_> {
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
         let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
+            && slot.special().is_none()
             && let Some(mut claim) = slot.mailbox.try_claim_idle()
         {
             slot.note_handed(parcel.mail.len());
@@ -84,7 +90,9 @@ impl Shift<'_> {
         if !hands.outbox.is_empty() {
             hands.n_published += hands.outbox.len() as u64;
             let gift = if alone { Some(&mut self.gift) } else { None };
-            let mut poster = Poster { core: self.core, newly: &mut hands.newly, gift };
+            let losses = Losses { tally: &mut hands.tally, notes: &mut hands.notes };
+            let newly = &mut hands.newly;
+            let mut poster = Poster { core: self.core, newly, losses, gift };
             let drained = hands.outbox.drain(&mut hands.parcels, &mut poster);
             hands.tally.accepted += drained.deliveries;
             hands.tally.bytes_accepted += drained.bytes;
@@ -111,6 +119,9 @@ impl Shift<'_> {
             return false;
         }
         let slot = &self.core.slots()[to as usize];
+        if slot.special().is_some() {
+            return false;
+        }
         let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;

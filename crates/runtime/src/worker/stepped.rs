@@ -235,8 +235,10 @@ impl<'c> Stepped<'c> {
     fn give_back(&mut self, in_hand: InHand<'c>) {
         match in_hand {
             InHand::Batch(Batch { owner, claim, counts, held, n_left: _ }) => {
-                self.shift.core.slots()[owner as usize].add(&counts);
+                let slot = &self.shift.core.slots()[owner as usize];
+                slot.add(&counts);
                 self.shift.give_back(owner, claim, held);
+                self.shift.hand_permit_on(slot);
             }
             InHand::Pulled(pulled) => self.shift.after_pull(pulled),
             InHand::Lane(lane) => self.shift.release_lane(lane),
