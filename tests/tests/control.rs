@@ -227,7 +227,7 @@ fn a_dropped_run_leaves_no_thread() {
     // A thread that was joined may be listed until the system has cleaned it up.
     in_time(|| {
         while threads_named("dropped-") > 0 {
-            std::thread::yield_now()
+            std::thread::yield_now();
         }
     });
 }

@@ -32,6 +32,7 @@ fn submit(pipeline: &Pipeline, event: impl IntoEvent) -> usize {
 
 #[derive(Event)]
 struct Thing {
+    #[expect(dead_code, reason = "it tells things apart in a report")]
     id: u32,
 }
 

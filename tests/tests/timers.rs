@@ -37,7 +37,9 @@ fn a_run_waits_for_its_timers_and_tells_them_in_order() {
     let pipeline = Pipeline::builder()
         .processor(hears(&heard))
         .processor(on("sets", |cx: &mut Context<'_>, start: &Start| {
-            (1..=start.0).rev().for_each(|n| drop(cx.emit_after(SOON * n, Rung(n))));
+            for n in (1..=start.0).rev() {
+                cx.emit_after(SOON * n, Rung(n));
+            }
             Ok(())
         }))
         .workers(2)
@@ -60,7 +62,9 @@ fn a_failed_turn_has_set_no_timer() {
         .processor(fails.on_failure(FailurePolicy::Skip))
         .build()
         .expect("the wiring is sound");
-    (1..=2).for_each(|n| drop(pipeline.submit(Start(n)).expect("there is room")));
+    for n in 1..=2 {
+        pipeline.submit(Start(n)).expect("there is room");
+    }
     pipeline.run().expect("failures are skipped");
     assert_eq!(taken(&heard), [2]);
 }
@@ -77,7 +81,7 @@ impl Processor for Ticker {
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         match event {
             Start(_) => {
-                self.timers.extend([cx.emit_every(SOON, Rung(0)), cx.emit_after(NEVER, Rung(9))])
+                self.timers.extend([cx.emit_every(SOON, Rung(0)), cx.emit_after(NEVER, Rung(9))]);
             }
             Rung(n) => {
                 assert_eq!(*n, 0, "the other one is cancelled");
@@ -148,7 +152,9 @@ fn while_a_retry_waits_so_does_the_mailbox_unless_others_may_pass() {
         let heard = Heard::default();
         let pipeline = Pipeline::builder().processor(flaky(retry, &heard)).workers(2).build();
         let pipeline = pipeline.expect("the wiring is sound");
-        (1..=3).for_each(|n| drop(pipeline.submit(Start(n)).expect("there is room")));
+        for n in 1..=3 {
+            pipeline.submit(Start(n)).expect("there is room");
+        }
         let report = pipeline.run().expect("the third attempt succeeds");
         assert_eq!((report.handled, report.dead), (3, 0));
         taken(&heard)

@@ -1,5 +1,6 @@
 //! Owns `Pipeline` and its builder: processors are wired, checked, and handed to a run.
 
+mod builder;
 mod wiring;
 
 use std::collections::BTreeSet;
@@ -19,225 +20,19 @@ use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
-use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
+use crate::listeners::Listener;
 use crate::mailbox::ring::BoundedMail;
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::processor::Result;
 use crate::registration::{Configure, IntoRegistration, Registered};
-use crate::replay::{Addresses, ReplayError, replay};
+use crate::replay::{ReplayError, replay};
 use crate::report::{DeadLetter, RunReport};
 use crate::routes::RouteTable;
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
-use wiring::{Names, check_concurrency, wire};
-
-/// Wires processors into a [`Pipeline`].
-///
-/// ```
-/// use selvedge_runtime::{Context, Limits, Pipeline, on};
-/// # use selvedge_event::{Kind, Payload};
-/// # struct Ping(u32);
-/// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
-/// let pipeline = Pipeline::builder()
-///     .processor(on("first", |_cx: &mut Context, _: &Ping| Ok(())).priority(-1))
-///     .processor(on("second", |_cx: &mut Context, _: &Ping| Ok(())))
-///     .strict()
-///     .workers(2)
-///     .limits(Limits { phase_max: 10, ..Limits::default() })
-///     .build()?;
-/// assert_eq!(pipeline.submit(Ping(1))?, 2);
-/// # Ok::<(), anyhow::Error>(())
-/// ```
-#[must_use = "a builder does nothing until it is built"]
-pub struct PipelineBuilder {
-    processors: Vec<Registered>,
-    limits: Limits,
-    n_workers: usize,
-    routing: Routing,
-    handle_signals: bool,
-    timed: bool,
-    listeners: Vec<Listener>,
-    on_worker_start: Option<WorkerStart>,
-    clock: Clock,
-    concurrency: Vec<(Text, usize)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Routing {
-    Lenient,
-    Strict,
-}
-
-impl PipelineBuilder {
-    /// Adds a processor. Order counts: it is the order of init and close, and of turns among
-    /// equals.
-    pub fn processor(mut self, processor: impl IntoRegistration) -> PipelineBuilder {
-        self.processors.push(processor.into_registration().into());
-        self
-    }
-
-    /// Adds several of one type.
-    pub fn processors<R: IntoRegistration>(
-        mut self,
-        processors: impl IntoIterator<Item = R>,
-    ) -> PipelineBuilder {
-        let registered = processors.into_iter().map(|p| p.into_registration().into());
-        self.processors.extend(registered);
-        self
-    }
-
-    /// Refuses processors whose interests could not be inferred, instead of letting them hear
-    /// every event.
-    pub fn strict(mut self) -> PipelineBuilder {
-        self.routing = Routing::Strict;
-        self
-    }
-
-    /// How many threads take turns, the one that calls [`run`](Pipeline::run) included. The
-    /// default is what the machine can run at once.
-    pub fn workers(mut self, n_workers: usize) -> PipelineBuilder {
-        self.n_workers = n_workers;
-        self
-    }
-
-    /// What the pipeline may hold.
-    pub fn limits(mut self, limits: Limits) -> PipelineBuilder {
-        self.limits = limits;
-        self
-    }
-
-    /// Lets SIGINT and SIGTERM end the run early, and a second one at once.
-    pub fn handle_signals(mut self) -> PipelineBuilder {
-        self.handle_signals = true;
-        self
-    }
-
-    /// Measures the time that each processor is busy, for the report. Costs two readings of the
-    /// clock per batch.
-    pub fn timed(mut self) -> PipelineBuilder {
-        self.timed = true;
-        self
-    }
-
-    /// Tells someone what happens while it happens. It may miss things, never slows the run, and
-    /// is called `observer 1`, `observer 2`, … in the report.
-    pub fn observer(self, observer: impl Observer) -> PipelineBuilder {
-        let name = Listener::next_name(&self.listeners, "observer");
-        self.observer_named(&name, observer)
-    }
-
-    /// As [`observer`](Self::observer), by a name.
-    pub fn observer_named(mut self, name: &str, observer: impl Observer) -> PipelineBuilder {
-        self.listeners.push(Listener::observer(Text::from(name), observer));
-        self
-    }
-
-    /// Has everything recorded that happens. It misses nothing, holds up the run if it is slow,
-    /// and fails the run if it fails. In the report it is called `recorder 1`, `recorder 2`, ….
-    pub fn recorder(self, recorder: impl Recorder) -> PipelineBuilder {
-        let name = Listener::next_name(&self.listeners, "recorder");
-        self.recorder_with(&name, RecorderPolicy::default(), recorder)
-    }
-
-    /// As [`recorder`](Self::recorder), by a name and with what its failure means for the run.
-    pub fn recorder_with(
-        mut self,
-        name: &str,
-        policy: RecorderPolicy,
-        recorder: impl Recorder,
-    ) -> PipelineBuilder {
-        self.listeners.push(Listener::recorder(Text::from(name), policy, recorder));
-        self
-    }
-
-    /// Calls this on every thread that the pipeline starts, before its first turn, with the
-    /// worker's number: to pin it to a core, say. (The thread that calls `run()` is its own.)
-    pub fn on_worker_start(
-        mut self,
-        hook: impl Fn(usize) + Send + Sync + 'static,
-    ) -> PipelineBuilder {
-        self.on_worker_start = Some(Arc::new(hook));
-        self
-    }
-
-    /// Lets the pipeline live by this clock.
-    pub(crate) fn clock(mut self, clock: Clock) -> PipelineBuilder {
-        self.clock = clock;
-        self
-    }
-
-    /// Declares a key under which at most so many turns are in flight at a time, over all
-    /// processors that are [`limited_by`](crate::Registration::limited_by) it.
-    ///
-    /// ```
-    /// use selvedge_runtime::{Context, Pipeline, on};
-    /// # use selvedge_event::{Kind, Payload};
-    /// # struct Ping(u32);
-    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
-    /// let query = |name| on(name, |_cx: &mut Context, _: &Ping| Ok(())).limited_by("db");
-    /// let pipeline = Pipeline::builder()
-    ///     .concurrency("db", 1)
-    ///     .processors(["names", "prices", "stock"].map(query))
-    ///     .build()?;
-    /// pipeline.submit(Ping(1))?;
-    /// assert_eq!(pipeline.run()?.handled, 3);
-    /// # Ok::<(), anyhow::Error>(())
-    /// ```
-    pub fn concurrency(mut self, key: impl Into<Text>, turns: usize) -> PipelineBuilder {
-        self.concurrency.push((key.into(), turns));
-        self
-    }
-
-    /// Checks the wiring.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] says what does not fit and what to do about it.
-    pub fn build(self) -> Result<Pipeline, BuildError> {
-        if cfg!(panic = "abort") {
-            return Err(BuildError::PanicAborts);
-        }
-        if self.n_workers == 0 {
-            return Err(BuildError::NoWorkers);
-        }
-        self.limits.check()?;
-        let mut warnings = Vec::new();
-        let mut names = Names::of(&self.processors)?;
-        let mut processors = Vec::with_capacity(self.processors.len());
-        for registered in self.processors {
-            let name = names.name(&registered);
-            let mut wired = Wired::new(name, registered);
-            wired.check(self.routing, &mut warnings)?;
-            processors.push(wired);
-        }
-        let concurrency = check_concurrency(self.concurrency, &processors)?;
-        let routes = Arc::new(wire(&processors)?);
-        let listeners = Listeners::new(&self.listeners, &self.limits);
-        let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);
-        *core.addresses.lock() = Addresses::of(processors.iter().map(|wired| wired.name.clone()));
-        Ok(Pipeline {
-            core: Keeper(Arc::new(core)),
-            routes,
-            processors,
-            listeners: self.listeners,
-            n_workers: self.n_workers,
-            handle_signals: self.handle_signals,
-            warnings,
-            on_worker_start: self.on_worker_start,
-            concurrency,
-        })
-    }
-}
-
-impl fmt::Debug for PipelineBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipelineBuilder")
-            .field("processors", &self.processors.len())
-            .field("routing", &self.routing)
-            .field("n_workers", &self.n_workers)
-            .finish_non_exhaustive()
-    }
-}
+pub use builder::PipelineBuilder;
+use builder::Routing;
+use wiring::wire;
 
 /// A processor in its place, before the run.
 struct Wired {

@@ -151,11 +151,13 @@ impl Run {
         let core = Arc::clone(&self.plan.core);
         // While this thread may still submit, the run is not quiet.
         core.open();
-        let in_run = self.span.enter();
-        let mut feeder = Feeder::new(&mut self.worker);
-        let fed = catch_unwind(AssertUnwindSafe(|| feed(&mut feeder)));
-        feeder.flush();
-        drop(in_run);
+        let fed = {
+            let _in_run = self.span.enter();
+            let mut feeder = Feeder::new(&mut self.worker);
+            let fed = catch_unwind(AssertUnwindSafe(|| feed(&mut feeder)));
+            feeder.flush();
+            fed
+        };
         match fed {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => core.fail(Failure::Feed { cause, panicked: false }),

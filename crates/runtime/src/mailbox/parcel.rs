@@ -88,6 +88,7 @@ impl Chain<Parcel> {
 /// What was used last is taken first, while it is in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
+    #[expect(clippy::vec_box, reason = "a node is linked into a mailbox as it is, box and all")]
     nodes: Vec<Box<Node<Parcel>>>,
     vectors: Vec<Vec<Event>>,
 }

@@ -201,8 +201,8 @@ impl<'c> Shift<'c> {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
-            let place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
-            match self.take_parcel(&mut batch, parcel, place, &mut pace) {
+            let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
+            match self.take_parcel(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
                 Parceled::Held(after) => {
@@ -230,7 +230,7 @@ impl<'c> Shift<'c> {
         &mut self,
         batch: &mut Batch<'_>,
         parcel: &Parcel,
-        place: Place<'_>,
+        place: &mut Place<'_>,
         pace: &mut Pace,
     ) -> Parceled {
         let core = self.core;
