@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use crate::mailbox::Effect;
-pub(crate) use crate::scope::ScopeIdx;
 
 /// A processor's index in the pipeline, in order of registration.
 pub(crate) type OwnerIdx = u32;
+
+/// A scope's place in the table of those that are open; used again when it is over.
+pub(crate) type ScopeIdx = u32;
 
 /// A band's index: priorities in use, numbered from the first to be served.
 pub(crate) type Band = usize;

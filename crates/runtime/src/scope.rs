@@ -34,8 +34,7 @@ pub use handle::{Scope, ScopeControl};
 pub use report::{ScopeOutcome, ScopeReport};
 pub(crate) use table::Table;
 
-/// A scope's place in the table; used again when the scope is over.
-pub(crate) type ScopeIdx = u32;
+pub(crate) use crate::ready::ScopeIdx;
 
 /// What the tasks of a scope do. Shared by all workers: tasks of one scope run at the same time.
 ///

@@ -115,13 +115,16 @@ fn a_job_is_taken_once_whoever_steals() {
         let own = [(Job::Turns(0), 1), (Job::Turns(1), 1), (Job::Turns(2), 0)];
         shards.push(0, own.into_iter());
         let thief = Arc::clone(&shards);
-        let thief = spawn(move || [thief.take(1), thief.take(1)]);
+        let thief = spawn(move || [thief.take(1, 1), thief.take(1, 1)]);
         let mine = shards.push_and_pop(0, [(Job::Turns(3), 1)].into_iter()).0;
         let theirs = thief.join().expect("no panic");
         let left = std::iter::from_fn(|| shards.take(0, 0).or_else(|| shards.take(1, 1)));
         let mut all: Vec<Job> = mine.into_iter().chain(theirs.into_iter().flatten()).collect();
         all.extend(left);
-        all.sort_unstable_by_key(|&Job::Turns(owner)| owner);
+        all.sort_unstable_by_key(|job| match job {
+            Job::Turns(owner) => *owner,
+            Job::Scope { .. } => unreachable!("the model has no scopes"),
+        });
         assert_eq!(all, [0, 1, 2, 3].map(Job::Turns));
         assert!(!shards.any() && shards.first_band().is_none());
     });
