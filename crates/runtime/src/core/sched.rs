@@ -187,19 +187,20 @@ impl Core {
         if let Some(lane) = ready.pop_lane(admit) {
             return Some(Work::Lane(lane));
         }
+        let mut sharded = self.shards().first_band();
         loop {
             let (job, pull) = (ready.first_job_band(), ready.first_pull_band(admit));
-            let sharded = self.shards().first_band();
             let lowest = job.into_iter().chain(sharded).chain(pull).min()?;
             if job == Some(lowest) {
                 return ready.pop_job().map(Work::Job);
             }
             if sharded == Some(lowest) {
-                // It may be gone by now.
-                match self.shards().take(seat.worker, seat.robs_from) {
-                    Some(job) => return Some(Work::Job(job)),
-                    None => continue,
+                if let Some(job) = self.shards().take(seat.worker, seat.robs_from) {
+                    return Some(Work::Job(job));
                 }
+                // It is gone by now, though still counted: no waiting for that, under this lock.
+                sharded = None;
+                continue;
             }
             return ready.pop_pull(lowest).map(Work::Pull);
         }
