@@ -292,6 +292,8 @@ impl<'c> Shift<'c> {
         }
         self.leave_scope();
         self.hands.streak = 0;
+        // A worker may sleep from here on; a question it put off is whoever's takes its turn.
+        self.hands.outbox.log.forget_question();
         None
     }
 

@@ -523,3 +523,27 @@ fn a_lane_that_two_workers_empty_keeps_its_order() {
         assert_eq!(report.handled, 3 * 8);
     });
 }
+
+/// A worker that puts a question off, and never has to do with it again, must not keep it.
+#[test]
+fn a_question_that_is_put_off_is_kept_by_nobody() {
+    explore(|| {
+        let mut limits = tight();
+        (limits.in_flight_max, limits.lane_max, limits.batch_turns_max) = (4, 4, 1);
+        let hears = on("hears", |_: &mut Context<'_>, _: &Ping| Ok(()));
+        let running = start(build(Pipeline::builder().limits(limits).processor(hears)));
+        let submitter = running.submitter();
+        let asks = thread(move || {
+            submitter.submit(Ping(0)).expect("the run is open");
+            let answer = submitter.ask::<Pong>(Ping(1)).expect("the run is open");
+            // The run goes on until it is told: whoever kept the question would not be asked.
+            assert!(matches!(answer.wait(), Err(AskError::NoReply { .. })));
+        });
+        // What comes in on another lane calls the worker away.
+        let submitter = running.submitter();
+        let submits = thread(move || (0..2).all(|_| submitter.submit(Ping(2)).is_ok()));
+        join(asks);
+        assert!(join(submits));
+        running.finish().expect("nothing fails");
+    });
+}
