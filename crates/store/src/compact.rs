@@ -1,5 +1,5 @@
-//! Owns bases: what is in the engine, written beside the log now and then, so that the segments
-//! before it can go.
+//! Owns bases: what is in the engine, written beside the log now and then, so that segments before
+//! it can go.
 //!
 //! A base is written while batches are applied, so it shows no moment of the store. It doesn't have
 //! to: every frame from its start on is applied over it, and each of them says what a record is, not

@@ -43,8 +43,8 @@ impl Options {
         Options::default()
     }
 
-    /// How long a batch under [`Durability::Group`] may wait for others before the device is waited
-    /// for (1 ms). It waits only while fewer batches wait than the last group had.
+    /// How long a batch under [`Durability::Group`] may wait for others before the device is asked
+    /// (1 ms). It waits only while fewer batches wait than the last group had.
     #[must_use]
     pub fn group_wait(mut self, wait: Duration) -> Options {
         self.limits.group_wait = wait;

@@ -55,6 +55,9 @@ pub struct Opened {
     pub damages: Vec<Damage>,
 }
 
+/// An engine as the last session left it, and the position up to which it is.
+type Trusted = (Box<dyn Engine>, u64);
+
 /// Everything an open store is made of.
 pub(crate) struct Place<'p> {
     pub(crate) disk: Arc<dyn Disk>,
@@ -190,11 +193,8 @@ fn carry_over(disk: &dyn Disk, files: &mut LogFiles, found: &Replayed) -> Result
 }
 
 impl Place<'_> {
-    /// The engine as the last session left it with the position it is up to, if it can be trusted.
-    fn trusted_engine(
-        &self,
-        files: &LogFiles,
-    ) -> Result<Option<(Box<dyn Engine>, u64)>, StoreError> {
+    /// The engine, if it can be trusted.
+    fn trusted_engine(&self, files: &LogFiles) -> Result<Option<Trusted>, StoreError> {
         let trust = self.session.trust()?;
         if trust == Trust::Nothing {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! Owns snapshots over engines that have none: what a write replaces is kept aside for the snapshots
-//! that are older.
+//! Owns snapshots over engines that have none: what a write replaces is kept aside for those that
+//! are older.
 //!
 //! Who writes keeps the old value aside first and then writes; who reads asks the engine first and
 //! then looks at what was kept aside. Whichever value the engine gave, the old one is found.
