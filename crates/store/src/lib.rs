@@ -31,6 +31,8 @@ mod log;
 mod memory;
 mod open;
 mod read;
+#[cfg(feature = "redb")]
+mod redb;
 mod replay;
 mod scan;
 mod session;
@@ -50,6 +52,8 @@ pub use error::{RecordKey, StoreError};
 pub use export::{export, import};
 pub use memory::Memory;
 pub use open::{OnDamage, Opened};
+#[cfg(feature = "redb")]
+pub use redb::Redb;
 pub use scan::{Entries, Entry, Order, Scan};
 #[cfg(feature = "sled")]
 pub use sled::Sled;
