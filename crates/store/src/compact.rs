@@ -28,6 +28,8 @@ const N_SEGMENTS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Compactor {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
+    /// One base is written at a time.
+    writing: Mutex<()>,
     is_running: AtomicBool,
     /// Relaxed suffices for both: nothing else is read because of them.
     has_to_stop: AtomicBool,
@@ -66,8 +68,20 @@ impl Compactor {
 }
 
 impl Core {
+    /// Ends the segment, and writes a base in place of all there are.
+    pub(crate) fn compact(self: &Arc<Self>) -> Result<(), StoreError> {
+        let header = {
+            let mut log = self.log.lock();
+            let ended = log.end_segment();
+            ended.map_err(|error| StoreError::ReadOnly { reason: self.break_off(&error) })?;
+            log.next_header()
+        };
+        self.write_base(header)
+    }
+
     /// Writes a base that replaces every segment before a place where one ends.
     pub(crate) fn write_base(self: &Arc<Self>, header: Header) -> Result<(), StoreError> {
+        let _alone = self.compactor.writing.lock();
         let base = self.write_base_file(header)?;
         // A batch that is in the base has to be in the log, or half of it could be all there is.
         self.flush()?;

@@ -59,8 +59,10 @@ impl Drop for Core {
             return;
         }
         let mut log = self.log.lock();
-        if log.sync().and_then(|()| log.sync_mark()).is_ok() {
-            self.session.set_closing(log.next());
+        match log.sync().and_then(|()| log.sync_mark()) {
+            Ok(()) => self.session.set_closing(log.next()),
+            // The engine may have what the log has not.
+            Err(_) => self.session.spoil(),
         }
     }
 }

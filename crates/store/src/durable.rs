@@ -185,6 +185,19 @@ impl Durable {
         Ok(damages)
     }
 
+    /// Writes a base, so that the log holds nothing that was replaced or deleted before, and has the
+    /// engine made anew when the store is opened next: after that nothing of it is left in the
+    /// store's files. It takes as long as reading and writing all records.
+    ///
+    /// # Errors
+    ///
+    /// A record is damaged; the system or the engine failed.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        self.core.compact()?;
+        self.rebuild();
+        Ok(())
+    }
+
     /// Has the engine made anew from the log when the store is opened next.
     pub fn rebuild(&self) {
         self.core.session.spoil();
