@@ -2,8 +2,8 @@
 //! it can go.
 //!
 //! A base is written while batches are applied, so it shows no moment of the store. It doesn't have
-//! to: every frame from its start on is applied over it, and each of them says what a record is, not
-//! how it changes.
+//! to: every frame from its start on is applied over it, and each says what a record is, not how it
+//! changes.
 
 use std::io;
 use std::sync::Arc;
@@ -53,7 +53,11 @@ impl Compactor {
             }
         };
         match thread::spawn("selvedge-store-base", body) {
-            Ok(spawned) => drop(self.thread.lock().replace(spawned)),
+            Ok(spawned) => {
+                // The one before is done, but may not have let go of the store yet.
+                let before = self.thread.lock().replace(spawned);
+                let _ = before.map(thread::JoinHandle::join);
+            }
             Err(_) => self.is_running.store(false, Ordering::Relaxed),
         }
     }

@@ -93,13 +93,23 @@ fn outcome(dir: &Path, options: &Options, backend: &dyn Backend) -> Result<&'sta
         }
         Err(error) => return Err(format!("refused for another reason: {error}")),
     };
-    let mut found = BTreeMap::new();
+    let (mut found, mut is_named) = (BTreeMap::new(), false);
     for entry in store.scan(Scan::all("n")) {
         match entry {
             Ok(entry) => drop(found.insert(entry.key, entry.value)),
-            Err(StoreError::DamagedRecord { .. }) => return Ok("named"),
+            Err(StoreError::DamagedRecord { .. } | StoreError::Engine { .. }) => {
+                is_named = true;
+                break;
+            }
             Err(error) => return Err(format!("can't be read: {error}")),
         }
+    }
+    if is_named {
+        drop(store);
+        return match outcome(dir, options, backend) {
+            Ok("mended" | "refused") => Ok("named, then mended"),
+            other => Err(format!("not mended: {other:?}")),
+        };
     }
     let wanted = (0..N_RECORDS).map(|n| (n.to_be_bytes().to_vec(), value(n))).collect();
     match found == wanted {
@@ -162,6 +172,11 @@ fn no_corruption_is_silent_on_redb() {
     assert!(counts["mended"] > 0 && counts["whole"] > 0, "{counts:?}");
 }
 
+/// A message in lines that fit here.
+fn lines(error: &StoreError) -> String {
+    error.to_string().replace(": ", "\n").replace("; ", "\n").replace(", or ", ", or\n")
+}
+
 /// A store without an engine, and with a hole in its log.
 fn with_a_hole() -> tempfile::TempDir {
     let dir = temp_dir();
@@ -180,16 +195,27 @@ fn with_a_hole() -> tempfile::TempDir {
 fn what_is_left_can_be_read_and_then_kept() {
     let dir = with_a_hole();
     let error = Durable::open(dir.path()).expect_err("a batch is lost");
-    assert_snapshot!(error, @"");
+    assert_snapshot!(lines(&error), @r"
+    log/00000000000000000001.segment at byte 19902
+    a frame isn't what was written (and 1 more)
+    open it with `OnDamage::ReadOnly` to read the rest, or
+    with `OnDamage::Repair` to give the damaged part up
+    ");
     let open = |on_damage| Options::new().on_damage(on_damage).open(dir.path(), &Sled::default());
     let store = open(OnDamage::ReadOnly).expect("the rest can be read");
     assert_eq!(store.scan(Scan::all("n")).count() as u64, N_RECORDS - 1);
     let refused = store.put("n", b"k", b"v", Durability::Sync).expect_err("it is read only");
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(lines(&refused), @r"
+    the store is read only
+    it is damaged
+    log/00000000000000000001.segment at byte 19902
+    a frame isn't what was written
+    once that is mended, open it again
+    ");
     drop(store);
     Durable::open(dir.path()).expect_err("nobody has consented yet");
     let store = open(OnDamage::Repair).expect("the rest can be kept");
-    assert_eq!(store.opened().damages.len(), 1);
+    assert_eq!(store.opened().damages.len(), 2);
     store.put("n", b"k", b"v", Durability::Sync).expect("it is repaired");
     assert_eq!(store.verify().expect("it can be read"), []);
     assert!(dir.path().join("quarantine/00000000000000000001.segment").exists());
@@ -208,7 +234,12 @@ fn a_lost_tail_is_seen() {
     let bytes = fs::read(&segment).expect("it is there");
     fs::write(&segment, &bytes[..bytes.len() / 2]).expect("there is room");
     let error = Durable::open(dir.path()).expect_err("the log has lost its tail");
-    assert_snapshot!(error, @"");
+    assert_snapshot!(lines(&error), @r"
+    log/00000000000000000001.segment at byte 59491
+    a frame is cut short (and 1 more)
+    open it with `OnDamage::ReadOnly` to read the rest, or
+    with `OnDamage::Repair` to give the damaged part up
+    ");
     // The engine has what the log has lost: nothing has to be given up.
     let options = Options::new().on_damage(OnDamage::Repair);
     let store = options.open(dir.path(), &Sled::default()).expect("it can be repaired");

@@ -186,7 +186,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let writes = prop::collection::vec((0u8..2, 0u8..6, any::<Option<u8>>()), 0..5);
     let failure = prop_oneof![Just(Failure::Full), Just(Failure::Sync)];
     let step = prop_oneof![
-        12 => (writes, durability).prop_map(|(writes, durability)| Step::Commit(writes, durability)),
+        12 => (writes, durability).prop_map(|(writes, how)| Step::Commit(writes, how)),
         3 => (0u8..6, any::<Option<u8>>(), any::<u8>())
             .prop_map(|(key, old, new)| Step::CompareAndSet(key, old, new)),
         1 => Just(Step::Close),
