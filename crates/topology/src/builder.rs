@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::error::{Problem, Problems};
 use crate::look::{EdgeStyle, Shape};
 use crate::names::{NameFault, NameRules, NameTable, free_like};
-use crate::place::Place;
+use crate::place::{Place, Places};
 use crate::topology::{EdgeRecord, GroupIndex, GroupRecord, NONE, NodeIndex, NodeRecord, Topology};
 
 /// How much a topology may hold.
@@ -85,6 +85,7 @@ pub struct TopologyBuilder {
     /// By number of edge, the names of both ends.
     ends: Vec<(u32, u32)>,
     edges: Vec<EdgeRecord>,
+    places: Places,
     roots: Vec<(u32, Place)>,
     /// What is already known to be wrong with names and sizes.
     problems: Vec<Found>,
@@ -113,6 +114,7 @@ impl TopologyBuilder {
             group_of_path: HashMap::new(),
             ends: Vec::new(),
             edges: Vec::new(),
+            places: Places::default(),
             roots: Vec::new(),
             problems: Vec::new(),
             is_too_large: false,
@@ -168,7 +170,7 @@ impl TopologyBuilder {
             free if *free == NONE => *free = node,
             &mut first => self.problems.push(Found::Duplicate { first, second: node }),
         }
-        let shape = Shape::default();
+        let (shape, place) = (Shape::default(), self.places.add(place));
         let (label, kind, group) = (NONE, NONE, NONE);
         self.nodes.push(NodeRecord { name: name_id, label, kind, group, shape, place });
         NodeMut { builder: self, node }
@@ -217,9 +219,10 @@ impl TopologyBuilder {
             self.too_large("groups around each other", max, "group_depth_max", Place::here());
             return GroupIndex(NONE);
         }
+        let place = self.places.add(Place::here());
         let mut parent = NONE;
         for title in path {
-            let title = self.text(title, &Place::here());
+            let title = self.text(title, place);
             if title == NONE {
                 return GroupIndex(NONE);
             }
@@ -262,7 +265,7 @@ impl TopologyBuilder {
             return EdgeMut { builder: self, edge: NONE };
         }
         self.ends.push((from, to));
-        let style = EdgeStyle::default();
+        let (style, place) = (EdgeStyle::default(), self.places.add(place));
         self.edges.push(EdgeRecord { label: NONE, until: NONE, style, place });
         EdgeMut { builder: self, edge }
     }
@@ -278,9 +281,9 @@ impl TopologyBuilder {
         Some(id)
     }
 
-    fn text(&mut self, text: &str, place: &Place) -> u32 {
+    fn text(&mut self, text: &str, place: u32) -> u32 {
         self.texts.intern(text, self.limits.text_bytes_max).unwrap_or_else(|| {
-            self.too_much_text(place);
+            self.too_much_text(&self.places.at(place).clone());
             NONE
         })
     }
@@ -298,9 +301,13 @@ impl TopologyBuilder {
         }
     }
 
+    fn edge_place(&self, edge: u32) -> Place {
+        self.places.at(self.edges[edge as usize].place).clone()
+    }
+
     fn problem(&self, found: &Found) -> Problem {
         let name_of = |node: u32| self.names.text(self.nodes[node as usize].name).to_owned();
-        let place_of = |node: u32| self.nodes[node as usize].place.clone();
+        let place_of = |node: u32| self.places.at(self.nodes[node as usize].place).clone();
         let is_node = |name: &str| {
             let id = self.names.find(name);
             id.is_some_and(|id| self.node_of_name[id as usize] != NONE)
@@ -386,8 +393,8 @@ impl NodeMut<'_> {
 
     fn set(&mut self, text: &str, field: impl FnOnce(&mut NodeRecord, u32)) -> &mut Self {
         let Some(node) = self.builder.nodes.get(self.node as usize) else { return self };
-        let place = node.place.clone();
-        let text = self.builder.text(text, &place);
+        let place = node.place;
+        let text = self.builder.text(text, place);
         field(&mut self.builder.nodes[self.node as usize], text);
         self
     }
@@ -423,8 +430,8 @@ impl EdgeMut<'_> {
 
     fn set(&mut self, text: &str, field: impl FnOnce(&mut EdgeRecord, u32)) -> &mut Self {
         let Some(edge) = self.builder.edges.get(self.edge as usize) else { return self };
-        let place = edge.place.clone();
-        let text = self.builder.text(text, &place);
+        let place = edge.place;
+        let text = self.builder.text(text, place);
         field(&mut self.builder.edges[self.edge as usize], text);
         self
     }

@@ -37,6 +37,37 @@ impl Place {
     }
 }
 
+/// Places by number. What one line of code defines in a loop has one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Vec<Place>);
+
+/// How many places back one is looked for: as many lines as a loop that defines things may have.
+const N_RECENT: usize = 4;
+
+impl Places {
+    pub(crate) fn add(&mut self, place: Place) -> u32 {
+        let n_older = self.0.len().saturating_sub(N_RECENT);
+        let is_same = |recent: &Place| match (&recent.0, &place.0) {
+            (Repr::Code(recent), Repr::Code(place)) => std::ptr::eq(*recent, *place),
+            _ => false,
+        };
+        let at = self.0[n_older..].iter().position(is_same).map_or(self.0.len(), |at| n_older + at);
+        if at == self.0.len() {
+            self.0.push(place);
+        }
+        u32::try_from(at).expect("memory ends before four billion places")
+    }
+
+    pub(crate) fn at(&self, id: u32) -> &Place {
+        &self.0[id as usize]
+    }
+
+    /// Gives back what growth has taken in advance.
+    pub(crate) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::look::{EdgeStyle, Shape};
 use crate::names::{NameTable, Nearest};
 use crate::order::Order;
-use crate::place::Place;
+use crate::place::{Place, Places};
 
 /// No text, no group, no node: a number that nothing has.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -59,7 +59,7 @@ pub(crate) struct NodeRecord {
     pub(crate) kind: u32,
     pub(crate) group: u32,
     pub(crate) shape: Shape,
-    pub(crate) place: Place,
+    pub(crate) place: u32,
 }
 
 /// What is known of an edge beside its ends.
@@ -68,7 +68,7 @@ pub(crate) struct EdgeRecord {
     pub(crate) label: u32,
     pub(crate) until: u32,
     pub(crate) style: EdgeStyle,
-    pub(crate) place: Place,
+    pub(crate) place: u32,
 }
 
 /// A group and the one around it, which has a lower number.
@@ -108,7 +108,7 @@ pub(crate) struct GroupRecord {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A node costs about 100 bytes beside its texts and an edge about 70.
+/// A node costs about 60 bytes beside its texts, an edge about 40.
 #[derive(Clone)]
 pub struct Topology {
     pub(crate) title: String,
@@ -119,6 +119,7 @@ pub struct Topology {
     pub(crate) nodes: Vec<NodeRecord>,
     pub(crate) edges: Vec<EdgeRecord>,
     pub(crate) groups: Vec<GroupRecord>,
+    pub(crate) places: Places,
     pub(crate) graph: Graph,
     pub(crate) order: Order,
 }
@@ -222,7 +223,7 @@ impl Topology {
     /// Where it is defined.
     #[must_use]
     pub fn place(&self, node: NodeIndex) -> &Place {
-        &self.nodes[node.idx()].place
+        self.places.at(self.nodes[node.idx()].place)
     }
 
     /// The group that it is in, if any.
@@ -256,7 +257,7 @@ impl Topology {
             label: self.text(record.label),
             style: record.style,
             until: self.text(record.until),
-            place: &record.place,
+            place: self.places.at(record.place),
         }
     }
 

@@ -40,6 +40,7 @@ fn finish(mut builder: TopologyBuilder, graph: Graph, order: Order) -> Topology 
     builder.texts.shrink();
     builder.nodes.shrink_to_fit();
     builder.edges.shrink_to_fit();
+    builder.places.shrink();
     Topology {
         title: builder.title,
         names: builder.names,
@@ -48,6 +49,7 @@ fn finish(mut builder: TopologyBuilder, graph: Graph, order: Order) -> Topology 
         nodes: builder.nodes,
         edges: builder.edges,
         groups: builder.groups,
+        places: builder.places,
         graph,
         order,
     }
@@ -90,7 +92,7 @@ impl<'b> Check<'b> {
             let is_feedback = record.until != NONE;
             if is_feedback && builder.texts.text(record.until).trim().is_empty() {
                 let (from, to) = self.end_names(edge);
-                let place = record.place.clone();
+                let place = builder.edge_place(edge);
                 self.problems.add(|| Problem::EndlessFeedback { from, to, place });
             }
             if from != NONE && to != NONE {
@@ -119,7 +121,7 @@ impl<'b> Check<'b> {
                 to: to.to_owned(),
                 end,
                 nearest: nearest.to(wanted, node_names(builder)),
-                place: builder.edges[edge as usize].place.clone(),
+                place: builder.edge_place(edge),
             }
         });
     }
@@ -147,7 +149,7 @@ impl<'b> Check<'b> {
                 let first = *labelled.entry(key).or_insert(id);
                 if first != id {
                     let (from, to) = self.end_names(id);
-                    let place = |id: u32| self.builder.edges[id as usize].place.clone();
+                    let place = |id: u32| self.builder.edge_place(id);
                     let (first, second) = (place(first), place(id));
                     self.problems.add(|| Problem::DuplicateEdge { from, to, first, second });
                 }
@@ -165,9 +167,9 @@ impl<'b> Check<'b> {
         for (edges, n_entangled) in cycles {
             self.problems.add(|| {
                 let step = |&edge: &u32| {
-                    let id = edge_ids[edge as usize] as usize;
-                    let name = builder.names.text(builder.ends[id].0).to_owned();
-                    CycleStep { name, place: builder.edges[id].place.clone() }
+                    let id = edge_ids[edge as usize];
+                    let name = builder.names.text(builder.ends[id as usize].0).to_owned();
+                    CycleStep { name, place: builder.edge_place(id) }
                 };
                 Problem::Cycle { steps: edges.iter().map(step).collect(), n_entangled }
             });
