@@ -275,4 +275,15 @@ mod tests {
         assert_eq!(tangles.len(), 1);
         assert_eq!(ShortCycles::new(&graph, Follow::Every).of(&tangles[0]).len(), n as usize);
     }
+
+    #[test]
+    fn what_a_tangle_leads_to_costs_its_search_nothing() {
+        let n = 100_000;
+        let beyond = (3..n).map(|node| (1, node));
+        let pairs: Vec<_> = [(0, 1), (0, 2), (2, 0)].into_iter().chain(beyond).collect();
+        let graph = graph(n, &pairs);
+        let tangles = tangles(&graph, Follow::Forward);
+        assert_eq!(tangles, [[0, 2]]);
+        assert_eq!(ShortCycles::new(&graph, Follow::Forward).of(&tangles[0]), [1, 2]);
+    }
 }

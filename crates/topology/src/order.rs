@@ -39,7 +39,8 @@ impl Order {
             n_levels = n_levels.max(level + 1);
             for (_, to) in graph.forward(node) {
                 let to_idx = to as usize;
-                reached[to_idx] = reached[to_idx].max(level + 1);
+                // Nodes become ready by level, so that the last to lead here is the farthest.
+                reached[to_idx] = level + 1;
                 n_open[to_idx] -= 1;
                 if n_open[to_idx] == 0 {
                     ready.push(to);

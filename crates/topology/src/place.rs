@@ -84,3 +84,24 @@ impl fmt::Debug for Place {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_place_and_lines_of_files_have_their_own() {
+        let mut places = Places::default();
+        let mut ids = Vec::new();
+        for line in 1..=3 {
+            ids.push([
+                places.add(Place::here()),
+                places.add(Place::here()),
+                places.add(Place::in_file("flow.txt", line, 1)),
+            ]);
+        }
+        assert_eq!(ids, [[0, 1, 2], [0, 1, 3], [0, 1, 4]]);
+        assert_ne!(places.at(0), places.at(1));
+        assert_eq!(places.at(4).to_string(), "flow.txt:3:1");
+    }
+}
