@@ -4,6 +4,7 @@
 mod batch;
 mod bounded;
 mod feed;
+mod late;
 mod post;
 mod stepped;
 mod tasks;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
+use crate::board::Board;
 use crate::core::{Assignment, Core, Counts, Seat, Until};
 use crate::failure::Failure;
 use crate::listeners::Notes;
@@ -79,6 +81,10 @@ struct Hands {
     /// The scope whose tasks are being taken.
     tab: Option<Tab>,
     posts: Posts,
+    /// Where others see which turn this worker is in.
+    board: Arc<Board>,
+    /// It was written off: it does nothing more.
+    is_lost: bool,
 }
 
 impl Hands {
@@ -91,7 +97,18 @@ impl Hands {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
-        let number = u32::try_from(id).expect("workers are counted in u32");
+        Worker::numbered(core, routes, id, id)
+    }
+
+    /// A worker on this seat whose timers are kept apart by this number: one that takes another's
+    /// place has its seat.
+    pub(crate) fn numbered(
+        core: Arc<Core>,
+        routes: RouteCache,
+        id: usize,
+        number: usize,
+    ) -> Worker {
+        let number = u32::try_from(number).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.tuned.timers_max());
         outbox.scopes = ScopeLog::new(&core);
@@ -109,8 +126,15 @@ impl Worker {
             notes: Notes::default(),
             tab: None,
             posts: Posts::default(),
+            board: Arc::default(),
+            is_lost: false,
         };
         Worker { core, hands }
+    }
+
+    /// Where others see which turn this worker is in.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.hands.board
     }
 
     fn shift(&mut self) -> Shift<'_> {
@@ -233,7 +257,9 @@ impl<'c> Shift<'c> {
         let slot = &self.core.slots()[owner as usize];
         if let Some(claim) = self.claim(owner) {
             self.activate(owner, claim);
-            self.hand_permit_on(slot);
+            if !self.hands.is_lost {
+                self.hand_permit_on(slot);
+            }
         }
     }
 
@@ -269,6 +295,9 @@ impl<'c> Shift<'c> {
     fn next(&mut self, until: Until) -> Option<Assignment> {
         if let Some(assignment) = self.next_past_the_lock() {
             return Some(assignment);
+        }
+        if self.hands.is_lost {
+            return None;
         }
         let Hands { id, tally, newly, .. } = &mut *self.hands;
         let worker = *id;

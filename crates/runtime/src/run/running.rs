@@ -201,10 +201,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(mut run) = self.run.take() {
-            run.plan.core.abort();
-            run.join();
-            run.plan.core.drop_processors();
-            run.readers.finish(&run.plan.core);
+            run.give_up();
         }
     }
 }

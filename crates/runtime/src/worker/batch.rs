@@ -28,6 +28,8 @@ struct Batch<'b> {
     slot: &'b Slot,
     owner: &'b mut dyn Owner,
     counts: Counts,
+    /// Turns of it that the slot knows of already.
+    n_told: u64,
     /// Set if the processor wants to be pulled from.
     pulling: Option<crate::origin::Descent>,
 }
@@ -54,6 +56,9 @@ impl<'c> Shift<'c> {
         let slot = &core.slots()[owner_idx as usize];
         let began = core.timed.then(|| core.clock.now());
         let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
+        if self.hands.is_lost || self.is_late() {
+            return self.quit(claim);
+        }
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
@@ -127,7 +132,12 @@ impl<'c> Shift<'c> {
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        match seated.take_turn(&event, 1) {
+        self.hands.board.enter(owner_idx);
+        let end = seated.take_turn(&event, 1);
+        if self.is_late() {
+            return self.quit(claim);
+        }
+        match end {
             TurnEnd::Done if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
@@ -156,9 +166,13 @@ impl<'c> Shift<'c> {
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
+        let mut batch = Batch { owner_idx, slot, owner, counts, n_told: 0, pulling: None };
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
-        let Batch { mut counts, pulling, .. } = batch;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        if self.hands.is_lost {
+            return self.quit(claim);
+        }
+        counts.turns -= n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         if let Some(after) = held {
@@ -193,10 +207,17 @@ impl<'c> Shift<'c> {
             self.refill(mail, desk);
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut batch =
-            Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
+        let mut batch = Batch {
+            owner_idx,
+            slot,
+            owner,
+            counts: Counts::default(),
+            n_told: 0,
+            pulling: desk.pulling,
+        };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
+        self.hands.board.enter(owner_idx);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
@@ -217,8 +238,8 @@ impl<'c> Shift<'c> {
                 self.hands.outbox.log.stock.put_back(done);
             }
         }
-        let Batch { mut counts, pulling, .. } = batch;
-        counts.turns = pace.n_turns;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        counts.turns = pace.n_turns - n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         (counts, held)
@@ -247,6 +268,7 @@ impl<'c> Shift<'c> {
                 break;
             }
             cursor += 1;
+            self.hands.board.next_turn(pace.n_turns);
             let end = if special {
                 self.attempt(batch, event, *place.n_attempts + 1)
             } else {
@@ -255,17 +277,33 @@ impl<'c> Shift<'c> {
             match end {
                 TurnEnd::Done if !special => n_plain += 1,
                 end => {
+                    batch.counts.turns = pace.n_turns;
+                    if self.is_late() {
+                        parceled = Parceled::Stopped;
+                        break;
+                    }
                     let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
                     if let Some(after) = held {
                         cursor -= 1;
                         parceled = Parceled::Held(after);
                         break;
                     }
+                    if self.hands.is_lost {
+                        parceled = Parceled::Stopped;
+                        break;
+                    }
+                    self.hands.board.enter(batch.owner_idx);
                     special = watched;
                 }
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
-                self.publish(Posting::Midway);
+                batch.counts.turns = pace.n_turns;
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.publish_midway(batch);
+                self.hands.board.enter(batch.owner_idx);
             }
         }
         self.hands.tally.handled += n_plain;
@@ -354,7 +392,7 @@ impl<'c> Shift<'c> {
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
-                        self.publish(Posting::Midway);
+                        self.publish_midway(batch);
                     }
                 }
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
@@ -371,7 +409,12 @@ impl<'c> Shift<'c> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
+                        self.hands.board.enter(batch.owner_idx);
+                        self.hands.board.next_turn(u64::from(attempt) << 32 | batch.counts.turns);
                         end = self.attempt(batch, event, attempt);
+                        if self.is_late() {
+                            return None;
+                        }
                         continue;
                     }
                 }
@@ -379,6 +422,17 @@ impl<'c> Shift<'c> {
             *n_attempts = 0;
             return None;
         }
+    }
+
+    /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
+    /// becomes of the next one.
+    #[cold]
+    fn publish_midway(&mut self, batch: &mut Batch<'_>) {
+        self.publish(Posting::Midway);
+        let turns = batch.counts.turns - batch.n_told;
+        batch.slot.add(&Counts { turns, ..Counts::default() });
+        batch.n_told += turns;
+        self.hand_over_newly();
     }
 
     /// Does what the processor's policy says about a turn that failed for good.
