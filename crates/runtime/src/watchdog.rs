@@ -91,14 +91,13 @@ impl Default for Growth {
     }
 }
 
-/// How long those who hold a limit must have been still before they are said to wait: a turn that
-/// takes so long is not about to end.
-const HELD_MIN: Duration = Duration::from_secs(3);
-
 /// Looks at snapshots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watchdog {
     growth: Growth,
+    /// How long those who hold a limit must have been still before they are said to wait: a turn
+    /// that takes so long is not about to end.
+    held_min: Duration,
     /// What has been told and still holds.
     told: FxHashSet<Subject>,
     trends: FxHashMap<Text, Trend>,
@@ -112,9 +111,9 @@ struct Trend {
 }
 
 impl Watchdog {
-    #[cfg(test)]
-    pub(crate) fn new(growth: Growth) -> Watchdog {
-        Watchdog { growth, ..Watchdog::default() }
+    pub(crate) fn new(growth: Growth, held_min: Duration) -> Watchdog {
+        let (told, trends) = (FxHashSet::default(), FxHashMap::default());
+        Watchdog { growth, held_min, told, trends }
     }
 
     /// What to tell at this moment. Expects to be shown snapshots at even intervals: growth is
@@ -122,8 +121,8 @@ impl Watchdog {
     pub(crate) fn look(&mut self, now: Duration, snapshot: &Snapshot) -> Vec<Warning> {
         let mut seen = Vec::new();
         seen.extend(snapshot.turns.iter().filter_map(|turn| over_budget(now, turn)));
-        seen.extend(snapshot.keys.iter().filter_map(|held| held_by_waiters(now, held)));
-        seen.extend(snapshot.credits.iter().filter_map(|credits| at_a_halt(now, credits)));
+        seen.extend(snapshot.keys.iter().filter_map(|held| self.held_by_waiters(now, held)));
+        seen.extend(snapshot.credits.iter().filter_map(|credits| self.at_a_halt(now, credits)));
         if let Some((waiting @ 1.., since)) = snapshot.paused {
             let paused_for = now.saturating_sub(since);
             seen.push((Subject::Pause { since }, Warning::PausedWithWork { waiting, paused_for }));
@@ -156,6 +155,35 @@ impl Watchdog {
             self.trends.insert(processor.clone(), trend);
         }
     }
+
+    /// Nobody gives a permit back while all who could are still themselves. Whether they wait for each
+    /// other in a ring, or for something else, both sides are named.
+    fn held_by_waiters(&self, now: Duration, held: &HeldKey) -> Option<(Subject, Warning)> {
+        if held.holders.len() < held.n_permits {
+            // One is on its way to somebody.
+            return None;
+        }
+        // The last to have begun: all the others have held on for longer.
+        let last = held.holders.iter().max_by_key(|holder| holder.since)?;
+        let held_for = now.saturating_sub(last.since);
+        let warning = Warning::KeyedLimitHeld {
+            limit: held.key.clone(),
+            holder: last.name.clone(),
+            waiter: held.waiter.clone(),
+            held_for,
+        };
+        let subject = Subject::Key { key: held.key.clone(), since: last.since };
+        (held_for >= self.held_min).then_some((subject, warning))
+    }
+
+    /// No more is let in, and what was let in does not end.
+    fn at_a_halt(&self, now: Duration, credits: &Credits) -> Option<(Subject, Warning)> {
+        let Credits { in_flight, limit, moved, .. } = *credits;
+        let held_for = now.saturating_sub(moved);
+        let fullest = credits.fullest.clone();
+        let warning = Warning::CreditsHeld { in_flight, limit, fullest, held_for };
+        (held_for >= self.held_min).then_some((Subject::Credits { moved }, warning))
+    }
 }
 
 fn over_budget(now: Duration, turn: &TurnUnderWay) -> Option<(Subject, Warning)> {
@@ -164,35 +192,6 @@ fn over_budget(now: Duration, turn: &TurnUnderWay) -> Option<(Subject, Warning)>
     let elapsed = now.saturating_sub(since);
     let warning = Warning::TurnStuck { worker, processor, budget, elapsed };
     (elapsed > budget).then_some((Subject::Turn { worker, since }, warning))
-}
-
-/// Nobody gives a permit back while all who could are still themselves. Whether they wait for each
-/// other in a ring, or for something else, both sides are named.
-fn held_by_waiters(now: Duration, held: &HeldKey) -> Option<(Subject, Warning)> {
-    if held.holders.len() < held.n_permits {
-        // One is on its way to somebody.
-        return None;
-    }
-    // The last to have begun: all the others have held on for longer.
-    let last = held.holders.iter().max_by_key(|holder| holder.since)?;
-    let held_for = now.saturating_sub(last.since);
-    let warning = Warning::KeyedLimitHeld {
-        limit: held.key.clone(),
-        holder: last.name.clone(),
-        waiter: held.waiter.clone(),
-        held_for,
-    };
-    let subject = Subject::Key { key: held.key.clone(), since: last.since };
-    (held_for >= HELD_MIN).then_some((subject, warning))
-}
-
-/// No more is let in, and what was let in does not end.
-fn at_a_halt(now: Duration, credits: &Credits) -> Option<(Subject, Warning)> {
-    let Credits { in_flight, limit, moved, .. } = *credits;
-    let held_for = now.saturating_sub(moved);
-    let fullest = credits.fullest.clone();
-    let warning = Warning::CreditsHeld { in_flight, limit, fullest, held_for };
-    (held_for >= HELD_MIN).then_some((Subject::Credits { moved }, warning))
 }
 
 #[cfg(test)]
@@ -245,7 +244,7 @@ mod tests {
     }
 
     fn trace(lines: &[&str]) -> String {
-        let mut watchdog = Watchdog::new(Growth { samples_min: 3, waiting_min: 10 });
+        let mut watchdog = Watchdog::new(Growth { samples_min: 3, waiting_min: 10 }, SECOND * 3);
         let mut text = String::new();
         for (line, now) in lines.iter().zip(0..) {
             for warning in watchdog.look(SECOND * now, &snapshot(line)) {
@@ -314,7 +313,7 @@ mod tests {
             depths in collection::vec(0..30_usize, 0..40),
         ) {
             let growth = Growth { samples_min: 2, waiting_min: 5 };
-            let mut watchdog = Watchdog::new(growth);
+            let mut watchdog = Watchdog::new(growth, SECOND);
             let grows = |at: usize| {
                 at >= 2 && depths[at] >= 5 && depths[at - 2..=at].is_sorted_by(|a, b| a < b)
             };

@@ -56,6 +56,8 @@ const LANE_BATCH_MAX: usize = 1_024;
 /// A thread that takes turns.
 pub(crate) struct Worker {
     core: Arc<Core>,
+    /// Where others see which turn this worker is in.
+    board: Arc<Board>,
     hands: Hands,
 }
 
@@ -81,8 +83,6 @@ struct Hands {
     /// The scope whose tasks are being taken.
     tab: Option<Tab>,
     posts: Posts,
-    /// Where others see which turn this worker is in.
-    board: Arc<Board>,
     /// It was written off: it does nothing more.
     is_lost: bool,
 }
@@ -126,19 +126,18 @@ impl Worker {
             notes: Notes::default(),
             tab: None,
             posts: Posts::default(),
-            board: Arc::default(),
             is_lost: false,
         };
-        Worker { core, hands }
+        Worker { core, board: Arc::default(), hands }
     }
 
     /// Where others see which turn this worker is in.
     pub(crate) fn board(&self) -> &Arc<Board> {
-        &self.hands.board
+        &self.board
     }
 
     fn shift(&mut self) -> Shift<'_> {
-        Shift { core: &self.core, hands: &mut self.hands, gift: None }
+        Shift { core: &self.core, board: &self.board, hands: &mut self.hands, gift: None }
     }
 
     /// Works until the run is over or halted.
@@ -197,6 +196,7 @@ impl Worker {
 /// A worker at work.
 struct Shift<'c> {
     core: &'c Core,
+    board: &'c Board,
     hands: &'c mut Hands,
     /// A mailbox that this worker has claimed in posting to it, to go on with.
     gift: Option<Gift<'c>>,

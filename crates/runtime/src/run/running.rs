@@ -161,6 +161,13 @@ impl Running {
         Monitor { core: Arc::clone(self.core()) }
     }
 
+    /// Lets the watchdog look once, whenever the closure is called: a model checker has no time.
+    #[cfg(shuttle)]
+    #[doc(hidden)]
+    pub fn watchdog_by_hand(&self) -> impl Fn() + Send + 'static {
+        self.run.as_ref().expect("the run stays until the end").watching.by_hand()
+    }
+
     /// Waits until all other submitters are gone and everything is handled, then runs the
     /// phases, poisons, closes.
     ///

@@ -13,7 +13,7 @@ use selvedge_sync::{Condvar, Mutex};
 use super::crew::Crew;
 use crate::board::Board;
 use crate::core::{Core, Sight, WrittenOff};
-use crate::watchdog::{self, Snapshot, TurnUnderWay, Watchdog};
+use crate::watchdog::{self, Growth, Snapshot, TurnUnderWay, Watchdog};
 
 /// Warnings that a report keeps.
 const KEPT_MAX: usize = 32;
@@ -29,6 +29,8 @@ pub(super) struct Watching {
 struct Bell {
     state: Mutex<State>,
     rings: Condvar,
+    /// Who looks when told to, where time stands still.
+    watch: Mutex<Option<Watch>>,
 }
 
 #[derive(Default)]
@@ -50,18 +52,22 @@ impl Watching {
         crew: &Arc<Crew>,
         caller: Option<Arc<Board>>,
     ) -> io::Result<Watching> {
-        if cfg!(shuttle) {
-            return Ok(Watching::nobody());
-        }
         let bell: Arc<Bell> = Arc::default();
         let watch = Watch {
             core: Arc::clone(core),
             crew: Arc::clone(crew),
             caller,
-            watchdog: Watchdog::default(),
+            watchdog: Watchdog::new(
+                Growth::default(),
+                core.limits.watchdog_interval.saturating_mul(3),
+            ),
             seen: Vec::new(),
             idle_since: (0, Duration::ZERO),
         };
+        if cfg!(shuttle) {
+            *bell.watch.lock() = Some(watch);
+            return Ok(Watching { bell, thread: None });
+        }
         let theirs = Arc::clone(&bell);
         let thread = thread::spawn("selvedge-watchdog", move || theirs.look_until_over(watch))?;
         Ok(Watching { bell, thread: Some(thread) })
@@ -75,7 +81,19 @@ impl Watching {
             // A panic of it is told by the system, and takes nothing along.
             let _ = thread.join();
         }
+        drop(self.bell.watch.lock().take());
         std::mem::take(&mut self.bell.state.lock().kept)
+    }
+
+    /// Looks now, as the thread would. For model checkers, for which time stands still.
+    #[cfg(shuttle)]
+    pub(super) fn by_hand(&self) -> impl Fn() + Send + 'static {
+        let bell = Arc::clone(&self.bell);
+        move || {
+            if let Some(watch) = &mut *bell.watch.lock() {
+                bell.look_once(watch);
+            }
+        }
     }
 }
 
@@ -102,14 +120,18 @@ impl Bell {
                 state = self.rings.wait_for(state, due.saturating_sub(now));
             }
             drop(state);
-            for warning in watch.look() {
-                let mut state = self.state.lock();
-                if matters_at_the_end(&warning) && state.kept.len() < KEPT_MAX {
-                    state.kept.push(warning.to_string());
-                }
-                drop(state);
-                watch.core.listeners.tell(Fact::Warned { warning });
+            self.look_once(&mut watch);
+        }
+    }
+
+    fn look_once(&self, watch: &mut Watch) {
+        for warning in watch.look() {
+            let mut state = self.state.lock();
+            if matters_at_the_end(&warning) && state.kept.len() < KEPT_MAX {
+                state.kept.push(warning.to_string());
             }
+            drop(state);
+            watch.core.listeners.tell(Fact::Warned { warning });
         }
     }
 }

@@ -132,7 +132,7 @@ impl<'c> Shift<'c> {
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        self.hands.board.enter(owner_idx);
+        self.board.enter(owner_idx);
         let end = seated.take_turn(&event, 1);
         if self.is_late() {
             return self.quit(claim);
@@ -217,7 +217,7 @@ impl<'c> Shift<'c> {
         };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
-        self.hands.board.enter(owner_idx);
+        self.board.enter(owner_idx);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
@@ -268,7 +268,7 @@ impl<'c> Shift<'c> {
                 break;
             }
             cursor += 1;
-            self.hands.board.next_turn(pace.n_turns);
+            self.board.next_turn(pace.n_turns);
             let end = if special {
                 self.attempt(batch, event, *place.n_attempts + 1)
             } else {
@@ -292,7 +292,7 @@ impl<'c> Shift<'c> {
                         parceled = Parceled::Stopped;
                         break;
                     }
-                    self.hands.board.enter(batch.owner_idx);
+                    self.board.enter(batch.owner_idx);
                     special = watched;
                 }
             }
@@ -303,7 +303,7 @@ impl<'c> Shift<'c> {
                     break;
                 }
                 self.publish_midway(batch);
-                self.hands.board.enter(batch.owner_idx);
+                self.board.enter(batch.owner_idx);
             }
         }
         self.hands.tally.handled += n_plain;
@@ -409,8 +409,8 @@ impl<'c> Shift<'c> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
-                        self.hands.board.enter(batch.owner_idx);
-                        self.hands.board.next_turn(u64::from(attempt) << 32 | batch.counts.turns);
+                        self.board.enter(batch.owner_idx);
+                        self.board.next_turn(u64::from(attempt) << 32 | batch.counts.turns);
                         end = self.attempt(batch, event, attempt);
                         if self.is_late() {
                             return None;

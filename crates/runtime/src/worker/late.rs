@@ -15,12 +15,12 @@ impl<'c> Shift<'c> {
     /// Says that this worker is out of its turn; `true` if it came too late, and has left.
     #[inline(always)]
     pub(super) fn is_late(&mut self) -> bool {
-        self.hands.board.leave() && self.ask_whether_lost()
+        self.board.leave() && self.ask_whether_lost()
     }
 
     #[cold]
     fn ask_whether_lost(&mut self) -> bool {
-        self.hands.is_lost = self.core.is_written_off(&self.hands.board);
+        self.hands.is_lost = self.core.is_written_off(self.board);
         self.hands.is_lost
     }
 
