@@ -21,8 +21,11 @@ const NOBODY: OwnerIdx = OwnerIdx::MAX;
 pub(crate) struct Board {
     /// Whose turn it is in.
     owner: AtomicU32,
-    /// Which one of the batch; says something only together with the processor's count of turns.
-    turn: AtomicU64,
+    /// Turns of the batch that have begun; says something only together with the processor's count
+    /// of turns.
+    n_turns: AtomicU64,
+    /// The last attempt that was made at once.
+    attempt: AtomicU32,
     /// Written under the scheduler's lock.
     suspected: AtomicBool,
 }
@@ -31,23 +34,42 @@ impl Default for Board {
     fn default() -> Board {
         Board {
             owner: AtomicU32::new(NOBODY),
-            turn: AtomicU64::new(0),
+            n_turns: AtomicU64::new(0),
+            attempt: AtomicU32::new(0),
             suspected: AtomicBool::new(false),
         }
     }
 }
 
 impl Board {
-    /// A batch of this processor's turns begins.
+    /// A turn of this processor's begins, or goes on.
     #[inline(always)]
     pub(crate) fn enter(&self, owner: OwnerIdx) {
         self.owner.store(owner, Ordering::Relaxed);
     }
 
-    /// The next turn of a batch begins.
+    /// A batch of this processor's turns begins.
+    #[inline]
+    pub(crate) fn enter_batch(&self, owner: OwnerIdx) {
+        self.n_turns.store(0, Ordering::Relaxed);
+        self.enter(owner);
+    }
+
+    /// The next turn of the batch begins.
     #[inline(always)]
-    pub(crate) fn next_turn(&self, turn: u64) {
-        self.turn.store(turn, Ordering::Relaxed);
+    pub(crate) fn begin_turn(&self, n_turns: u64) {
+        self.n_turns.store(n_turns, Ordering::Relaxed);
+    }
+
+    /// Turns of the batch that have begun.
+    #[inline(always)]
+    pub(crate) fn n_turns(&self) -> u64 {
+        self.n_turns.load(Ordering::Relaxed)
+    }
+
+    /// Another attempt at the same turn begins.
+    pub(crate) fn attempt(&self, attempt: u32) {
+        self.attempt.store(attempt, Ordering::Relaxed);
     }
 
     /// The turns are through, and nobody has heard of them yet. Says whether there may be nobody
@@ -66,10 +88,11 @@ impl Board {
         self.suspected.load(Ordering::Relaxed)
     }
 
-    /// Whose turn the worker is in, and which of the batch's.
-    pub(crate) fn look(&self) -> Option<(OwnerIdx, u64)> {
+    /// Whose turn the worker is in, which of the batch's, and which attempt.
+    pub(crate) fn look(&self) -> Option<(OwnerIdx, u64, u32)> {
         let owner = self.owner.load(Ordering::Relaxed);
-        (owner != NOBODY).then(|| (owner, self.turn.load(Ordering::Relaxed)))
+        let attempt = self.attempt.load(Ordering::Relaxed);
+        (owner != NOBODY).then(|| (owner, self.n_turns(), attempt))
     }
 
     /// Suspects the worker of not coming back from the turn that was seen; `true` if it is in that

@@ -8,6 +8,7 @@ use selvedge_event::{Event, Fact, Outcome, Wants};
 use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
+use crate::board::Board;
 use crate::budget::measured;
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
@@ -217,7 +218,7 @@ impl<'c> Shift<'c> {
         };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
-        self.board.enter(owner_idx);
+        self.board.enter_batch(owner_idx);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
@@ -239,7 +240,7 @@ impl<'c> Shift<'c> {
             }
         }
         let Batch { mut counts, n_told, pulling, .. } = batch;
-        counts.turns = pace.n_turns - n_told;
+        counts.turns = self.board.n_turns() - n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         (counts, held)
@@ -263,12 +264,11 @@ impl<'c> Shift<'c> {
         let mut special = watched || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
-            if core.holds_turns() || pace.is_over(core) {
+            if core.holds_turns() || pace.is_over(core, self.board) {
                 parceled = Parceled::Stopped;
                 break;
             }
             cursor += 1;
-            self.board.next_turn(pace.n_turns);
             let end = if special {
                 self.attempt(batch, event, *place.n_attempts + 1)
             } else {
@@ -277,7 +277,7 @@ impl<'c> Shift<'c> {
             match end {
                 TurnEnd::Done if !special => n_plain += 1,
                 end => {
-                    batch.counts.turns = pace.n_turns;
+                    batch.counts.turns = self.board.n_turns();
                     if self.is_late() {
                         parceled = Parceled::Stopped;
                         break;
@@ -297,7 +297,7 @@ impl<'c> Shift<'c> {
                 }
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
-                batch.counts.turns = pace.n_turns;
+                batch.counts.turns = self.board.n_turns();
                 if self.is_late() {
                     parceled = Parceled::Stopped;
                     break;
@@ -410,7 +410,7 @@ impl<'c> Shift<'c> {
                             return Some(after);
                         }
                         self.board.enter(batch.owner_idx);
-                        self.board.next_turn(u64::from(attempt) << 32 | batch.counts.turns);
+                        self.board.attempt(attempt);
                         end = self.attempt(batch, event, attempt);
                         if self.is_late() {
                             return None;
@@ -468,7 +468,6 @@ impl<'c> Shift<'c> {
 /// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
 /// long ones ends in time; it overruns by as much again and a turn at most.
 pub(super) struct Pace {
-    n_turns: u64,
     /// After how many turns to look again.
     look_at: u64,
     deadline: Option<Duration>,
@@ -476,7 +475,7 @@ pub(super) struct Pace {
 
 impl Pace {
     fn new() -> Pace {
-        Pace { n_turns: 0, look_at: 1, deadline: None }
+        Pace { look_at: 1, deadline: None }
     }
 
     /// For a single turn: the time is up when it is first looked at.
@@ -486,21 +485,22 @@ impl Pace {
 
     /// Asked before every turn, and told by that that it will be taken.
     #[inline]
-    fn is_over(&mut self, core: &Core) -> bool {
-        if self.n_turns == self.look_at && self.is_late(core) {
+    fn is_over(&mut self, core: &Core, board: &Board) -> bool {
+        let n_turns = board.n_turns();
+        if n_turns == self.look_at && self.is_late(core, n_turns) {
             return true;
         }
-        self.n_turns += 1;
+        board.begin_turn(n_turns + 1);
         false
     }
 
     #[inline(never)]
-    fn is_late(&mut self, core: &Core) -> bool {
+    fn is_late(&mut self, core: &Core, n_turns: u64) -> bool {
         let n_max = core.tuned.batch_turns_max() as u64;
-        if self.n_turns >= n_max {
+        if n_turns >= n_max {
             return true;
         }
-        self.look_at = (2 * self.n_turns).min(n_max);
+        self.look_at = (2 * n_turns).min(n_max);
         let now = core.clock.now();
         match self.deadline {
             Some(deadline) => now >= deadline,
