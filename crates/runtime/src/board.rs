@@ -77,10 +77,8 @@ impl Board {
     #[inline(always)]
     pub(crate) fn leave(&self) -> bool {
         self.owner.store(NOBODY, Ordering::Relaxed);
-        if !planted("late-turn-unasked") {
-            fence::light();
-        }
-        self.is_suspected()
+        fence::light();
+        self.is_suspected() && !planted("late-turn-unasked")
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@ mod batch;
 mod bounded;
 mod feed;
 mod late;
+mod pace;
 mod post;
 mod stepped;
 mod tasks;
@@ -367,28 +368,6 @@ impl<'c> Shift<'c> {
             self.core.wake_for_surplus();
         }
         job
-    }
-
-    /// Lets go of what was to be gone on with.
-    fn give_gift_back(&mut self) {
-        if let Some(gift) = self.gift.take() {
-            let (to, claim) = self.put_on_desk(gift);
-            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
-            let newly = Newly::from_effect(effect, to);
-            let newly = newly.expect("a mailbox with mail is put into the ready set");
-            self.hands.newly.insert(0, newly);
-        }
-    }
-
-    /// Puts a gift's event where a mailbox's owner looks for mail.
-    fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
-        if let Some((event, origin)) = single {
-            let heap_bytes = event.bytes();
-            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
-            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
-        }
-        (to, claim)
     }
 
     // ------------------------------------------------------------------ sources and lanes

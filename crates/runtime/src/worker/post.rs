@@ -7,7 +7,8 @@ use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::Core;
 use crate::mailbox::DeskClaim;
-use crate::mailbox::parcel::{Parcel, Stock};
+use crate::mailbox::cell::Release;
+use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
@@ -65,7 +66,29 @@ impl Deliver for Poster<'_, '_> {
     }
 }
 
-impl Shift<'_> {
+impl<'c> Shift<'c> {
+    /// Lets go of what was to be gone on with.
+    pub(super) fn give_gift_back(&mut self) {
+        if let Some(gift) = self.gift.take() {
+            let (to, claim) = self.put_on_desk(gift);
+            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
+            let newly = Newly::from_effect(effect, to);
+            let newly = newly.expect("a mailbox with mail is put into the ready set");
+            self.hands.newly.insert(0, newly);
+        }
+    }
+
+    /// Puts a gift's event where a mailbox's owner looks for mail.
+    pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
+        let Gift { to, mut claim, single } = gift;
+        if let Some((event, origin)) = single {
+            let heap_bytes = event.bytes();
+            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
+            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
+        }
+        (to, claim)
+    }
+
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
