@@ -134,12 +134,12 @@ impl<'c> Shift<'c> {
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
         self.board.enter(owner_idx);
-        let end = seated.take_turn(&event, 1);
+        let end = seated.take_turn(&event, 1).unusual();
         if self.is_late() {
             return self.quit(claim);
         }
         match end {
-            TurnEnd::Done if origin.question.is_none() => {
+            None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
@@ -149,7 +149,10 @@ impl<'c> Shift<'c> {
                 let has_mail = !claim.rest.is_empty();
                 self.release_with(has_mail, owner_idx, claim);
             }
-            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+            end => {
+                let end = end.unwrap_or(TurnEnd::Done);
+                self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before);
+            }
         }
     }
 
@@ -270,31 +273,30 @@ impl<'c> Shift<'c> {
             }
             cursor += 1;
             let end = if special {
-                self.attempt(batch, event, *place.n_attempts + 1)
+                Some(self.attempt(batch, event, *place.n_attempts + 1))
             } else {
-                self.seated(batch).take_turn(event, 1)
+                self.seated(batch).take_turn(event, 1).unusual()
             };
-            match end {
-                TurnEnd::Done if !special => n_plain += 1,
-                end => {
-                    batch.counts.turns = self.board.n_turns();
-                    if self.is_late() {
-                        parceled = Parceled::Stopped;
-                        break;
-                    }
-                    let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
-                    if let Some(after) = held {
-                        cursor -= 1;
-                        parceled = Parceled::Held(after);
-                        break;
-                    }
-                    if self.hands.is_lost {
-                        parceled = Parceled::Stopped;
-                        break;
-                    }
-                    self.board.enter(batch.owner_idx);
-                    special = watched;
+            if let Some(end) = end {
+                batch.counts.turns = self.board.n_turns();
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
                 }
+                let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
+                if let Some(after) = held {
+                    cursor -= 1;
+                    parceled = Parceled::Held(after);
+                    break;
+                }
+                if self.hands.is_lost {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.board.enter(batch.owner_idx);
+                special = watched;
+            } else {
+                n_plain += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
                 batch.counts.turns = self.board.n_turns();
