@@ -110,7 +110,8 @@ impl Control {
     /// let running = pipeline.start()?;
     /// let control = running.control();
     /// control.set_concurrency("db", 2)?;
-    /// assert!(matches!(control.set_concurrency("disk", 2), Err(ControlError::NoSuchKey { .. })));
+    /// let error = control.set_concurrency("disk", 2).unwrap_err();
+    /// assert!(matches!(error, ControlError::NoSuchKey { .. }));
     /// running.submit(Ping(1))?;
     /// assert_eq!(running.finish()?.handled, 2);
     /// # Ok::<(), anyhow::Error>(())
@@ -118,8 +119,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// [`ControlError::NoSuchKey`] if nobody declared it, [`ControlError::NotBegun`] before the run,
-    /// [`ControlError::Refused`] for zero turns.
+    /// [`ControlError::NoSuchKey`] if nobody declared it, [`ControlError::NotBegun`] before the
+    /// run, [`ControlError::Refused`] for zero turns.
     pub fn set_concurrency(&self, key: &str, turns: usize) -> Result<(), ControlError> {
         let Some(cap) = NonZeroUsize::new(turns) else {
             let why = format!("no turn under `{key}` could ever begin");

@@ -156,8 +156,8 @@ impl Watchdog {
         }
     }
 
-    /// Nobody gives a permit back while all who could are still themselves. Whether they wait for each
-    /// other in a ring, or for something else, both sides are named.
+    /// Nobody gives a permit back while all who could are still themselves. Whether they wait for
+    /// each other in a ring, or for something else, both sides are named.
     fn held_by_waiters(&self, now: Duration, held: &HeldKey) -> Option<(Subject, Warning)> {
         if held.holders.len() < held.n_permits {
             // One is on its way to somebody.

@@ -3,8 +3,8 @@
 //! *Invariant: what a turn did takes effect only after its worker has asked.* Emissions, timers,
 //! scopes and replies wait in the outbox, so a worker that is lost has nothing to take back: it
 //! drops what is in its hands and leaves. *Invariant: a turn begins with nothing made ready and not
-//! handed over.* So a worker that is lost keeps no job from the others; those in its shard they take
-//! as always.
+//! handed over.* So a worker that is lost keeps no job from the others; those in its shard they
+//! take as always.
 
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::{Seat, Until};
