@@ -94,8 +94,8 @@ impl Control {
 
     /// Changes how many turns may be in flight under a key that was declared with
     /// [`PipelineBuilder::concurrency`](crate::PipelineBuilder::concurrency). Who waits for a
-    /// permit is let in at once when there are more; with fewer, turns under way are not cut short, and
-    /// permits run out as they are given back.
+    /// permit is let in at once when there are more; with fewer, turns under way are not cut
+    /// short, and permits run out as they are given back.
     ///
     /// ```
     /// use selvedge_runtime::{Context, ControlError, Pipeline, on};
