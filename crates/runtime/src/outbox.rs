@@ -280,12 +280,16 @@ impl Outbox {
         self.log.cut_off(self.mark);
     }
 
-    /// The emissions of the current turn, for those who are told of them.
+    /// The emissions of the current turn and how many hear each, for those who are told of them.
+    #[inline]
     pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&Event, usize)> {
-        let look = |(event, route): (_, usize)| {
-            (event, self.log.routes.route(route).recipients(event).len())
-        };
-        self.log.since(self.mark).map(look)
+        self.log.since(self.mark).flat_map(|(events, route)| {
+            let routes = &self.log.routes;
+            let n_all = routes.n_recipients(route);
+            let n_hear =
+                move |event| n_all.unwrap_or_else(|| routes.route(route).recipients(event).len());
+            events.iter().map(move |event| (event, n_hear(event)))
+        })
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, Outcome, Wants};
+use selvedge_event::{Event, Fact, Wants};
 
 use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
@@ -11,6 +11,7 @@ use crate::alarms::Alarm;
 use crate::budget::measured;
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
+use crate::listeners::Attempted;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
@@ -93,9 +94,8 @@ impl<'c> Shift<'c> {
     #[inline]
     pub(super) fn activate_gift(&mut self) {
         let Some(gift) = self.gift.take() else { return };
-        let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) } if !watched => {
+            Gift { to, claim, single: Some((event, origin)) } if !self.core.timed => {
                 self.take_single(to, claim, event, origin);
             }
             gift => {
@@ -127,7 +127,12 @@ impl<'c> Shift<'c> {
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        match seated.take_turn(&event, 1) {
+        let end = seated.take_turn(&event, 1);
+        if core.listeners.want_each_turn() {
+            self.hands.notes.look_for_room(&core.listeners);
+            self.note_attempt(owner_idx, &event, 1, &end);
+        }
+        match end {
             TurnEnd::Done if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
@@ -235,10 +240,13 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let watched = batch.slot.info.time_budget.is_some() || !core.listeners.wants().is_empty();
+        let watched = batch.slot.info.time_budget.is_some() || core.listeners.want_each_turn();
+        if watched {
+            self.hands.notes.look_for_room(&core.listeners);
+        }
         let mut cursor = *place.cursor as usize;
         let events = parcel.mail.as_slice();
-        let mut n_plain = 0;
+        let mut n_done = 0;
         let mut special = watched || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
@@ -253,7 +261,13 @@ impl<'c> Shift<'c> {
                 self.seated(batch).take_turn(event, 1)
             };
             match end {
-                TurnEnd::Done if !special => n_plain += 1,
+                TurnEnd::Done => {
+                    n_done += 1;
+                    if special {
+                        *place.n_attempts = 0;
+                        special = watched;
+                    }
+                }
                 end => {
                     let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
                     if let Some(after) = held {
@@ -268,7 +282,7 @@ impl<'c> Shift<'c> {
                 self.publish(Posting::Midway);
             }
         }
-        self.hands.tally.handled += n_plain;
+        self.hands.tally.handled += n_done;
         if !planted("double-delivery") {
             *place.cursor = u32::try_from(cursor).expect("parcels are small");
         }
@@ -282,55 +296,51 @@ impl<'c> Shift<'c> {
         Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
     }
 
-    /// One attempt at a turn.
+    /// One attempt at a turn that has a budget, or is not the first, or is to be told of.
+    #[inline(never)]
     fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let watched = !self.core.listeners.wants().is_empty();
-        if watched || batch.slot.info.time_budget.is_some() {
-            self.attempt_watched(batch, event, number)
-        } else {
-            self.seated(batch).take_turn(event, number)
+        let (info, core) = (&batch.slot.info, self.core);
+        let end = match info.time_budget {
+            None => self.seated(batch).take_turn(event, number),
+            budget => self.attempt_in_time(batch, event, number, budget),
+        };
+        if core.listeners.want_each_turn() {
+            self.note_attempt(batch.owner_idx, event, number, &end);
         }
+        end
     }
 
-    /// The same, for those who want to be told of it.
+    /// The same, timed.
     #[cold]
-    fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
-        let wants = core.listeners.wants();
-        let Hands { notes, outbox, .. } = &mut *self.hands;
-        notes.turn_started(wants, &info.name, event);
-        let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
-        let take_turn = || seated.take_turn(event, number);
-        let (end, overrun) = measured(info.time_budget, clock, take_turn);
+    fn attempt_in_time(
+        &mut self,
+        batch: &mut Batch<'_>,
+        event: &Event,
+        number: u32,
+        budget: Option<Duration>,
+    ) -> TurnEnd {
+        let clock = &self.core.clock;
+        let seated = self.seated(batch);
+        let (end, overrun) = measured(budget, clock, || seated.take_turn(event, number));
         if let Some(overrun) = overrun {
-            notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
-                processor: name.clone(),
+            let wants = self.core.listeners.wants();
+            self.hands.notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
+                processor: batch.slot.info.name.clone(),
                 topic: event.topic(),
                 budget: overrun.budget,
                 elapsed: overrun.elapsed,
             });
         }
-        let outcome = match &end {
-            TurnEnd::Done | TurnEnd::DoneAndMore => Outcome::Succeeded,
-            TurnEnd::GivenUp(given_up) => Outcome::Failed {
-                error: turn::describe(&given_up.cause),
-                panicked: given_up.panicked,
-            },
-            TurnEnd::Again(again) => {
-                notes.note(wants, Wants::FAILURES, || Fact::Retrying {
-                    processor: name.clone(),
-                    topic: event.topic(),
-                    attempt: number,
-                    error: turn::describe(&again.failure.cause),
-                    delay: again.after,
-                });
-                return end;
-            }
-        };
-        notes.emitted(wants, name, outbox.current_turn());
-        notes.turn_finished(wants, name, event, || outcome, (outbox.n_emitted(), number));
         end
+    }
+
+    /// Notes an attempt for those who want to be told of each.
+    #[inline]
+    fn note_attempt(&mut self, owner: OwnerIdx, event: &Event, number: u32, end: &TurnEnd) {
+        let Hands { notes, outbox, .. } = &mut *self.hands;
+        let name = &self.core.slots()[owner as usize].info.name;
+        let attempted = Attempted { owner, name, event, number };
+        notes.attempted(self.core.listeners.wants(), attempted, end, outbox);
     }
 
     /// Does what is to be done after a turn that did more than succeed, or didn't; further
@@ -360,6 +370,14 @@ impl<'c> Shift<'c> {
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
+                    let wants = self.core.listeners.wants();
+                    self.hands.notes.note(wants, Wants::FAILURES, || Fact::Retrying {
+                        processor: batch.slot.info.name.clone(),
+                        topic: event.topic(),
+                        attempt: attempt - 1,
+                        error: turn::describe(&failure.cause),
+                        delay: after,
+                    });
                     drop(failure);
                     if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());
