@@ -23,7 +23,7 @@ use self::desk::{CHUNK_FACTS_MAX, Desk};
 use self::notes::{Note, Sorts};
 use crate::limits::Limits;
 
-pub(crate) use notes::{Attempted, Notes};
+pub(crate) use notes::{Attempted, Notes, Telling};
 pub use observer::{Observer, Wanting, wanting};
 pub(crate) use readers::{Readers, Told};
 pub use recorder::{Recorder, RecorderPolicy};

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use selvedge_event::{Event, Fact, Outcome, Text, Topic, Wants};
+use rustc_hash::FxHashMap;
+use selvedge_event::{Event, Fact, Kind, Name, Outcome, Text, Topic, Wants, Way};
 
 use super::Listeners;
 use crate::outbox::Outbox;
@@ -54,14 +55,6 @@ impl Subject {
             Subject::Topic(Box::new(event.topic()))
         }
     }
-
-    /// Calls the payload's `kind` and `key`.
-    pub(super) fn into_topic(self) -> Topic {
-        match self {
-            Subject::Event(event) => event.topic(),
-            Subject::Topic(topic) => *topic,
-        }
-    }
 }
 
 /// How many facts there are of the sorts that each turn tells.
@@ -87,12 +80,23 @@ impl Sorts {
     }
 }
 
+/// What becomes of what turns tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Nobody wants to be told.
+    Nobody,
+    Noted,
+    /// Nobody has room for it: it is counted.
+    Missed,
+}
+
 /// What one worker saw, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    pub(super) list: Vec<Note>,
-    /// What is in the list in short.
-    pub(super) in_short: Sorts,
+    list: Vec<Note>,
+    /// Those of them that are not turns.
+    n_emissions: usize,
+    n_whole: usize,
     /// What came after that, and is not noted, since nobody has room for it.
     missed: Sorts,
     misses: bool,
@@ -114,16 +118,39 @@ impl Notes {
     /// Asks whether anybody has room for what turns tell. Until it is asked anew, what comes is
     /// noted, or only counted.
     #[inline]
-    pub(crate) fn look_for_room(&mut self, listeners: &Listeners) {
+    pub(crate) fn look_for_room(&mut self, listeners: &Listeners) -> Telling {
         let misses = !listeners.have_room();
         if self.misses && !misses {
             // What was missed has its place before what is noted from here on.
             self.hand_over(listeners);
         }
         self.misses = misses;
+        if misses { Telling::Missed } else { Telling::Noted }
+    }
+
+    /// Whether what comes is noted, by the last look.
+    pub(crate) fn are_kept(&self) -> bool {
+        !self.misses
+    }
+
+    /// Turns came to their ends, and emitted so many events, and nobody has room for that.
+    pub(crate) fn miss_turns(&mut self, n_ended: u64, n_emitted: u64) {
+        self.missed.starts += n_ended;
+        self.missed.ends += n_ended;
+        self.missed.emissions += n_emitted;
+        self.has_news = true;
+    }
+
+    /// An attempt failed that is not the last, and was perhaps missed.
+    pub(crate) fn missed_again(&mut self) {
+        if self.misses {
+            self.missed.starts += 1;
+            self.has_news = true;
+        }
     }
 
     /// An attempt at a turn came to this end, and emitted what is in the outbox.
+    #[inline(always)]
     pub(crate) fn attempted(
         &mut self,
         wants: Wants,
@@ -131,29 +158,22 @@ impl Notes {
         end: &TurnEnd,
         outbox: &Outbox,
     ) {
+        let Attempted { owner, name, event, number } = attempted;
         self.has_news = true;
-        if self.misses {
-            self.missed.starts += 1;
-            self.missed.ends += u64::from(!matches!(end, TurnEnd::Again(_)));
-            self.missed.emissions += outbox.n_emitted() as u64;
-            return;
-        }
-        let emitted = outbox.n_emitted();
-        match (end, u16::try_from(emitted)) {
-            (TurnEnd::Done | TurnEnd::DoneAndMore, Ok(emitted)) if attempted.number == 1 => {
-                let Attempted { owner, event, .. } = attempted;
-                self.list.push(Note::Turn { owner, emitted, event: Subject::of(event) });
-                self.in_short.starts += 1;
-                self.in_short.ends += 1;
-                if emitted > 0 {
-                    self.emitted(wants, (owner, attempted.name), outbox);
-                }
+        if matches!(end, TurnEnd::Done)
+            && number == 1
+            && let Ok(emitted) = u16::try_from(outbox.n_emitted())
+        {
+            self.list.push(Note::Turn { owner, emitted, event: Subject::of(event) });
+            if emitted > 0 {
+                self.emitted(wants, (owner, name), outbox);
             }
-            _ => self.attempted_otherwise(wants, attempted, end, outbox),
+        } else {
+            self.attempted_otherwise(wants, attempted, end, outbox);
         }
     }
 
-    /// One that failed, or was not the first, or emitted a great deal.
+    /// One that failed, or was not the first, or did more than emit.
     #[cold]
     fn attempted_otherwise(
         &mut self,
@@ -202,14 +222,16 @@ impl Notes {
             self.missed.emissions += outbox.n_emitted() as u64;
             return;
         }
-        for (event, recipients) in outbox.current_turn() {
-            match u16::try_from(recipients) {
-                Ok(recipients) => {
+        for (events, route) in outbox.current_turn() {
+            for event in events {
+                let recipients = route.n_recipients(event);
+                if let Ok(recipients) = u16::try_from(recipients) {
                     let event = Subject::of(event);
                     self.list.push(Note::Emission { owner, recipients, event });
-                    self.in_short.emissions += 1;
+                    self.n_emissions += 1;
+                } else {
+                    self.whole(emission(name, event, recipients));
                 }
-                Err(_) => self.list.push(Note::Whole(Box::new(emission(name, event, recipients)))),
             }
         }
     }
@@ -217,19 +239,24 @@ impl Notes {
     /// What has no number emitted what is in the outbox.
     pub(crate) fn emitted_by(&mut self, wants: Wants, name: &Text, outbox: &Outbox) {
         if wants.contains(Wants::EMISSIONS) {
-            let emissions = outbox.current_turn();
-            let facts = emissions.map(|(event, recipients)| emission(name, event, recipients));
-            self.list.extend(facts.map(|fact| Note::Whole(Box::new(fact))));
-            self.has_news |= !self.list.is_empty();
+            for (events, route) in outbox.current_turn() {
+                let n_hear = |event| route.n_recipients(event);
+                events.iter().for_each(|event| self.whole(emission(name, event, n_hear(event))));
+            }
         }
     }
 
     /// Notes something of this sort.
     pub(crate) fn note(&mut self, wants: Wants, sort: Wants, fact: impl FnOnce() -> Fact) {
         if wants.contains(sort) {
-            self.list.push(Note::Whole(Box::new(fact())));
-            self.has_news = true;
+            self.whole(fact());
         }
+    }
+
+    fn whole(&mut self, fact: Fact) {
+        self.list.push(Note::Whole(Box::new(fact)));
+        self.n_whole += 1;
+        self.has_news = true;
     }
 
     #[inline]
@@ -241,7 +268,12 @@ impl Notes {
     #[inline(never)]
     pub(crate) fn hand_over(&mut self, listeners: &Listeners) {
         if !self.list.is_empty() {
-            listeners.hand_over(&mut self.list, std::mem::take(&mut self.in_short));
+            let (n_emissions, n_whole) =
+                (std::mem::take(&mut self.n_emissions), std::mem::take(&mut self.n_whole));
+            let n_turns = (self.list.len() - n_emissions - n_whole) as u64;
+            let emissions = n_emissions as u64;
+            let in_short = Sorts { starts: n_turns, ends: n_turns, emissions };
+            listeners.hand_over(&mut self.list, in_short);
         }
         if self.missed != Sorts::default() {
             listeners.miss(std::mem::take(&mut self.missed));
@@ -260,12 +292,17 @@ pub(super) struct Expander {
     wants: Wants,
     /// By number.
     names: Arc<[Text]>,
+    /// What events of some ways are called.
+    titles: FxHashMap<Way, (Kind, Name)>,
     facts: Vec<Fact>,
 }
 
+/// Ways whose titles are kept at most.
+const TITLES_MAX: usize = 1_024;
+
 impl Expander {
     pub(super) fn new(wants: Wants, names: Arc<[Text]>) -> Expander {
-        Expander { wants, names, facts: Vec::new() }
+        Expander { wants, names, titles: FxHashMap::default(), facts: Vec::new() }
     }
 
     /// The facts that are wanted of what was noted.
@@ -285,7 +322,7 @@ impl Expander {
                     continue;
                 }
                 Note::Emission { owner, recipients, event } => {
-                    let (processor, topic) = (self.name(owner), event.into_topic());
+                    let (processor, topic) = (self.name(owner), self.topic(event));
                     let recipients = recipients.into();
                     self.facts.push(Fact::Emitted { processor, topic, recipients });
                 }
@@ -303,7 +340,7 @@ impl Expander {
 
     /// Tells that a turn began; what is to be told at its end.
     fn begin(&mut self, owner: OwnerIdx, emitted: u16, event: Subject) -> Option<Fact> {
-        let topic = event.into_topic();
+        let topic = self.topic(event);
         let wants_end = self.wants.contains(Wants::TURNS);
         if self.wants.contains(Wants::TURN_STARTS) {
             let (processor, topic) = (self.name(owner), topic.clone());
@@ -316,6 +353,23 @@ impl Expander {
             emitted: emitted.into(),
             attempt: 1,
         })
+    }
+
+    /// Calls the payload's `key`, and for the first event of a way `kind` too, which may be costly.
+    fn topic(&mut self, subject: Subject) -> Topic {
+        let event = match subject {
+            Subject::Event(event) => event,
+            Subject::Topic(topic) => return *topic,
+        };
+        let Some(way) = event.way() else { return event.topic() };
+        if let Some((kind, name)) = self.titles.get(&way) {
+            return Topic { kind: kind.clone(), name: name.clone(), key: event.key() };
+        }
+        let topic = event.topic();
+        if self.titles.len() < TITLES_MAX {
+            self.titles.insert(way, (topic.kind.clone(), topic.name.clone()));
+        }
+        topic
     }
 
     fn name(&self, owner: OwnerIdx) -> Text {

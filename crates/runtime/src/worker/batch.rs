@@ -11,7 +11,7 @@ use crate::alarms::Alarm;
 use crate::budget::measured;
 use crate::core::{Core, Counts, Slot};
 use crate::failure::Failure;
-use crate::listeners::Attempted;
+use crate::listeners::{Attempted, Telling};
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
@@ -128,8 +128,8 @@ impl<'c> Shift<'c> {
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
         let end = seated.take_turn(&event, 1);
-        if core.listeners.want_each_turn() {
-            self.hands.notes.look_for_room(&core.listeners);
+        let telling = self.telling();
+        if telling == Telling::Noted {
             self.note_attempt(owner_idx, &event, 1, &end);
         }
         match end {
@@ -137,7 +137,11 @@ impl<'c> Shift<'c> {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
-                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                let n_emitted = self.hands.n_emitted() - n_emitted_before;
+                slot.add_turn(n_emitted);
+                if telling == Telling::Missed {
+                    self.hands.notes.miss_turns(1, n_emitted);
+                }
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
@@ -162,10 +166,15 @@ impl<'c> Shift<'c> {
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
         let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
+        let n_ended_before = self.hands.tally.n_ended();
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, pulling, .. } = batch;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
+        if !self.hands.notes.are_kept() {
+            let n_ended = self.hands.tally.n_ended() - n_ended_before;
+            self.hands.notes.miss_turns(n_ended, counts.emitted);
+        }
         if let Some(after) = held {
             let mail = Mail::One(event);
             let parcel = Parcel { heap_bytes: mail.bytes(), origin, mail };
@@ -201,13 +210,21 @@ impl<'c> Shift<'c> {
         let mut batch =
             Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
         let mut held = None;
+        let telling = self.telling();
+        let n_ended_before = self.hands.tally.n_ended();
         let n_emitted_before = self.hands.n_emitted();
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
             let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
-            match self.take_parcel(&mut batch, parcel, &mut place, &mut pace) {
+            // Two functions, or who is told of nothing would pay for a look after each turn.
+            let parceled = if telling == Telling::Noted {
+                self.take_parcel_told(&mut batch, parcel, &mut place, &mut pace)
+            } else {
+                self.take_parcel::<false>(&mut batch, parcel, &mut place, &mut pace)
+            };
+            match parceled {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
                 Parceled::Held(after) => {
@@ -226,12 +243,37 @@ impl<'c> Shift<'c> {
         counts.turns = pace.n_turns;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
+        if telling == Telling::Missed {
+            let n_ended = self.hands.tally.n_ended() - n_ended_before;
+            self.hands.notes.miss_turns(n_ended, counts.emitted);
+        }
         (counts, held)
+    }
+
+    /// Takes turns on the events of a parcel, where somebody wants to be told of each.
+    #[inline(never)]
+    fn take_parcel_told(
+        &mut self,
+        batch: &mut Batch<'_>,
+        parcel: &Parcel,
+        place: &mut Place<'_>,
+        pace: &mut Pace,
+    ) -> Parceled {
+        self.take_parcel::<true>(batch, parcel, place, pace)
+    }
+
+    /// What is to become of what the next turns tell.
+    #[inline]
+    fn telling(&mut self) -> Telling {
+        if !self.core.listeners.want_each_turn() {
+            return Telling::Nobody;
+        }
+        self.hands.notes.look_for_room(&self.core.listeners)
     }
 
     /// Takes turns on the events of a parcel.
     #[inline(always)]
-    fn take_parcel(
+    fn take_parcel<const TOLD: bool>(
         &mut self,
         batch: &mut Batch<'_>,
         parcel: &Parcel,
@@ -240,14 +282,11 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let watched = batch.slot.info.time_budget.is_some() || core.listeners.want_each_turn();
-        if watched {
-            self.hands.notes.look_for_room(&core.listeners);
-        }
+        let timed = batch.slot.info.time_budget.is_some();
         let mut cursor = *place.cursor as usize;
         let events = parcel.mail.as_slice();
         let mut n_done = 0;
-        let mut special = watched || *place.n_attempts > 0;
+        let mut special = timed || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
             if core.holds_turns() || pace.is_over(core) {
@@ -258,14 +297,18 @@ impl<'c> Shift<'c> {
             let end = if special {
                 self.attempt(batch, event, *place.n_attempts + 1)
             } else {
-                self.seated(batch).take_turn(event, 1)
+                let end = self.seated(batch).take_turn(event, 1);
+                if TOLD {
+                    self.note_attempt(batch.owner_idx, event, 1, &end);
+                }
+                end
             };
             match end {
                 TurnEnd::Done => {
                     n_done += 1;
                     if special {
                         *place.n_attempts = 0;
-                        special = watched;
+                        special = timed;
                     }
                 }
                 end => {
@@ -275,7 +318,7 @@ impl<'c> Shift<'c> {
                         parceled = Parceled::Held(after);
                         break;
                     }
-                    special = watched;
+                    special = timed;
                 }
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
@@ -296,15 +339,15 @@ impl<'c> Shift<'c> {
         Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
     }
 
-    /// One attempt at a turn that has a budget, or is not the first, or is to be told of.
-    #[inline(never)]
+    /// One attempt at a turn that has a budget, or is not the first.
+    #[cold]
     fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
         let (info, core) = (&batch.slot.info, self.core);
         let end = match info.time_budget {
             None => self.seated(batch).take_turn(event, number),
             budget => self.attempt_in_time(batch, event, number, budget),
         };
-        if core.listeners.want_each_turn() {
+        if core.listeners.want_each_turn() && self.hands.notes.are_kept() {
             self.note_attempt(batch.owner_idx, event, number, &end);
         }
         end
@@ -335,12 +378,12 @@ impl<'c> Shift<'c> {
     }
 
     /// Notes an attempt for those who want to be told of each.
-    #[inline]
+    #[inline(always)]
     fn note_attempt(&mut self, owner: OwnerIdx, event: &Event, number: u32, end: &TurnEnd) {
         let Hands { notes, outbox, .. } = &mut *self.hands;
+        let wants = self.core.listeners.wants();
         let name = &self.core.slots()[owner as usize].info.name;
-        let attempted = Attempted { owner, name, event, number };
-        notes.attempted(self.core.listeners.wants(), attempted, end, outbox);
+        notes.attempted(wants, Attempted { owner, name, event, number }, end, outbox);
     }
 
     /// Does what is to be done after a turn that did more than succeed, or didn't; further
@@ -371,6 +414,7 @@ impl<'c> Shift<'c> {
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     let wants = self.core.listeners.wants();
+                    self.hands.notes.missed_again();
                     self.hands.notes.note(wants, Wants::FAILURES, || Fact::Retrying {
                         processor: batch.slot.info.name.clone(),
                         topic: event.topic(),
