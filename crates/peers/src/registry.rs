@@ -46,17 +46,12 @@ const OWN: &[Peer] = &[
     Peer {
         name: "selvedge_obs",
         about: "selvedge with an idle observer",
-        workloads: Observed::<2, false>::WORKLOADS,
+        workloads: Observed::<false>::WORKLOADS,
     },
     Peer {
         name: "selvedge_obs_full",
         about: "the same, told of every turn",
-        workloads: Observed::<2, true>::WORKLOADS,
-    },
-    Peer {
-        name: "selvedge_w1_obs_full",
-        about: "the same, the caller alone takes turns",
-        workloads: Observed::<1, true>::WORKLOADS,
+        workloads: Observed::<true>::WORKLOADS,
     },
     Peer { name: "limit", about: "by hand: what the machine allows", workloads: floor::WORKLOADS },
 ];

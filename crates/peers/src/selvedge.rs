@@ -116,10 +116,10 @@ impl Feed for Feeder<'_> {
 
 /// [`Helping`] with an observer that does nothing with what it is told: what is notable, or
 /// everything.
-pub(crate) struct Observed<const N_WORKERS: usize, const IN_FULL: bool>(Helping<N_WORKERS>);
+pub(crate) struct Observed<const IN_FULL: bool>(Helping<2>);
 
-impl<const N_WORKERS: usize, const IN_FULL: bool> Layout for Observed<N_WORKERS, IN_FULL> {
-    type Feed<'p> = <Helping<N_WORKERS> as Layout>::Feed<'p>;
+impl<const IN_FULL: bool> Layout for Observed<IN_FULL> {
+    type Feed<'p> = <Helping<2> as Layout>::Feed<'p>;
 
     fn open(builder: PipelineBuilder, n_submitted: u64) -> Self {
         let wants = if IN_FULL { Wants::ALL } else { Wants::default() };

@@ -4,6 +4,7 @@
 mod batch;
 mod bounded;
 mod feed;
+mod pace;
 mod post;
 mod stepped;
 mod tasks;

@@ -129,6 +129,7 @@ impl Notes {
     }
 
     /// Whether what comes is noted, by the last look.
+    #[inline]
     pub(crate) fn are_kept(&self) -> bool {
         !self.misses
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use selvedge_event::{Event, Fact, Wants};
 
+use super::pace::Pace;
 use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
 use crate::budget::measured;
-use crate::core::{Core, Counts, Slot};
+use crate::core::{Counts, Slot};
 use crate::failure::Failure;
 use crate::listeners::{Attempted, Telling};
 use crate::mailbox::cell::Release;
@@ -196,7 +197,42 @@ impl<'c> Shift<'c> {
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
     /// stays on the desk. Says how long the mailbox is to wait, if it is.
+    #[inline]
     pub(super) fn take_batch(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        // Two functions, or who is told of nothing would pay for a look after each turn.
+        match self.telling() {
+            Telling::Nobody => self.take_batch_as::<false>(owner_idx, slot, desk, pace),
+            Telling::Noted => self.take_batch_told(owner_idx, slot, desk, pace),
+            Telling::Missed => {
+                let n_ended_before = self.hands.tally.n_ended();
+                let (counts, held) = self.take_batch_told(owner_idx, slot, desk, pace);
+                let n_ended = self.hands.tally.n_ended() - n_ended_before;
+                self.hands.notes.miss_turns(n_ended, counts.emitted);
+                (counts, held)
+            }
+        }
+    }
+
+    /// The same, where somebody wants to be told of each turn.
+    #[inline(never)]
+    fn take_batch_told(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        self.take_batch_as::<true>(owner_idx, slot, desk, pace)
+    }
+
+    #[inline(always)]
+    fn take_batch_as<const TOLD: bool>(
         &mut self,
         owner_idx: OwnerIdx,
         slot: &Slot,
@@ -210,21 +246,13 @@ impl<'c> Shift<'c> {
         let mut batch =
             Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
         let mut held = None;
-        let telling = self.telling();
-        let n_ended_before = self.hands.tally.n_ended();
         let n_emitted_before = self.hands.n_emitted();
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
             let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
-            // Two functions, or who is told of nothing would pay for a look after each turn.
-            let parceled = if telling == Telling::Noted {
-                self.take_parcel_told(&mut batch, parcel, &mut place, &mut pace)
-            } else {
-                self.take_parcel::<false>(&mut batch, parcel, &mut place, &mut pace)
-            };
-            match parceled {
+            match self.take_parcel::<TOLD>(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
                 Parceled::Held(after) => {
@@ -243,23 +271,7 @@ impl<'c> Shift<'c> {
         counts.turns = pace.n_turns;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
-        if telling == Telling::Missed {
-            let n_ended = self.hands.tally.n_ended() - n_ended_before;
-            self.hands.notes.miss_turns(n_ended, counts.emitted);
-        }
         (counts, held)
-    }
-
-    /// Takes turns on the events of a parcel, where somebody wants to be told of each.
-    #[inline(never)]
-    fn take_parcel_told(
-        &mut self,
-        batch: &mut Batch<'_>,
-        parcel: &Parcel,
-        place: &mut Place<'_>,
-        pace: &mut Pace,
-    ) -> Parceled {
-        self.take_parcel::<true>(batch, parcel, place, pace)
     }
 
     /// What is to become of what the next turns tell.
@@ -298,7 +310,7 @@ impl<'c> Shift<'c> {
                 self.attempt(batch, event, *place.n_attempts + 1)
             } else {
                 let end = self.seated(batch).take_turn(event, 1);
-                if TOLD {
+                if TOLD && self.hands.notes.are_kept() {
                     self.note_attempt(batch.owner_idx, event, 1, &end);
                 }
                 end
@@ -469,53 +481,5 @@ impl<'c> Shift<'c> {
         }
         let event = Some(event);
         core.keep(DeadLetter { processor, topic, event, error, panicked, attempts });
-    }
-}
-
-/// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
-/// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
-/// long ones ends in time; it overruns by as much again and a turn at most.
-pub(super) struct Pace {
-    n_turns: u64,
-    /// After how many turns to look again.
-    look_at: u64,
-    deadline: Option<Duration>,
-}
-
-impl Pace {
-    fn new() -> Pace {
-        Pace { n_turns: 0, look_at: 1, deadline: None }
-    }
-
-    /// For a single turn: the time is up when it is first looked at.
-    pub(super) fn single() -> Pace {
-        Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
-    }
-
-    /// Asked before every turn, and told by that that it will be taken.
-    #[inline]
-    fn is_over(&mut self, core: &Core) -> bool {
-        if self.n_turns == self.look_at && self.is_late(core) {
-            return true;
-        }
-        self.n_turns += 1;
-        false
-    }
-
-    #[inline(never)]
-    fn is_late(&mut self, core: &Core) -> bool {
-        let n_max = core.tuned.batch_turns_max() as u64;
-        if self.n_turns >= n_max {
-            return true;
-        }
-        self.look_at = (2 * self.n_turns).min(n_max);
-        let now = core.clock.now();
-        match self.deadline {
-            Some(deadline) => now >= deadline,
-            None => {
-                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
-                false
-            }
-        }
     }
 }

@@ -1,0 +1,53 @@
+//! Owns when a batch is over: its turns are counted, and now and then the clock is looked at.
+
+use std::time::Duration;
+
+use crate::core::Core;
+
+/// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
+/// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
+/// long ones ends in time; it overruns by as much again and a turn at most.
+pub(super) struct Pace {
+    pub(super) n_turns: u64,
+    /// After how many turns to look again.
+    look_at: u64,
+    deadline: Option<Duration>,
+}
+
+impl Pace {
+    pub(super) fn new() -> Pace {
+        Pace { n_turns: 0, look_at: 1, deadline: None }
+    }
+
+    /// For a single turn: the time is up when it is first looked at.
+    pub(super) fn single() -> Pace {
+        Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
+    }
+
+    /// Asked before every turn, and told by that that it will be taken.
+    #[inline]
+    pub(super) fn is_over(&mut self, core: &Core) -> bool {
+        if self.n_turns == self.look_at && self.is_late(core) {
+            return true;
+        }
+        self.n_turns += 1;
+        false
+    }
+
+    #[inline(never)]
+    fn is_late(&mut self, core: &Core) -> bool {
+        let n_max = core.tuned.batch_turns_max() as u64;
+        if self.n_turns >= n_max {
+            return true;
+        }
+        self.look_at = (2 * self.n_turns).min(n_max);
+        let now = core.clock.now();
+        match self.deadline {
+            Some(deadline) => now >= deadline,
+            None => {
+                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
+                false
+            }
+        }
+    }
+}
