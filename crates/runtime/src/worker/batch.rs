@@ -133,8 +133,8 @@ impl<'c> Shift<'c> {
         if telling == Telling::Noted {
             self.note_attempt(owner_idx, &event, 1, &end);
         }
-        match end {
-            TurnEnd::Done if origin.question.is_none() => {
+        match end.unusual() {
+            None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
@@ -148,7 +148,10 @@ impl<'c> Shift<'c> {
                 let has_mail = !claim.rest.is_empty();
                 self.release_with(has_mail, owner_idx, claim);
             }
-            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+            end => {
+                let end = end.unwrap_or(TurnEnd::Done);
+                self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before);
+            }
         }
     }
 
@@ -307,31 +310,24 @@ impl<'c> Shift<'c> {
             }
             cursor += 1;
             let end = if special {
-                self.attempt(batch, event, *place.n_attempts + 1)
+                Some(self.attempt(batch, event, *place.n_attempts + 1))
             } else {
                 let end = self.seated(batch).take_turn(event, 1);
                 if TOLD && self.hands.notes.are_kept() {
                     self.note_attempt(batch.owner_idx, event, 1, &end);
                 }
-                end
+                end.unusual()
             };
-            match end {
-                TurnEnd::Done => {
-                    n_done += 1;
-                    if special {
-                        *place.n_attempts = 0;
-                        special = timed;
-                    }
+            if let Some(end) = end {
+                let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
+                if let Some(after) = held {
+                    cursor -= 1;
+                    parceled = Parceled::Held(after);
+                    break;
                 }
-                end => {
-                    let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
-                    if let Some(after) = held {
-                        cursor -= 1;
-                        parceled = Parceled::Held(after);
-                        break;
-                    }
-                    special = timed;
-                }
+                special = timed;
+            } else {
+                n_done += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
                 self.publish(Posting::Midway);
