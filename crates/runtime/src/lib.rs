@@ -68,7 +68,9 @@ pub use feeder::Feeder;
 pub use handler::{Handler, on};
 pub use handles::{Monitor, Progress, StopHandle, Submitter};
 pub use limits::Limits;
-pub use listeners::{Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport};
+pub use listeners::{
+    Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Wanting, wanting,
+};
 pub use overflow::{MailboxCapacity, Overflow};
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};

@@ -399,10 +399,10 @@ impl<'c> Shift<'c> {
             Seated { owner, name, policy, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
-        let wants = core.listeners.wants();
-        if !wants.is_empty() {
+        if core.listeners.want_each_turn() {
             let Hands { notes, outbox, .. } = &mut *self.hands;
-            notes.emitted(wants, &slot.info.name, outbox.current_turn());
+            notes.look_for_room(&core.listeners);
+            notes.emitted(core.listeners.wants(), (owner_idx, &slot.info.name), outbox);
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,

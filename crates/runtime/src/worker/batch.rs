@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, Outcome, Wants};
+use selvedge_event::{Event, Fact, Wants};
 
 use super::pace::Pace;
 use super::post::{Gift, Posting};
@@ -12,6 +12,7 @@ use crate::alarms::Alarm;
 use crate::budget::measured;
 use crate::core::{Counts, Slot};
 use crate::failure::Failure;
+use crate::listeners::{Attempted, Telling};
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
@@ -99,9 +100,8 @@ impl<'c> Shift<'c> {
     #[inline]
     pub(super) fn activate_gift(&mut self) {
         let Some(gift) = self.gift.take() else { return };
-        let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) } if !watched => {
+            Gift { to, claim, single: Some((event, origin)) } if !self.core.timed => {
                 self.take_single(to, claim, event, origin);
             }
             gift => {
@@ -134,16 +134,24 @@ impl<'c> Shift<'c> {
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
         self.board.enter(owner_idx);
-        let end = seated.take_turn(&event, 1).unusual();
+        let end = seated.take_turn(&event, 1);
         if self.is_late() {
             return self.quit(claim);
         }
-        match end {
+        let telling = self.telling();
+        if telling == Telling::Noted {
+            self.note_attempt(owner_idx, &event, 1, &end);
+        }
+        match end.unusual() {
             None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
-                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                let n_emitted = self.hands.n_emitted() - n_emitted_before;
+                slot.add_turn(n_emitted);
+                if telling == Telling::Missed {
+                    self.hands.notes.miss_turns(1, n_emitted);
+                }
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
@@ -171,6 +179,7 @@ impl<'c> Shift<'c> {
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
         let mut batch = Batch { owner_idx, slot, owner, counts, n_told: 0, pulling: None };
+        let n_ended_before = self.hands.tally.n_ended();
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, n_told, pulling, .. } = batch;
         if self.hands.is_lost {
@@ -179,6 +188,10 @@ impl<'c> Shift<'c> {
         counts.turns -= n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
+        if !self.hands.notes.are_kept() {
+            let n_ended = self.hands.tally.n_ended() - n_ended_before;
+            self.hands.notes.miss_turns(n_ended, counts.emitted);
+        }
         if let Some(after) = held {
             let mail = Mail::One(event);
             let parcel = Parcel { heap_bytes: mail.bytes(), origin, mail };
@@ -200,7 +213,42 @@ impl<'c> Shift<'c> {
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
     /// stays on the desk. Says how long the mailbox is to wait, if it is.
+    #[inline]
     pub(super) fn take_batch(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        // Two functions, or who is told of nothing would pay for a look after each turn.
+        match self.telling() {
+            Telling::Nobody => self.take_batch_as::<false>(owner_idx, slot, desk, pace),
+            Telling::Noted => self.take_batch_told(owner_idx, slot, desk, pace),
+            Telling::Missed => {
+                let n_ended_before = self.hands.tally.n_ended();
+                let (counts, held) = self.take_batch_told(owner_idx, slot, desk, pace);
+                let n_ended = self.hands.tally.n_ended() - n_ended_before;
+                self.hands.notes.miss_turns(n_ended, counts.emitted);
+                (counts, held)
+            }
+        }
+    }
+
+    /// The same, where somebody wants to be told of each turn.
+    #[inline(never)]
+    fn take_batch_told(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        self.take_batch_as::<true>(owner_idx, slot, desk, pace)
+    }
+
+    #[inline(always)]
+    fn take_batch_as<const TOLD: bool>(
         &mut self,
         owner_idx: OwnerIdx,
         slot: &Slot,
@@ -227,7 +275,7 @@ impl<'c> Shift<'c> {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
             let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
-            match self.take_parcel(&mut batch, parcel, &mut place, &mut pace) {
+            match self.take_parcel::<TOLD>(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
                 Parceled::Held(after) => {
@@ -249,9 +297,18 @@ impl<'c> Shift<'c> {
         (counts, held)
     }
 
+    /// What is to become of what the next turns tell.
+    #[inline]
+    fn telling(&mut self) -> Telling {
+        if !self.core.listeners.want_each_turn() {
+            return Telling::Nobody;
+        }
+        self.hands.notes.look_for_room(&self.core.listeners)
+    }
+
     /// Takes turns on the events of a parcel.
     #[inline(always)]
-    fn take_parcel(
+    fn take_parcel<const TOLD: bool>(
         &mut self,
         batch: &mut Batch<'_>,
         parcel: &Parcel,
@@ -260,11 +317,11 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let watched = batch.slot.info.time_budget.is_some() || !core.listeners.wants().is_empty();
+        let timed = batch.slot.info.time_budget.is_some();
         let mut cursor = *place.cursor as usize;
         let events = parcel.mail.as_slice();
-        let mut n_plain = 0;
-        let mut special = watched || *place.n_attempts > 0;
+        let mut n_done = 0;
+        let mut special = timed || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
             if core.holds_turns() || pace.is_over(core, self.board) {
@@ -275,7 +332,11 @@ impl<'c> Shift<'c> {
             let end = if special {
                 Some(self.attempt(batch, event, *place.n_attempts + 1))
             } else {
-                self.seated(batch).take_turn(event, 1).unusual()
+                let end = self.seated(batch).take_turn(event, 1);
+                if TOLD && self.hands.notes.are_kept() {
+                    self.note_attempt(batch.owner_idx, event, 1, &end);
+                }
+                end.unusual()
             };
             if let Some(end) = end {
                 batch.counts.turns = self.board.n_turns();
@@ -294,9 +355,9 @@ impl<'c> Shift<'c> {
                     break;
                 }
                 self.board.enter(batch.owner_idx);
-                special = watched;
+                special = timed;
             } else {
-                n_plain += 1;
+                n_done += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
                 batch.counts.turns = self.board.n_turns();
@@ -308,7 +369,7 @@ impl<'c> Shift<'c> {
                 self.board.enter(batch.owner_idx);
             }
         }
-        self.hands.tally.handled += n_plain;
+        self.hands.tally.handled += n_done;
         if !planted("double-delivery") {
             *place.cursor = u32::try_from(cursor).expect("parcels are small");
         }
@@ -322,55 +383,51 @@ impl<'c> Shift<'c> {
         Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
     }
 
-    /// One attempt at a turn.
+    /// One attempt at a turn that has a budget, or is not the first.
+    #[cold]
     fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let watched = !self.core.listeners.wants().is_empty();
-        if watched || batch.slot.info.time_budget.is_some() {
-            self.attempt_watched(batch, event, number)
-        } else {
-            self.seated(batch).take_turn(event, number)
+        let (info, core) = (&batch.slot.info, self.core);
+        let end = match info.time_budget {
+            None => self.seated(batch).take_turn(event, number),
+            budget => self.attempt_in_time(batch, event, number, budget),
+        };
+        if core.listeners.want_each_turn() && self.hands.notes.are_kept() {
+            self.note_attempt(batch.owner_idx, event, number, &end);
         }
+        end
     }
 
-    /// The same, for those who want to be told of it.
+    /// The same, timed.
     #[cold]
-    fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
-        let wants = core.listeners.wants();
-        let Hands { notes, outbox, .. } = &mut *self.hands;
-        notes.turn_started(wants, &info.name, event);
-        let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
-        let take_turn = || seated.take_turn(event, number);
-        let (end, overrun) = measured(info.time_budget, clock, take_turn);
+    fn attempt_in_time(
+        &mut self,
+        batch: &mut Batch<'_>,
+        event: &Event,
+        number: u32,
+        budget: Option<Duration>,
+    ) -> TurnEnd {
+        let clock = &self.core.clock;
+        let seated = self.seated(batch);
+        let (end, overrun) = measured(budget, clock, || seated.take_turn(event, number));
         if let Some(overrun) = overrun {
-            notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
-                processor: name.clone(),
+            let wants = self.core.listeners.wants();
+            self.hands.notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
+                processor: batch.slot.info.name.clone(),
                 topic: event.topic(),
                 budget: overrun.budget,
                 elapsed: overrun.elapsed,
             });
         }
-        let outcome = match &end {
-            TurnEnd::Done | TurnEnd::DoneAndMore => Outcome::Succeeded,
-            TurnEnd::GivenUp(given_up) => Outcome::Failed {
-                error: turn::describe(&given_up.cause),
-                panicked: given_up.panicked,
-            },
-            TurnEnd::Again(again) => {
-                notes.note(wants, Wants::FAILURES, || Fact::Retrying {
-                    processor: name.clone(),
-                    topic: event.topic(),
-                    attempt: number,
-                    error: turn::describe(&again.failure.cause),
-                    delay: again.after,
-                });
-                return end;
-            }
-        };
-        notes.emitted(wants, name, outbox.current_turn());
-        notes.turn_finished(wants, name, event, || outcome, (outbox.n_emitted(), number));
         end
+    }
+
+    /// Notes an attempt for those who want to be told of each.
+    #[inline(always)]
+    fn note_attempt(&mut self, owner: OwnerIdx, event: &Event, number: u32, end: &TurnEnd) {
+        let Hands { notes, outbox, .. } = &mut *self.hands;
+        let wants = self.core.listeners.wants();
+        let name = &self.core.slots()[owner as usize].info.name;
+        notes.attempted(wants, Attempted { owner, name, event, number }, end, outbox);
     }
 
     /// Does what is to be done after a turn that did more than succeed, or didn't; further
@@ -400,6 +457,15 @@ impl<'c> Shift<'c> {
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
+                    let wants = self.core.listeners.wants();
+                    self.hands.notes.missed_again();
+                    self.hands.notes.note(wants, Wants::FAILURES, || Fact::Retrying {
+                        processor: batch.slot.info.name.clone(),
+                        topic: event.topic(),
+                        attempt: attempt - 1,
+                        error: turn::describe(&failure.cause),
+                        delay: after,
+                    });
                     drop(failure);
                     if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());

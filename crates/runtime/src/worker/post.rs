@@ -92,9 +92,12 @@ impl<'c> Shift<'c> {
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
-        let Hands { outbox, notes, .. } = &*self.hands;
-        let nothing_to_tell =
-            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
+        if !self.hands.notes.is_empty() && !self.hands.holding {
+            // First, so that who hears of it can't be told of before it.
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+        let outbox = &self.hands.outbox;
+        let nothing_to_tell = outbox.timers.is_empty() && outbox.scopes.is_empty();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -129,7 +132,9 @@ impl<'c> Shift<'c> {
         if !hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut hands.outbox.timers);
         }
-        hands.notes.hand_over(&self.core.listeners);
+        if !hands.notes.is_empty() {
+            hands.notes.hand_over(&self.core.listeners);
+        }
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
