@@ -11,8 +11,10 @@ use crate::ask::Question;
 use crate::limits::Limits;
 use crate::origin::{Descent, Origin};
 use crate::outbox::Outbox;
+use crate::owner::Owner;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};
+use crate::roster::Roster;
 use crate::routes::{RouteCache, RouteTable};
 use crate::turn::{Seated, TurnEnd};
 
@@ -34,8 +36,8 @@ use crate::turn::{Seated, TurnEnd};
 /// assert_eq!(turn.payloads::<Ping>()[0].0, 2);
 /// ```
 pub struct Solo {
-    registered: Registered,
-    name: Text,
+    owner: Box<dyn Owner>,
+    roster: Roster,
     clock: Clock,
     outbox: Outbox,
 }
@@ -62,12 +64,13 @@ impl Solo {
     /// Takes a processor, or a configured one.
     pub fn new(processor: impl IntoRegistration) -> Solo {
         let registered = Registered::from(processor.into_registration());
-        let name = registered.name.clone().unwrap_or(Text::literal(registered.type_name));
+        let name = registered.name.unwrap_or(Text::literal(registered.type_name));
+        let roster = Roster::of_one(name, registered.terms);
         let routes = RouteCache::new(Arc::new(RouteTable::default()));
         let limits = Limits::default();
         let mut outbox = Outbox::new(routes, limits.emissions_per_turn_max, 0);
         outbox.timers.allow(limits.timers_max);
-        Solo { registered, name, clock: Clock::real(), outbox }
+        Solo { owner: registered.owner, roster, clock: Clock::real(), outbox }
     }
 
     /// One turn on one event, whether or not the processor is interested in it.
@@ -112,9 +115,9 @@ impl Solo {
 
     fn seated(&mut self) -> Seated<'_> {
         Seated {
-            owner: &mut *self.registered.owner,
-            name: &self.name,
-            policy: &self.registered.on_failure,
+            owner: &mut *self.owner,
+            owner_idx: 0,
+            roster: &self.roster,
             clock: &self.clock,
             outbox: &mut self.outbox,
         }
@@ -136,6 +139,6 @@ impl Solo {
 
 impl fmt::Debug for Solo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Solo").field("processor", &self.name).finish_non_exhaustive()
+        f.debug_struct("Solo").field("processor", self.roster.name(0)).finish_non_exhaustive()
     }
 }

@@ -9,11 +9,11 @@ use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
 use crate::budget::measured;
-use crate::core::{Core, Counts, Slot};
+use crate::core::{Core, Counts, Member};
 use crate::failure::Failure;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
-use crate::mailbox::{Desk, DeskClaim};
+use crate::mailbox::{Desk, DeskClaim, Mark};
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::planted::planted;
@@ -24,8 +24,7 @@ use crate::turn::{self, Again, GivenUp, Seated, Then, TurnEnd};
 
 /// Whose batch it is, and what it has come to.
 struct Batch<'b> {
-    owner_idx: OwnerIdx,
-    slot: &'b Slot,
+    member: Member<'b>,
     owner: &'b mut dyn Owner,
     counts: Counts,
     /// Set if the processor wants to be pulled from.
@@ -34,7 +33,7 @@ struct Batch<'b> {
 
 /// How far an owner is with a parcel.
 struct Place<'b> {
-    cursor: &'b mut u32,
+    mark: &'b mut Mark,
     n_attempts: &'b mut u32,
 }
 
@@ -51,19 +50,19 @@ impl<'c> Shift<'c> {
     /// Takes a batch of turns for one processor.
     pub(super) fn activate(&mut self, owner_idx: OwnerIdx, mut claim: DeskClaim<'c>) {
         let core = self.core;
-        let slot = &core.slots()[owner_idx as usize];
+        let member = core.member(owner_idx);
         let began = core.timed.then(|| core.clock.now());
-        let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
+        let (mut counts, held) = self.take_batch(member, &mut claim, Pace::new());
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
-        let is_done = claim.rest.is_empty() && claim.pulling.is_none();
+        let is_done = claim.rest.is_empty() && claim.mark.pulling().is_none();
         if !planted("late-publication") {
             self.publish(if is_done { Posting::Last } else { Posting::Midway });
         }
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
-        slot.add(&counts);
+        member.add(&counts);
         self.give_back(owner_idx, claim, held);
     }
 
@@ -114,25 +113,20 @@ impl<'c> Shift<'c> {
         event: Event,
         origin: Origin,
     ) {
-        let slot = &self.core.slots()[owner_idx as usize];
-        if slot.info.time_budget.is_some() {
-            let gift = Gift { to: owner_idx, claim, single: Some((event, origin)) };
-            let (to, claim) = self.put_on_desk(gift);
-            return self.activate(to, claim);
-        }
-        let (core, info) = (self.core, &slot.info);
+        let core = self.core;
+        let member = core.member(owner_idx);
         let n_emitted_before = self.hands.n_emitted();
         let outbox = &mut self.hands.outbox;
         outbox.descend_from(&origin);
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let (name, policy) = (&info.name, &info.on_failure);
-        let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
+        let (roster, clock) = (member.roster(), &core.clock);
+        let seated = Seated { owner, owner_idx, roster, clock, outbox };
         match seated.take_turn(&event, 1) {
             TurnEnd::Done if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
-                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                member.slot.add_turns(1, self.hands.n_emitted() - n_emitted_before);
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
@@ -152,21 +146,21 @@ impl<'c> Shift<'c> {
         end: TurnEnd,
         n_emitted_before: u64,
     ) {
-        let slot = &self.core.slots()[owner_idx as usize];
+        let member = self.core.member(owner_idx);
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
+        let mut batch = Batch { member, owner, counts, pulling: None };
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, pulling, .. } = batch;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
-        desk.pulling = pulling;
+        desk.mark.set_pulling(pulling);
         if let Some(after) = held {
             let mail = Mail::One(event);
             let parcel = Parcel { heap_bytes: mail.bytes(), origin, mail };
             desk.rest.push_back(self.hands.outbox.log.stock.node(parcel));
             self.publish(Posting::Midway);
-            slot.add(&counts);
+            member.add(&counts);
             claim.release(Release::Held);
             self.core.arm(after, Alarm::Wake(owner_idx));
             return;
@@ -174,9 +168,9 @@ impl<'c> Shift<'c> {
         self.hands.tally.bytes_ended += event.bytes() as u64;
         drop((event, origin));
         self.hands.outbox.log.forget_question();
-        let is_done = claim.pulling.is_none();
+        let is_done = claim.mark.pulling().is_none();
         self.publish(if is_done { Posting::Last } else { Posting::Midway });
-        slot.add(&counts);
+        member.add(&counts);
         self.release(owner_idx, claim);
     }
 
@@ -184,24 +178,23 @@ impl<'c> Shift<'c> {
     /// stays on the desk. Says how long the mailbox is to wait, if it is.
     pub(super) fn take_batch(
         &mut self,
-        owner_idx: OwnerIdx,
-        slot: &Slot,
+        member: Member<'_>,
         desk: &mut Desk,
         mut pace: Pace,
     ) -> (Counts, Option<Duration>) {
-        if let Some(mail) = slot.bounded() {
+        if let Some(mail) = member.bounded() {
             self.refill(mail, desk);
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut batch =
-            Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
+        let pulling = desk.mark.pulling();
+        let mut batch = Batch { member, owner, counts: Counts::default(), pulling };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
-            let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
+            let mut place = Place { mark: &mut desk.mark, n_attempts: &mut desk.n_attempts };
             match self.take_parcel(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
@@ -210,7 +203,7 @@ impl<'c> Shift<'c> {
                     break;
                 }
             }
-            desk.cursor = 0;
+            desk.mark.set_cursor(0);
             self.hands.outbox.log.forget_question();
             self.hands.tally.bytes_ended += parcel.heap_bytes as u64;
             if let Some(done) = desk.rest.pop_front() {
@@ -220,7 +213,7 @@ impl<'c> Shift<'c> {
         let Batch { mut counts, pulling, .. } = batch;
         counts.turns = pace.n_turns;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
-        desk.pulling = pulling;
+        desk.mark.set_pulling(pulling);
         (counts, held)
     }
 
@@ -235,8 +228,8 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let watched = batch.slot.info.time_budget.is_some() || !core.listeners.wants().is_empty();
-        let mut cursor = *place.cursor as usize;
+        let watched = batch.member.time_budget().is_some() || !core.listeners.wants().is_empty();
+        let mut cursor = place.mark.cursor();
         let events = parcel.mail.as_slice();
         let mut n_plain = 0;
         let mut special = watched || *place.n_attempts > 0;
@@ -270,22 +263,23 @@ impl<'c> Shift<'c> {
         }
         self.hands.tally.handled += n_plain;
         if !planted("double-delivery") {
-            *place.cursor = u32::try_from(cursor).expect("parcels are small");
+            place.mark.set_cursor(cursor);
         }
         parceled
     }
 
     #[inline(always)]
     fn seated<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Seated<'a> {
-        let (info, outbox) = (&batch.slot.info, &mut self.hands.outbox);
-        let (name, policy) = (&info.name, &info.on_failure);
-        Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
+        let Batch { member, ref mut owner, .. } = *batch;
+        let (owner_idx, roster) = (member.owner, member.roster());
+        let (clock, outbox) = (&self.core.clock, &mut self.hands.outbox);
+        Seated { owner: &mut **owner, owner_idx, roster, clock, outbox }
     }
 
     /// One attempt at a turn.
     fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
         let watched = !self.core.listeners.wants().is_empty();
-        if watched || batch.slot.info.time_budget.is_some() {
+        if watched || batch.member.time_budget().is_some() {
             self.attempt_watched(batch, event, number)
         } else {
             self.seated(batch).take_turn(event, number)
@@ -295,14 +289,16 @@ impl<'c> Shift<'c> {
     /// The same, for those who want to be told of it.
     #[cold]
     fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
+        let (member, core) = (batch.member, self.core);
+        let name = member.name();
         let wants = core.listeners.wants();
         let Hands { notes, outbox, .. } = &mut *self.hands;
-        notes.turn_started(wants, &info.name, event);
-        let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
+        notes.turn_started(wants, name, event);
+        let (owner, clock) = (&mut *batch.owner, &core.clock);
+        let (owner_idx, roster) = (member.owner, member.roster());
+        let seated = Seated { owner, owner_idx, roster, clock, outbox: &mut *outbox };
         let take_turn = || seated.take_turn(event, number);
-        let (end, overrun) = measured(info.time_budget, clock, take_turn);
+        let (end, overrun) = measured(member.time_budget(), clock, take_turn);
         if let Some(overrun) = overrun {
             notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
                 processor: name.clone(),
@@ -362,7 +358,7 @@ impl<'c> Shift<'c> {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     drop(failure);
                     if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
-                        let (to, event) = (batch.owner_idx, event.clone());
+                        let (to, event) = (batch.member.owner, event.clone());
                         let (origin, n_attempts) = (origin.clone(), attempt - 1);
                         let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
                         self.core.arm(after, alarm);
@@ -386,7 +382,7 @@ impl<'c> Shift<'c> {
         let (core, wants) = (self.core, self.core.listeners.wants());
         batch.counts.failures += 1;
         self.hands.tally.dead += 1;
-        let (processor, event) = (batch.slot.info.name.clone(), event.clone());
+        let (processor, event) = (batch.member.name().clone(), event.clone());
         let GivenUp { panicked, attempts, .. } = given_up;
         if !matches!(given_up.then, Then::GoesOn | Then::Restarted) {
             let cause = given_up.into_error();
@@ -401,7 +397,7 @@ impl<'c> Shift<'c> {
             attempts,
         });
         if given_up.then == Then::Restarted {
-            let restarts = batch.slot.note_restart();
+            let restarts = batch.member.note_restart();
             let processor = processor.clone();
             notes.note(wants, Wants::FAILURES, || Fact::Restarted { processor, restarts });
         }

@@ -40,23 +40,23 @@ pub(super) struct Poster<'c, 'h> {
 
 impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
-        slot.note_posted(parcel.mail.len());
-        if let Some(mail) = slot.bounded() {
+        let member = self.core.member(to);
+        member.slot.note_posted(parcel.mail.len());
+        if let Some(mail) = member.bounded() {
             return self.deliver_bounded(to, mail, parcel, stock);
         }
-        let effect = slot.mailbox.post(stock.node(parcel));
+        let effect = member.slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
 
     #[inline]
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && slot.special().is_none()
-            && let Some(mut claim) = slot.mailbox.try_claim_idle()
+            && let member = self.core.member(to)
+            && member.special().is_none()
+            && let Some(mut claim) = member.slot.mailbox.try_claim_idle()
         {
-            slot.note_handed(parcel.mail.len());
+            member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
             *gift = Some(Gift { to, claim, single: None });
             return;
@@ -118,11 +118,11 @@ impl Shift<'_> {
         if outbox.has_replies() {
             return false;
         }
-        let slot = &self.core.slots()[to as usize];
-        if slot.special().is_some() {
+        let member = self.core.member(to);
+        if member.special().is_some() {
             return false;
         }
-        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let Some(claim) = member.slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
@@ -131,7 +131,7 @@ impl Shift<'_> {
             tally.bytes_accepted += event.bytes() as u64;
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
-        slot.note_handed(1);
+        member.slot.note_handed(1);
         self.gift = Some(Gift { to, claim, single });
         true
     }
