@@ -185,10 +185,18 @@ pub(crate) enum Who<'a> {
 }
 
 impl<'a> Who<'a> {
-    pub(crate) fn name(self) -> &'a Text {
-        match self {
+    pub(crate) fn name(&self) -> &'a Text {
+        match *self {
             Who::Member(roster, owner) => roster.name(owner),
             Who::Called(name) => name,
+        }
+    }
+
+    /// What becomes of its turns that fail. Who is on no roster has none that could be looked up.
+    pub(crate) fn on_failure(&self) -> &'a FailurePolicy {
+        match *self {
+            Who::Member(roster, owner) => &roster.terms(owner).on_failure,
+            Who::Called(_) => &FailurePolicy::Fail,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::outbox::Outbox;
 use crate::owner::Owner;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};
-use crate::roster::Roster;
+use crate::roster::{Roster, Who};
 use crate::routes::{RouteCache, RouteTable};
 use crate::turn::{Seated, TurnEnd};
 
@@ -93,16 +93,16 @@ impl Solo {
     /// One pull of at most `room` events.
     pub fn pull(&mut self, room: usize) -> SoloTurn<Pull> {
         self.outbox.descend_from(&Origin::inside());
-        let result = self.seated().pull(room);
+        let result = self.seated(|seated| seated.pull(room));
         self.look(result.map_err(|failed| (failed.panicked, failed.cause)))
     }
 
     /// A turn with all its attempts, none of which waits.
     fn attempt(&mut self, event: &Event, origin: &Origin) -> SoloTurn {
         self.outbox.descend_from(origin);
-        let mut end = self.seated().take_turn(event, 1);
+        let mut end = self.seated(|seated| seated.take_turn(event, 1));
         while let TurnEnd::Again(again) = end {
-            end = self.seated().take_turn(event, again.attempt);
+            end = self.seated(|seated| seated.take_turn(event, again.attempt));
         }
         self.outbox.log.forget_question();
         let result = match end {
@@ -113,14 +113,10 @@ impl Solo {
         self.look(result)
     }
 
-    fn seated(&mut self) -> Seated<'_> {
-        Seated {
-            owner: &mut *self.owner,
-            owner_idx: 0,
-            roster: &self.roster,
-            clock: &self.clock,
-            outbox: &mut self.outbox,
-        }
+    fn seated<R>(&mut self, act: impl FnOnce(Seated<'_>) -> R) -> R {
+        let who = &Who::Member(&self.roster, 0);
+        let (owner, clock, outbox) = (&mut *self.owner, &self.clock, &mut self.outbox);
+        act(Seated { owner, who, clock, outbox })
     }
 
     /// What there is to see after a turn; of a failed one, whether it panicked and why.

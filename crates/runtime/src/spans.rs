@@ -39,7 +39,7 @@ mod imp {
     }
 
     /// One attempt at a turn.
-    pub(crate) fn turn(processor: Who<'_>, event: &Event, attempt: u32) -> EnteredSpan {
+    pub(crate) fn turn(processor: &Who<'_>, event: &Event, attempt: u32) -> EnteredSpan {
         let span = info_span!(
             target: "selvedge",
             "turn",
@@ -60,7 +60,7 @@ mod imp {
     }
 
     /// One pull.
-    pub(crate) fn pull(processor: Who<'_>) -> EnteredSpan {
+    pub(crate) fn pull(processor: &Who<'_>) -> EnteredSpan {
         info_span!(target: "selvedge", "pull", processor = processor.name().as_str()).entered()
     }
 }
@@ -87,7 +87,7 @@ mod imp {
     }
 
     #[inline]
-    pub(crate) fn turn(_: Who<'_>, _: &Event, _attempt: u32) -> Nothing {
+    pub(crate) fn turn(_: &Who<'_>, _: &Event, _attempt: u32) -> Nothing {
         Nothing
     }
 
@@ -97,7 +97,7 @@ mod imp {
     }
 
     #[inline]
-    pub(crate) fn pull(_: Who<'_>) -> Nothing {
+    pub(crate) fn pull(_: &Who<'_>) -> Nothing {
         Nothing
     }
 }

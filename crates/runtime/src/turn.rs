@@ -16,8 +16,7 @@ use crate::outbox::Outbox;
 use crate::owner::{Owner, Record};
 use crate::policy::{FailurePolicy, Meanwhile};
 use crate::processor::{Pull, Result};
-use crate::ready::OwnerIdx;
-use crate::roster::{Roster, Who};
+use crate::roster::Who;
 use crate::spans;
 
 /// How an attempt failed. What it did is undone by then.
@@ -167,7 +166,7 @@ impl Attempted for Pulling<'_> {
 /// What a context knows of the turn it is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat<'a> {
-    pub(crate) who: Who<'a>,
+    pub(crate) who: &'a Who<'a>,
     /// How many events a pull should bring in at most.
     pub(crate) room: usize,
     /// From 1.
@@ -177,30 +176,19 @@ pub(crate) struct Seat<'a> {
 /// Whose turn it is, and where what it emits goes.
 pub(crate) struct Seated<'a> {
     pub(crate) owner: &'a mut dyn Owner,
-    pub(crate) owner_idx: OwnerIdx,
-    pub(crate) roster: &'a Roster,
+    pub(crate) who: &'a Who<'a>,
     pub(crate) clock: &'a Clock,
     pub(crate) outbox: &'a mut Outbox,
 }
 
-impl<'a> Seated<'a> {
-    #[inline(always)]
-    fn who(&self) -> Who<'a> {
-        Who::Member(self.roster, self.owner_idx)
-    }
-
-    fn policy(&self) -> &'a FailurePolicy {
-        &self.roster.terms(self.owner_idx).on_failure
-    }
-
+impl Seated<'_> {
     /// The `number`-th attempt at a turn on an event, from 1.
     ///
     /// This is [`attempt`] with its usual way kept apart: it is what a delivery costs.
     #[inline(always)]
     pub(crate) fn take_turn(self, event: &Event, number: u32) -> TurnEnd {
-        let who = self.who();
-        let _span = spans::turn(who, event, number);
-        let Seated { owner, outbox, .. } = self;
+        let _span = spans::turn(self.who, event, number);
+        let Seated { owner, who, outbox, .. } = self;
         outbox.begin_turn();
         let mut cx = Context::new(&mut *outbox, Seat { who, room: 0, attempt: number });
         match catch_unwind(AssertUnwindSafe(|| owner.process(&mut cx, event))) {
@@ -219,7 +207,7 @@ impl<'a> Seated<'a> {
             }
             return TurnEnd::DoneAndMore;
         }
-        let policy = self.policy();
+        let policy = self.who.on_failure();
         let mut turn = Turn { owner: &mut *self.owner, policy, event };
         let failure = undo(self.outbox, &mut turn, called);
         self.recover(number, failure)
@@ -241,9 +229,9 @@ impl<'a> Seated<'a> {
     }
 
     fn judge(&mut self, attempt: u32, failure: &TurnFailure) -> Verdict {
-        let policy = self.policy();
+        let policy = self.who.on_failure();
         let worthwhile = is_worthwhile(policy, &failure.cause);
-        let name = self.who().name();
+        let name = self.who.name();
         let now = self.clock.now();
         // Who has no record can neither go on with an earlier state nor be made anew, and is
         // judged without a memory.
@@ -264,9 +252,8 @@ impl<'a> Seated<'a> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(self, room: usize) -> Result<Pull, TurnFailure> {
-        let who = self.who();
-        let _span = spans::pull(who);
-        let seat = Seat { who, room, attempt: 1 };
+        let _span = spans::pull(self.who);
+        let seat = Seat { who: self.who, room, attempt: 1 };
         attempt(&mut Pulling { owner: self.owner }, self.outbox, seat)
     }
 }
@@ -339,7 +326,7 @@ mod tests {
     use crate::owner::{Bare, Restored};
     use crate::policy::{Restart, Retry};
     use crate::processor::Processor;
-    use crate::roster::Terms;
+    use crate::roster::{Roster, Terms};
     use crate::routes::{RouteCache, RouteTable};
     use crate::timer_log::TimerWish;
 
@@ -398,7 +385,7 @@ mod tests {
             outbox.descend_from(&Origin::outside());
             let mut turn = |number| {
                 let (owner, outbox) = (&mut *owner, &mut *outbox);
-                Seated { owner, owner_idx: 0, roster: &roster, clock: &clock, outbox }
+                Seated { owner, who: &Who::Member(&roster, 0), clock: &clock, outbox }
                     .take_turn(&event, number)
             };
             let mut end = turn(1);

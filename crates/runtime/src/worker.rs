@@ -352,13 +352,13 @@ impl<'c> Shift<'c> {
 
     /// Puts a gift's event where a mailbox's owner looks for mail.
     fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
+        let Gift { member, mut claim, single } = gift;
         if let Some((event, origin)) = single {
             let heap_bytes = event.bytes();
             let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
             claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
         }
-        (to, claim)
+        (member.owner, claim)
     }
 
     // ------------------------------------------------------------------ sources and lanes
@@ -380,9 +380,9 @@ impl<'c> Shift<'c> {
             counts.pulls += 1;
             let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
             let outbox = &mut self.hands.outbox;
-            let (roster, clock) = (member.roster(), &core.clock);
+            let (who, clock) = (&member.who(), &core.clock);
             outbox.descend_from(&origin);
-            Seated { owner, owner_idx, roster, clock, outbox }.pull(room)
+            Seated { owner, who, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         let wants = core.listeners.wants();

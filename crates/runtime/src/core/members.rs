@@ -15,7 +15,7 @@ use crate::mailbox::parcel::{self, Parcel};
 use crate::mailbox::ring::BoundedMail;
 use crate::owner::Owner;
 use crate::ready::{Band, OwnerIdx};
-use crate::roster::Roster;
+use crate::roster::{Roster, Who};
 
 /// The processors of a run, by their numbers.
 #[derive(Debug)]
@@ -150,8 +150,8 @@ impl<'c> Member<'c> {
     }
 
     #[inline]
-    pub(crate) fn roster(self) -> &'c Roster {
-        &self.all.roster
+    pub(crate) fn who(self) -> Who<'c> {
+        Who::Member(&self.all.roster, self.owner)
     }
 
     #[inline]

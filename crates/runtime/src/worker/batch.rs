@@ -20,11 +20,13 @@ use crate::planted::planted;
 use crate::policy::Meanwhile;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
+use crate::roster::Who;
 use crate::turn::{self, Again, GivenUp, Seated, Then, TurnEnd};
 
 /// Whose batch it is, and what it has come to.
 struct Batch<'b> {
     member: Member<'b>,
+    who: Who<'b>,
     owner: &'b mut dyn Owner,
     counts: Counts,
     /// Set if the processor wants to be pulled from.
@@ -94,8 +96,8 @@ impl<'c> Shift<'c> {
         let Some(gift) = self.gift.take() else { return };
         let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) } if !watched => {
-                self.take_single(to, claim, event, origin);
+            Gift { member, claim, single: Some((event, origin)) } if !watched => {
+                self.take_single(member, claim, event, origin);
             }
             gift => {
                 let (to, claim) = self.put_on_desk(gift);
@@ -108,19 +110,17 @@ impl<'c> Shift<'c> {
     #[inline]
     fn take_single(
         &mut self,
-        owner_idx: OwnerIdx,
+        member: Member<'c>,
         mut claim: DeskClaim<'c>,
         event: Event,
         origin: Origin,
     ) {
         let core = self.core;
-        let member = core.member(owner_idx);
         let n_emitted_before = self.hands.n_emitted();
         let outbox = &mut self.hands.outbox;
         outbox.descend_from(&origin);
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let (roster, clock) = (member.roster(), &core.clock);
-        let seated = Seated { owner, owner_idx, roster, clock, outbox };
+        let seated = Seated { owner, who: &member.who(), clock: &core.clock, outbox };
         match seated.take_turn(&event, 1) {
             TurnEnd::Done if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
@@ -130,9 +130,9 @@ impl<'c> Shift<'c> {
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
-                self.release_with(has_mail, owner_idx, claim);
+                self.release_with(has_mail, member.owner, claim);
             }
-            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+            end => self.end_single(member, claim, (event, origin), end, n_emitted_before),
         }
     }
 
@@ -140,17 +140,16 @@ impl<'c> Shift<'c> {
     #[cold]
     fn end_single(
         &mut self,
-        owner_idx: OwnerIdx,
+        member: Member<'c>,
         mut claim: DeskClaim<'c>,
         (event, origin): (Event, Origin),
         end: TurnEnd,
         n_emitted_before: u64,
     ) {
-        let member = self.core.member(owner_idx);
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { member, owner, counts, pulling: None };
+        let mut batch = Batch { member, who: member.who(), owner, counts, pulling: None };
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, pulling, .. } = batch;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
@@ -162,7 +161,7 @@ impl<'c> Shift<'c> {
             self.publish(Posting::Midway);
             member.add(&counts);
             claim.release(Release::Held);
-            self.core.arm(after, Alarm::Wake(owner_idx));
+            self.core.arm(after, Alarm::Wake(member.owner));
             return;
         }
         self.hands.tally.bytes_ended += event.bytes() as u64;
@@ -171,7 +170,7 @@ impl<'c> Shift<'c> {
         let is_done = claim.mark.pulling().is_none();
         self.publish(if is_done { Posting::Last } else { Posting::Midway });
         member.add(&counts);
-        self.release(owner_idx, claim);
+        self.release(member.owner, claim);
     }
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
@@ -187,7 +186,8 @@ impl<'c> Shift<'c> {
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let pulling = desk.mark.pulling();
-        let mut batch = Batch { member, owner, counts: Counts::default(), pulling };
+        let mut batch =
+            Batch { member, who: member.who(), owner, counts: Counts::default(), pulling };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
         while let Some(parcel) = desk.rest.front() {
@@ -270,10 +270,8 @@ impl<'c> Shift<'c> {
 
     #[inline(always)]
     fn seated<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Seated<'a> {
-        let Batch { member, ref mut owner, .. } = *batch;
-        let (owner_idx, roster) = (member.owner, member.roster());
         let (clock, outbox) = (&self.core.clock, &mut self.hands.outbox);
-        Seated { owner: &mut **owner, owner_idx, roster, clock, outbox }
+        Seated { owner: &mut *batch.owner, who: &batch.who, clock, outbox }
     }
 
     /// One attempt at a turn.
@@ -295,8 +293,7 @@ impl<'c> Shift<'c> {
         let Hands { notes, outbox, .. } = &mut *self.hands;
         notes.turn_started(wants, name, event);
         let (owner, clock) = (&mut *batch.owner, &core.clock);
-        let (owner_idx, roster) = (member.owner, member.roster());
-        let seated = Seated { owner, owner_idx, roster, clock, outbox: &mut *outbox };
+        let seated = Seated { owner, who: &batch.who, clock, outbox: &mut *outbox };
         let take_turn = || seated.take_turn(event, number);
         let (end, overrun) = measured(member.time_budget(), clock, take_turn);
         if let Some(overrun) = overrun {

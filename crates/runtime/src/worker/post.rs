@@ -5,7 +5,7 @@ use selvedge_event::Event;
 
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::Core;
+use crate::core::{Core, Member};
 use crate::mailbox::DeskClaim;
 use crate::mailbox::parcel::{Parcel, Stock};
 use crate::origin::{Descent, Origin};
@@ -14,7 +14,7 @@ use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
-    pub(super) to: OwnerIdx,
+    pub(super) member: Member<'c>,
     pub(super) claim: DeskClaim<'c>,
     /// All there is for it, if that is a single event; else it is on the desk.
     pub(super) single: Option<(Event, Origin)>,
@@ -58,7 +58,7 @@ impl Deliver for Poster<'_, '_> {
         {
             member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim, single: None });
+            *gift = Some(Gift { member, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
@@ -132,7 +132,7 @@ impl Shift<'_> {
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
         member.slot.note_handed(1);
-        self.gift = Some(Gift { to, claim, single });
+        self.gift = Some(Gift { member, claim, single });
         true
     }
 

@@ -121,7 +121,7 @@ impl<'c> Stepped<'c> {
             && let Some(gift) = self.shift.gift.take()
         {
             self.shift.leave_scope();
-            let owner = gift.to;
+            let owner = gift.member.owner;
             // The short way does in one step what else takes three.
             if rng.below(2) == 0 {
                 self.shift.gift = Some(gift);

@@ -160,7 +160,7 @@ impl Shift<'_> {
         let name = &cell.name;
         let _span = spans::task(name, index, attempt);
         let mut turn = TaskTurn { tasks: &*body.tasks, call: Call::Turn(index), cell, core, posts };
-        let seat = Seat { who: Who::Called(name), room: 0, attempt };
+        let seat = Seat { who: &Who::Called(name), room: 0, attempt };
         outbox.descend_from(&body.origin);
         let run = || turn::attempt(&mut turn, outbox, seat);
         let (result, overrun) = measured(body.time_budget, &core.clock, run);
@@ -356,7 +356,7 @@ impl Shift<'_> {
         let Hands { outbox, posts, notes, .. } = &mut *self.hands;
         let call = Call::Ended(report);
         let mut turn = TaskTurn { tasks: &*body.tasks, call, cell, core, posts };
-        let seat = Seat { who: Who::Called(&cell.name), room: 0, attempt: 1 };
+        let seat = Seat { who: &Who::Called(&cell.name), room: 0, attempt: 1 };
         outbox.descend_from(&body.origin);
         turn::attempt(&mut turn, outbox, seat)?;
         notes.emitted(core.listeners.wants(), &cell.name, outbox.current_turn());
