@@ -8,6 +8,7 @@
 
 mod chain;
 mod chains;
+mod collector;
 mod crowd;
 mod fan_in;
 mod fan_out;

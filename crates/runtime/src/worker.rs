@@ -188,7 +188,7 @@ struct Pulled<'c> {
 
 impl<'c> Shift<'c> {
     fn work(&mut self, until: Until) {
-        self.core.enter();
+        self.core.enter_to_work(&self.seat(until));
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
         while let Some(Assignment { work, room, stopping }) = self.next(until) {
@@ -269,9 +269,13 @@ impl<'c> Shift<'c> {
         if let Some(assignment) = self.next_past_the_lock() {
             return Some(assignment);
         }
+        self.core.next(&mut self.seat(until))
+    }
+
+    /// What this worker brings along when it asks the scheduler.
+    fn seat(&mut self, until: Until) -> Seat<'_> {
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let worker = *id;
-        self.core.next(&mut Seat { worker, until, robs_from: worker, tally, newly })
+        Seat { worker: *id, until, robs_from: *id, tally, newly }
     }
 
     /// The next thing to do, unless it waits under the lock.

@@ -99,9 +99,19 @@ pub(crate) enum Looked<T> {
 }
 
 impl Core {
-    /// A thread begins to look for work.
+    /// A thread has something in hand, or is about to look for it.
     pub(crate) fn enter(&self) {
         self.lock().n_running += 1;
+    }
+
+    /// A worker begins. During a pause it doesn't count: who was told that nobody has anything in
+    /// hand must not find that somebody has.
+    pub(crate) fn enter_to_work(&self, seat: &Seat<'_>) {
+        let mut sched = self.lock();
+        if self.is_paused() {
+            sched = self.wait(sched, seat);
+        }
+        sched.n_running += 1;
     }
 
     /// Waits for the next thing to do. `None` when the run is over or halted, or what the seat

@@ -121,8 +121,8 @@ impl<'c> Shift<'c> {
         outbox.descend_from(&origin);
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let seated = Seated { owner, who: &member.who(), clock: &core.clock, outbox };
-        match seated.take_turn(&event, 1) {
-            TurnEnd::Done if origin.question.is_none() => {
+        match seated.take_turn(&event, 1).unusual() {
+            None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
@@ -132,7 +132,10 @@ impl<'c> Shift<'c> {
                 let has_mail = !claim.rest.is_empty();
                 self.release_with(has_mail, member.owner, claim);
             }
-            end => self.end_single(member, claim, (event, origin), end, n_emitted_before),
+            end => {
+                let end = end.unwrap_or(TurnEnd::Done);
+                self.end_single(member, claim, (event, origin), end, n_emitted_before);
+            }
         }
     }
 
@@ -241,21 +244,20 @@ impl<'c> Shift<'c> {
             }
             cursor += 1;
             let end = if special {
-                self.attempt(batch, event, *place.n_attempts + 1)
+                Some(self.attempt(batch, event, *place.n_attempts + 1))
             } else {
-                self.seated(batch).take_turn(event, 1)
+                self.seated(batch).take_turn(event, 1).unusual()
             };
-            match end {
-                TurnEnd::Done if !special => n_plain += 1,
-                end => {
-                    let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
-                    if let Some(after) = held {
-                        cursor -= 1;
-                        parceled = Parceled::Held(after);
-                        break;
-                    }
-                    special = watched;
+            if let Some(end) = end {
+                let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
+                if let Some(after) = held {
+                    cursor -= 1;
+                    parceled = Parceled::Held(after);
+                    break;
                 }
+                special = watched;
+            } else {
+                n_plain += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
                 self.publish(Posting::Midway);
