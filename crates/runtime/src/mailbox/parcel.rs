@@ -94,7 +94,7 @@ pub(crate) struct Stock {
 }
 
 /// How much a worker keeps; above, memory goes back to where it came from.
-const NODES_MAX: usize = 1_024;
+const NODES_MAX: usize = 256;
 const VECTORS_MAX: usize = 32;
 /// A burst must not pin memory for ever.
 const VECTOR_CAPACITY_MAX: usize = 1_024;
