@@ -45,6 +45,7 @@ mod ready;
 mod registration;
 mod replay;
 mod report;
+mod roster;
 mod routes;
 mod run;
 mod scope;

@@ -488,7 +488,7 @@ mod tests {
 
     use super::*;
     use crate::origin::Descent;
-    use crate::routes::{KindTypes, RouteTable};
+    use crate::routes::RouteTable;
 
     /// What was sent to whom, in the order in which parcels were sent.
     struct Shown(Vec<(OwnerIdx, Vec<String>)>);
@@ -520,8 +520,7 @@ mod tests {
         let listeners = ["a", "b", "b"].map(|kind| hears(Interest::kind(kind)));
         let keyed = hears(Interest::kind("k").keyed(7_u64));
         let listeners: Vec<_> = listeners.into_iter().chain([keyed]).collect();
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let table = RouteTable::of(&listeners);
         let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
@@ -641,8 +640,7 @@ mod tests {
         listeners[0] = Interests::listed([cast.clone()]);
         listeners[1] = Interests::listed([typed, cast.clone()]);
         listeners[FAR as usize] = Interests::listed([cast, Interest::kind("k").keyed(7_u64)]);
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        Arc::new(RouteTable::new(&listeners, &types))
+        RouteTable::of(&listeners)
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use selvedge_event::Event;
 
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::Core;
+use crate::core::{Core, Member};
 use crate::mailbox::DeskClaim;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
@@ -15,7 +15,7 @@ use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
-    pub(super) to: OwnerIdx,
+    pub(super) member: Member<'c>,
     pub(super) claim: DeskClaim<'c>,
     /// All there is for it, if that is a single event; else it is on the desk.
     pub(super) single: Option<(Event, Origin)>,
@@ -41,25 +41,25 @@ pub(super) struct Poster<'c, 'h> {
 
 impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
-        slot.note_posted(parcel.mail.len());
-        if let Some(mail) = slot.bounded() {
+        let member = self.core.member(to);
+        member.slot.note_posted(parcel.mail.len());
+        if let Some(mail) = member.bounded() {
             return self.deliver_bounded(to, mail, parcel, stock);
         }
-        let effect = slot.mailbox.post(stock.node(parcel));
+        let effect = member.slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
 
     #[inline]
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && slot.special().is_none()
-            && let Some(mut claim) = slot.mailbox.try_claim_idle()
+            && let member = self.core.member(to)
+            && member.special().is_none()
+            && let Some(mut claim) = member.slot.mailbox.try_claim_idle()
         {
-            slot.note_handed(parcel.mail.len());
+            member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim, single: None });
+            *gift = Some(Gift { member, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
@@ -80,13 +80,13 @@ impl<'c> Shift<'c> {
 
     /// Puts a gift's event where a mailbox's owner looks for mail.
     pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
+        let Gift { member, mut claim, single } = gift;
         if let Some((event, origin)) = single {
             let heap_bytes = event.bytes();
             let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
             claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
         }
-        (to, claim)
+        (member.owner, claim)
     }
 
     /// Makes heard what the turns so far emitted.
@@ -146,11 +146,11 @@ impl<'c> Shift<'c> {
         if outbox.has_replies() {
             return false;
         }
-        let slot = &self.core.slots()[to as usize];
-        if slot.special().is_some() {
+        let member = self.core.member(to);
+        if member.special().is_some() {
             return false;
         }
-        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let Some(claim) = member.slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
@@ -159,8 +159,8 @@ impl<'c> Shift<'c> {
             tally.bytes_accepted += event.bytes() as u64;
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
-        slot.note_handed(1);
-        self.gift = Some(Gift { to, claim, single });
+        member.slot.note_handed(1);
+        self.gift = Some(Gift { member, claim, single });
         true
     }
 
