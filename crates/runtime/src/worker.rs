@@ -7,6 +7,7 @@ mod feed;
 mod late;
 mod pace;
 mod post;
+mod settling;
 mod stepped;
 mod tasks;
 
