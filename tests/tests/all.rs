@@ -26,3 +26,4 @@ mod soak;
 mod sources;
 mod stress;
 mod timers;
+mod watchdog;
