@@ -35,7 +35,7 @@
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
-//! | `topology` | no | `topology`: named nodes and edges, checked and drawn | three small crates |
+//! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
