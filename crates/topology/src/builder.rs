@@ -378,7 +378,14 @@ impl NodeMut<'_> {
     }
 
     /// Puts it into a group.
+    ///
+    /// # Panics
+    ///
+    /// If the number is another builder's and too high.
+    #[track_caller]
     pub fn within(&mut self, group: GroupIndex) -> &mut Self {
+        let is_known = group.0 == NONE || group.idx() < self.builder.groups.len();
+        assert!(is_known, "{group:?} is another topology's");
         if let Some(node) = self.builder.nodes.get_mut(self.node as usize) {
             node.group = group.0;
         }

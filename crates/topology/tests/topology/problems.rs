@@ -222,3 +222,13 @@ fn a_mentioned_name_is_not_a_node() {
     builder.node("a");
     assert_eq!(builder.build().unwrap().node("b"), None);
 }
+
+#[test]
+fn another_builders_group_is_refused_where_it_is_used() {
+    let group = Topology::builder("other").group(&["outer"]);
+    let refused = std::panic::catch_unwind(|| {
+        Topology::builder("flow").node("a").within(group);
+    });
+    let message = refused.unwrap_err().downcast::<String>().unwrap();
+    assert_eq!(*message, "GroupIndex(0) is another topology's");
+}
