@@ -73,7 +73,7 @@ impl<'a> Context<'a> {
     /// The name under which the processor is registered.
     #[must_use]
     pub fn processor(&self) -> &Text {
-        self.seat.name
+        self.seat.who.name()
     }
 
     /// Which attempt at this turn this is, from 1: more than that only under

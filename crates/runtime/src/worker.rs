@@ -4,7 +4,10 @@
 mod batch;
 mod bounded;
 mod feed;
+mod late;
+mod pace;
 mod post;
+mod settling;
 mod stepped;
 mod tasks;
 
@@ -14,6 +17,7 @@ use std::time::Duration;
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
+use crate::board::Board;
 use crate::core::{Assignment, Core, Counts, Seat, Until};
 use crate::failure::Failure;
 use crate::listeners::Notes;
@@ -54,6 +58,8 @@ const LANE_BATCH_MAX: usize = 1_024;
 /// A thread that takes turns.
 pub(crate) struct Worker {
     core: Arc<Core>,
+    /// Where others see which turn this worker is in.
+    board: Arc<Board>,
     hands: Hands,
 }
 
@@ -79,6 +85,8 @@ struct Hands {
     /// The scope whose tasks are being taken.
     tab: Option<Tab>,
     posts: Posts,
+    /// It was written off: it does nothing more.
+    is_lost: bool,
 }
 
 impl Hands {
@@ -91,7 +99,18 @@ impl Hands {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
-        let number = u32::try_from(id).expect("workers are counted in u32");
+        Worker::numbered(core, routes, id, id)
+    }
+
+    /// A worker on this seat whose timers are kept apart by this number: one that takes another's
+    /// place has its seat.
+    pub(crate) fn numbered(
+        core: Arc<Core>,
+        routes: RouteCache,
+        id: usize,
+        number: usize,
+    ) -> Worker {
+        let number = u32::try_from(number).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.tuned.timers_max());
         outbox.scopes = ScopeLog::new(&core);
@@ -109,12 +128,18 @@ impl Worker {
             notes: Notes::default(),
             tab: None,
             posts: Posts::default(),
+            is_lost: false,
         };
-        Worker { core, hands }
+        Worker { core, board: Arc::default(), hands }
+    }
+
+    /// Where others see which turn this worker is in.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     fn shift(&mut self) -> Shift<'_> {
-        Shift { core: &self.core, hands: &mut self.hands, gift: None }
+        Shift { core: &self.core, board: &self.board, hands: &mut self.hands, gift: None }
     }
 
     /// Works until the run is over or halted.
@@ -133,7 +158,7 @@ impl Worker {
         let mut shift = self.shift();
         shift.hands.holding = true;
         for &owner in owners {
-            let slot = &shift.core.slots()[owner as usize];
+            let slot = shift.core.member(owner).slot;
             let (mut claim, _) = slot
                 .mailbox
                 .try_claim(Signal::ClaimedIfIdle)
@@ -173,6 +198,7 @@ impl Worker {
 /// A worker at work.
 struct Shift<'c> {
     core: &'c Core,
+    board: &'c Board,
     hands: &'c mut Hands,
     /// A mailbox that this worker has claimed in posting to it, to go on with.
     gift: Option<Gift<'c>>,
@@ -188,7 +214,7 @@ struct Pulled<'c> {
 
 impl<'c> Shift<'c> {
     fn work(&mut self, until: Until) {
-        self.core.enter();
+        self.core.enter_to_work(&self.seat(until));
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
         while let Some(Assignment { work, room, stopping }) = self.next(until) {
@@ -230,21 +256,22 @@ impl<'c> Shift<'c> {
 
     #[inline]
     fn claim_and_activate(&mut self, owner: OwnerIdx) {
-        let slot = &self.core.slots()[owner as usize];
         if let Some(claim) = self.claim(owner) {
             self.activate(owner, claim);
-            self.hand_permit_on(slot);
+            if !self.hands.is_lost {
+                self.hand_permit_on(self.core.member(owner));
+            }
         }
     }
 
     /// Takes a ready mailbox over; `None` when its mail was given up, or has to wait for a permit.
     #[inline]
     fn claim(&mut self, owner: OwnerIdx) -> Option<DeskClaim<'c>> {
-        let slot = &self.core.slots()[owner as usize];
-        if !self.may_begin(owner, slot) {
+        let member = self.core.member(owner);
+        if !self.may_begin(member) {
             return None;
         }
-        match slot.mailbox.try_claim(Signal::Claimed) {
+        match member.slot.mailbox.try_claim(Signal::Claimed) {
             Some((mut claim, posted)) => {
                 claim.rest.append(posted);
                 Some(claim)
@@ -270,9 +297,16 @@ impl<'c> Shift<'c> {
         if let Some(assignment) = self.next_past_the_lock() {
             return Some(assignment);
         }
+        if self.hands.is_lost {
+            return None;
+        }
+        self.core.next(&mut self.seat(until))
+    }
+
+    /// What this worker brings along when it asks the scheduler.
+    fn seat(&mut self, until: Until) -> Seat<'_> {
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let worker = *id;
-        self.core.next(&mut Seat { worker, until, robs_from: worker, tally, newly })
+        Seat { worker: *id, until, robs_from: *id, tally, newly }
     }
 
     /// The next thing to do, unless it waits under the lock.
@@ -340,37 +374,15 @@ impl<'c> Shift<'c> {
         job
     }
 
-    /// Lets go of what was to be gone on with.
-    fn give_gift_back(&mut self) {
-        if let Some(gift) = self.gift.take() {
-            let (to, claim) = self.put_on_desk(gift);
-            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
-            let newly = Newly::from_effect(effect, to);
-            let newly = newly.expect("a mailbox with mail is put into the ready set");
-            self.hands.newly.insert(0, newly);
-        }
-    }
-
-    /// Puts a gift's event where a mailbox's owner looks for mail.
-    fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
-        if let Some((event, origin)) = single {
-            let heap_bytes = event.bytes();
-            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
-            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
-        }
-        (to, claim)
-    }
-
     // ------------------------------------------------------------------ sources and lanes
 
     /// Pulls from a processor; with no room, tells it to stop instead.
     fn pull(&mut self, owner_idx: OwnerIdx, room: usize) -> Option<Pulled<'c>> {
         let core = self.core;
-        let slot = &core.slots()[owner_idx as usize];
+        let member = core.member(owner_idx);
         // If it has got mail by now, it is in the ready set, and this entry is stale.
-        let (mut claim, _) = slot.mailbox.try_claim(Signal::ClaimedToPull)?;
-        let pulling = claim.pulling.take().expect("a mailbox waits for room to be pulled from");
+        let (mut claim, _) = member.slot.mailbox.try_claim(Signal::ClaimedToPull)?;
+        let pulling = claim.mark.pulling().expect("a mailbox waits for room to be pulled from");
 
         let mut counts = Counts::default();
         let began = core.timed.then(|| core.clock.now());
@@ -381,16 +393,15 @@ impl<'c> Shift<'c> {
             counts.pulls += 1;
             let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
             let outbox = &mut self.hands.outbox;
-            let info = &slot.info;
-            let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
+            let (who, clock) = (&member.who(), &core.clock);
             outbox.descend_from(&origin);
-            Seated { owner, name, policy, clock, outbox }.pull(room)
+            Seated { owner, who, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
-        let wants = core.listeners.wants();
-        if !wants.is_empty() {
+        if core.listeners.want_each_turn() {
             let Hands { notes, outbox, .. } = &mut *self.hands;
-            notes.emitted(wants, &slot.info.name, outbox.current_turn());
+            notes.look_for_room(&core.listeners);
+            notes.emitted(core.listeners.wants(), (owner_idx, member.name()), outbox);
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,
@@ -398,11 +409,12 @@ impl<'c> Shift<'c> {
                 counts.failures += 1;
                 // A source that fails has not brought in all there is: nothing to be skipped.
                 let TurnFailure { cause, panicked, usable: _ } = failure;
-                core.fail(Failure::Pull { processor: slot.info.name.clone(), cause, panicked });
+                let processor = member.name().clone();
+                core.fail(Failure::Pull { processor, cause, panicked });
                 false
             }
         };
-        claim.pulling = more.then_some(pulling);
+        claim.mark.set_pulling(more.then_some(pulling));
         Some(Pulled { owner_idx, claim, counts, began })
     }
 
@@ -412,7 +424,7 @@ impl<'c> Shift<'c> {
         if let Some(began) = began {
             counts.busy = self.core.clock.now().saturating_sub(began);
         }
-        self.core.slots()[owner_idx as usize].add(&counts);
+        self.core.member(owner_idx).add(&counts);
         self.release(owner_idx, claim);
     }
 
@@ -451,7 +463,7 @@ impl<'c> Shift<'c> {
                     let mail = Mail::Again(Box::new((event, n_attempts)));
                     let parcel = Parcel { origin, mail, heap_bytes: 0 };
                     let node = self.hands.outbox.log.stock.node(parcel);
-                    let effect = self.core.slots()[to as usize].mailbox.post(node);
+                    let effect = self.core.member(to).slot.mailbox.post(node);
                     self.hands.newly.extend(Newly::from_effect(effect, to));
                 }
             }
@@ -461,7 +473,7 @@ impl<'c> Shift<'c> {
 
     /// Gives a mailbox back to whoever finds it ready.
     fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let waits = self.core.slots()[owner as usize].bounded().is_some_and(BoundedMail::is_told);
+        let waits = self.core.member(owner).bounded().is_some_and(BoundedMail::is_told);
         let has_mail = !claim.rest.is_empty() || waits;
         self.release_with(has_mail, owner, claim);
     }
@@ -469,7 +481,7 @@ impl<'c> Shift<'c> {
     /// The same for who knows whether there is mail.
     #[inline]
     fn release_with(&mut self, has_mail: bool, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let pulling = claim.pulling.is_some();
+        let pulling = claim.mark.pulling().is_some();
         let effect = claim.release(Release::Free { has_mail, pulling });
         self.hands.newly.extend(Newly::from_effect(effect, owner));
     }

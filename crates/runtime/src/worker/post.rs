@@ -5,16 +5,17 @@ use selvedge_event::Event;
 
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::Core;
+use crate::core::{Core, Member};
 use crate::mailbox::DeskClaim;
-use crate::mailbox::parcel::{Parcel, Stock};
+use crate::mailbox::cell::Release;
+use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
-    pub(super) to: OwnerIdx,
+    pub(super) member: Member<'c>,
     pub(super) claim: DeskClaim<'c>,
     /// All there is for it, if that is a single event; else it is on the desk.
     pub(super) single: Option<(Event, Origin)>,
@@ -40,38 +41,63 @@ pub(super) struct Poster<'c, 'h> {
 
 impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
-        slot.note_posted(parcel.mail.len());
-        if let Some(mail) = slot.bounded() {
+        let member = self.core.member(to);
+        member.slot.note_posted(parcel.mail.len());
+        if let Some(mail) = member.bounded() {
             return self.deliver_bounded(to, mail, parcel, stock);
         }
-        let effect = slot.mailbox.post(stock.node(parcel));
+        let effect = member.slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
 
     #[inline]
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && slot.special().is_none()
-            && let Some(mut claim) = slot.mailbox.try_claim_idle()
+            && let member = self.core.member(to)
+            && member.special().is_none()
+            && let Some(mut claim) = member.slot.mailbox.try_claim_idle()
         {
-            slot.note_handed(parcel.mail.len());
+            member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim, single: None });
+            *gift = Some(Gift { member, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
     }
 }
 
-impl Shift<'_> {
+impl<'c> Shift<'c> {
+    /// Lets go of what was to be gone on with.
+    pub(super) fn give_gift_back(&mut self) {
+        if let Some(gift) = self.gift.take() {
+            let (to, claim) = self.put_on_desk(gift);
+            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
+            let newly = Newly::from_effect(effect, to);
+            let newly = newly.expect("a mailbox with mail is put into the ready set");
+            self.hands.newly.insert(0, newly);
+        }
+    }
+
+    /// Puts a gift's event where a mailbox's owner looks for mail.
+    pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
+        let Gift { member, mut claim, single } = gift;
+        if let Some((event, origin)) = single {
+            let heap_bytes = event.bytes();
+            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
+            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
+        }
+        (member.owner, claim)
+    }
+
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
-        let Hands { outbox, notes, .. } = &*self.hands;
-        let nothing_to_tell =
-            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
+        if !self.hands.notes.is_empty() && !self.hands.holding {
+            // First, so that who hears of it can't be told of before it.
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+        let outbox = &self.hands.outbox;
+        let nothing_to_tell = outbox.timers.is_empty() && outbox.scopes.is_empty();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -106,7 +132,9 @@ impl Shift<'_> {
         if !hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut hands.outbox.timers);
         }
-        hands.notes.hand_over(&self.core.listeners);
+        if !hands.notes.is_empty() {
+            hands.notes.hand_over(&self.core.listeners);
+        }
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
@@ -118,11 +146,11 @@ impl Shift<'_> {
         if outbox.has_replies() {
             return false;
         }
-        let slot = &self.core.slots()[to as usize];
-        if slot.special().is_some() {
+        let member = self.core.member(to);
+        if member.special().is_some() {
             return false;
         }
-        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let Some(claim) = member.slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
@@ -131,8 +159,8 @@ impl Shift<'_> {
             tally.bytes_accepted += event.bytes() as u64;
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
-        slot.note_handed(1);
-        self.gift = Some(Gift { to, claim, single });
+        member.slot.note_handed(1);
+        self.gift = Some(Gift { member, claim, single });
         true
     }
 

@@ -1,4 +1,4 @@
-//! Owns what is measured: our stores, and the engines by themselves, each commit made durable in the
+//! Owns what is measured: our stores, and the engines by themselves, each commit durable in the
 //! engine's own way.
 
 use std::path::Path;
