@@ -57,7 +57,7 @@ impl Subject for Durable {
 impl Subject for sled::Db {
     fn commit(&self, keys: &[[u8; 8]]) -> Result<()> {
         let mut batch = sled::Batch::default();
-        keys.iter().for_each(|key| batch.insert(key, &VALUE));
+        keys.iter().for_each(|key| batch.insert(key, &VALUE[..]));
         self.apply_batch(batch)?;
         self.flush()?;
         Ok(())
