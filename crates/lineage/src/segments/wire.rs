@@ -52,6 +52,11 @@ impl<'b> Reader<'b> {
         self.0.is_empty()
     }
 
+    /// What has not been read.
+    pub(crate) const fn rest(&self) -> &'b [u8] {
+        self.0
+    }
+
     pub(crate) const fn malformed(&self, expected: &'static str) -> Malformed {
         Malformed { expected, n_left: self.0.len() }
     }
