@@ -83,7 +83,8 @@ impl StepDifference {
     /// How long each took; nothing for one that is missing.
     #[must_use]
     pub fn own_durations(&self) -> (Duration, Duration) {
-        let of = |record: &Option<Record>| record.as_ref().map_or(Duration::ZERO, |r| r.own_duration);
+        let of =
+            |record: &Option<Record>| record.as_ref().map_or(Duration::ZERO, |r| r.own_duration);
         (of(&self.before), of(&self.after))
     }
 }
@@ -130,8 +131,10 @@ impl History {
         for record in later {
             steps.entry(record.step.clone()).or_default().1.push(record);
         }
-        let pairs: Vec<StepDifference> =
-            steps.into_iter().flat_map(|(step, (earlier, later))| pairs(&step, earlier, later)).collect();
+        let pairs: Vec<StepDifference> = steps
+            .into_iter()
+            .flat_map(|(step, (earlier, later))| pairs(&step, earlier, later))
+            .collect();
         let n = pairs.len();
         let changed: Vec<StepDifference> =
             pairs.into_iter().filter(|pair| !pair.changes().is_empty()).collect();
@@ -178,9 +181,8 @@ fn pairs(step: &Text, earlier: Vec<Record>, later: Vec<Record>) -> Vec<StepDiffe
         let after = later.next();
         paired.push(StepDifference { step: step.clone(), before: Some(before), after });
     }
-    let added = later.map(|after| {
-        StepDifference { step: step.clone(), before: None, after: Some(after) }
-    });
+    let added =
+        later.map(|after| StepDifference { step: step.clone(), before: None, after: Some(after) });
     paired.extend(added);
     paired
 }

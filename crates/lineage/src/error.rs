@@ -71,7 +71,9 @@ pub enum HistoryError {
         n_bytes_max: usize,
     },
     /// A question would take more memory than it may.
-    #[error("{what} would take more than {n_max} records, ask for a smaller part or raise the limit")]
+    #[error(
+        "{what} would take more than {n_max} records, ask for a smaller part or raise the limit"
+    )]
     TooMany {
         /// What was asked.
         what: &'static str,

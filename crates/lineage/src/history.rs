@@ -146,12 +146,7 @@ impl History {
     ///
     /// It is not known, or has ended; the outcome is none of a run (runs are not skipped); or the
     /// store failed.
-    pub fn end_run(
-        &self,
-        run: RunId,
-        outcome: Outcome,
-        at: Timestamp,
-    ) -> Result<(), HistoryError> {
+    pub fn end_run(&self, run: RunId, outcome: Outcome, at: Timestamp) -> Result<(), HistoryError> {
         let status = Status::of(&outcome);
         if status == Status::Skipped {
             return Err(HistoryError::WrongStatus { run, status, what: "be the end of a run" });

@@ -20,9 +20,7 @@ const PIECE_LEN: usize = 256;
 const CANDIDATES_MAX: usize = 16_384;
 
 /// Names a record in its history: records appended later have higher ones, and none is used twice.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecordId(pub(crate) u64);
 

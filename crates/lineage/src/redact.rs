@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 use selvedge_event::{Outcome, Text};
@@ -72,7 +73,10 @@ impl Masks {
     /// # Errors
     ///
     /// The expression is none, or takes more than 1 MiB when compiled.
-    pub fn with(mut self, pattern: &str) -> Result<Masks, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn with(
+        mut self,
+        pattern: &str,
+    ) -> Result<Masks, Box<dyn std::error::Error + Send + Sync>> {
         self.0.push(RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?);
         Ok(self)
     }
@@ -102,8 +106,13 @@ impl Masks {
 
 impl Default for Masks {
     fn default() -> Masks {
-        let compile = |pattern: &&str| Regex::new(pattern).expect("a test compiles each pattern");
-        Masks(DEFAULTS.iter().map(compile).collect())
+        // Compiling them takes milliseconds, sharing them nothing.
+        static COMPILED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+            let compile =
+                |pattern: &&str| Regex::new(pattern).expect("a test compiles each pattern");
+            DEFAULTS.iter().map(compile).collect()
+        });
+        Masks(COMPILED.clone())
     }
 }
 

@@ -72,7 +72,8 @@ impl History {
         within: Option<RunId>,
         page: &Page,
     ) -> Result<Paged<Rerun>, HistoryError> {
-        let mut reached = Reached { history: self, within, seen: BTreeSet::new(), found: Vec::new() };
+        let mut reached =
+            Reached { history: self, within, seen: BTreeSet::new(), found: Vec::new() };
         match change {
             Change::Input(value) => reached.all_of(&Term::Input(*value), |record| {
                 let input = record.inputs.iter().find(|input| input.digest == *value)?;

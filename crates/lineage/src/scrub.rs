@@ -12,6 +12,16 @@ use crate::run::{Run, RunId};
 use crate::term::Term;
 use crate::time::Timestamp;
 
+/// What stands for an error or a reason that was erased.
+const ERASED: &str = "erased";
+
+/// Takes out what an error or a reason says.
+pub(crate) fn remove_text(outcome: &mut Outcome) {
+    if let Outcome::Failed { error: text, .. } | Outcome::Skipped { reason: text } = outcome {
+        ERASED.clone_into(text);
+    }
+}
+
 /// What was erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scrubbed {
@@ -77,11 +87,7 @@ impl History {
         let scrubbed = self.scrub_all(&digests, reason, at, values)?;
         self.backend.remove_texts(&positions)?;
         self.change_run(run, "be erased", &[], |run| {
-            if let Some(Outcome::Failed { error: text, .. }) =
-                run.end.as_mut().map(|end| &mut end.outcome)
-            {
-                "erased".clone_into(text);
-            }
+            run.end.iter_mut().for_each(|end| remove_text(&mut end.outcome));
         })?;
         Ok(scrubbed)
     }
@@ -141,10 +147,7 @@ impl History {
     }
 
     /// The runs that are wanted, by start.
-    pub(crate) fn all_runs(
-        &self,
-        wanted: impl Fn(&Run) -> bool,
-    ) -> Result<Vec<Run>, HistoryError> {
+    pub(crate) fn all_runs(&self, wanted: impl Fn(&Run) -> bool) -> Result<Vec<Run>, HistoryError> {
         let mut page = Page::first(Page::N_MAX);
         let mut runs = Vec::new();
         loop {

@@ -125,9 +125,8 @@ impl View {
     /// Has what is active written as a run.
     fn freeze(&mut self) {
         let parts = std::mem::take(&mut self.active);
-        let joined = parts.into_iter().reduce(|older, newer| {
-            Arc::new(Sorted::joined(&older, &newer))
-        });
+        let joined =
+            parts.into_iter().reduce(|older, newer| Arc::new(Sorted::joined(&older, &newer)));
         self.frozen.extend(joined);
     }
 }
@@ -326,9 +325,8 @@ impl Shared {
         let frozen_max = self.options.frozen_max;
         let mut state = self.state.lock();
         if self.options.merging == Merging::Background && !state.merger_failed {
-            let is_full = |state: &mut State| {
-                state.view.frozen.len() >= frozen_max && !state.merger_failed
-            };
+            let is_full =
+                |state: &mut State| state.view.frozen.len() >= frozen_max && !state.merger_failed;
             state = self.changed.wait_while(state, is_full);
             if !state.merger_failed {
                 return Ok(());

@@ -112,7 +112,8 @@ impl History {
                             continue;
                         }
                         records.insert(id);
-                        beyond.extend(way.beyond(&record).into_iter().filter(|v| values.insert(*v)));
+                        beyond
+                            .extend(way.beyond(&record).into_iter().filter(|v| values.insert(*v)));
                         walked.push(Walked { depth, id, record });
                     }
                     if walked.len() > n_wanted {

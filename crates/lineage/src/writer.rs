@@ -109,7 +109,8 @@ impl Writer {
             let shared = Arc::clone(&shared);
             move || shared.write_until_closed()
         };
-        let thread = thread::spawn("selvedge-lineage-write", write).map_err(HistoryError::Thread)?;
+        let thread =
+            thread::spawn("selvedge-lineage-write", write).map_err(HistoryError::Thread)?;
         Ok(Writer(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })))
     }
 
@@ -121,9 +122,8 @@ impl Writer {
     pub fn record(&self, record: Record) -> Result<(), HistoryError> {
         let shared = &self.0.shared;
         let buffered_max = shared.options.buffered_max.max(1);
-        let is_full = |buffer: &mut Buffer| {
-            buffer.waiting.len() >= buffered_max && buffer.stopped.is_none()
-        };
+        let is_full =
+            |buffer: &mut Buffer| buffer.waiting.len() >= buffered_max && buffer.stopped.is_none();
         let mut buffer = shared.emptied.wait_while(shared.buffer.lock(), is_full);
         buffer.check()?;
         buffer.waiting.push(record);

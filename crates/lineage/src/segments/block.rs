@@ -75,8 +75,7 @@ pub(crate) fn encode<'r>(
     n: usize,
     records: impl Iterator<Item = (u64, &'r Record)>,
 ) -> Vec<u8> {
-    let mut tables =
-        Tables { runs: Table::new(), texts: Table::new(), signatures: Table::new() };
+    let mut tables = Tables { runs: Table::new(), texts: Table::new(), signatures: Table::new() };
     let mut body = Vec::with_capacity(160 * n);
     put_number(&mut body, n as u64);
     let (mut next, mut clock) = (key, 0);
@@ -346,4 +345,3 @@ fn optional_at<T: Clone>(table: &[T], reader: &mut Reader<'_>) -> Result<Option<
     let found = table.get(number as usize).cloned();
     found.map(Some).ok_or_else(|| reader.malformed("a number in a table, or none"))
 }
-

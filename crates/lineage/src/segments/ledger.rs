@@ -27,9 +27,11 @@ const VERSION: u8 = 1;
 
 impl Shared {
     pub(super) fn put_run(&self, run: &Run) -> Result<(), HistoryError> {
-        let batch = Batch::new()
-            .put(RUNS, run.id.as_bytes(), encode(run))
-            .put(BY_START, &place_key((run.started_at, run.id)), []);
+        let batch = Batch::new().put(RUNS, run.id.as_bytes(), encode(run)).put(
+            BY_START,
+            &place_key((run.started_at, run.id)),
+            [],
+        );
         let batch = match run.end {
             None => batch.put(RUNNING, run.id.as_bytes(), []),
             Some(_) => batch.delete(RUNNING, run.id.as_bytes()),
@@ -108,10 +110,7 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
-    what: impl Fn() -> String,
-) -> Result<T, HistoryError> {
+fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl Fn() -> String) -> Result<T, HistoryError> {
     refuse_newer(bytes, VERSION)?;
     let json = bytes.strip_prefix(&[VERSION]);
     let value = json.and_then(|json| serde_json::from_slice(json).ok());

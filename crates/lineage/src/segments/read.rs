@@ -68,9 +68,8 @@ impl Segments {
             Order::OldestFirst => Box::new(view.parts()),
             Order::NewestFirst => Box::new(view.parts().rev()),
         };
-        let touches = |part: &Part<'_>| {
-            part.span().start < span.end && span.start < part.span().end
-        };
+        let touches =
+            |part: &Part<'_>| part.span().start < span.end && span.start < part.span().end;
         while let Some(part) = parts.find(touches) {
             let n_left = n_max - found.len();
             match part {

@@ -8,13 +8,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use selvedge_event::Outcome;
 use selvedge_store::Batch;
 
 use super::block::Placed;
 use super::{BLOCKS, Segments, Shared, block, damaged_block, records};
 use crate::error::HistoryError;
 use crate::record::Record;
+use crate::scrub::remove_text;
 
 /// Blocks replaced by one commit.
 const PIECE_BLOCKS: usize = 16;
@@ -49,12 +49,7 @@ impl Segments {
     /// See [`Backend::remove_texts`](crate::backend::Backend::remove_texts).
     pub(super) fn blank(&self, positions: &[u64]) -> Result<(), HistoryError> {
         self.shared.rewrite(positions, |mut record| {
-            match &mut record.outcome {
-                Outcome::Failed { error: text, .. } | Outcome::Skipped { reason: text } => {
-                    "erased".clone_into(text);
-                }
-                _ => {}
-            }
+            remove_text(&mut record.outcome);
             Some(record)
         })
     }

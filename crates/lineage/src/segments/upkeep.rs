@@ -116,11 +116,7 @@ impl Upkeep {
     }
 
     /// Deletes the chunks of runs that no manifest names: those between the numbers that it does.
-    fn delete_orphans(
-        &mut self,
-        store: &dyn Store,
-        runs: &[Arc<Run>],
-    ) -> Result<(), HistoryError> {
+    fn delete_orphans(&mut self, store: &dyn Store, runs: &[Arc<Run>]) -> Result<(), HistoryError> {
         let mut numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
         numbers.sort_unstable();
         let mut start = 0;
