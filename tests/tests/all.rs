@@ -27,3 +27,4 @@ mod sources;
 mod store;
 mod stress;
 mod timers;
+mod watchdog;

@@ -1,17 +1,18 @@
 //! Random pipelines under random limits, checked against what the runtime promises: every accepted
 //! delivery has exactly one turn or is given up, per-pair order, nothing of a failed turn is ever
-//! seen, one turn at a time, strict bands, no event leaks, the run and everyone in it returns.
+//! seen, one turn at a time, strict bands, no more turns under a key than it allows, drops only
+//! where a policy says so, no event leaks, the run and everyone in it returns.
 //!
 //! `SELVEDGE_STRESS_SECONDS=600 cargo test -p selvedge-tests --release stress` goes on for longer;
 //! `SELVEDGE_STRESS_SEED=n` begins with the seed that a failure printed.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use selvedge::prelude::*;
-use selvedge::runtime::{Configure, Registration, StopHandle, SubmitError};
+use selvedge::runtime::{Configure, Overflow, Registration, StopHandle, SubmitError};
 
 use crate::failure::in_time;
 
@@ -77,6 +78,9 @@ struct World {
     sent: Vec<Vec<AtomicU32>>,
     /// One worker and batches of one: bands can be checked at every turn.
     strict_bands: bool,
+    /// Turns that may be under way in the pool at the same time, and how many are.
+    pool_max: usize,
+    n_in_pool: AtomicUsize,
     n_turns: AtomicU64,
     live: AtomicI64,
     faults: Mutex<Vec<String>>,
@@ -85,6 +89,10 @@ struct World {
 /// What is known of one node.
 struct Books {
     band: i32,
+    /// What its mailbox holds, if it drops what is above.
+    capacity: Option<(usize, Overflow)>,
+    /// Whether its turns are among those that are limited together.
+    in_pool: bool,
     busy: AtomicBool,
     /// Letters from nodes that are on their way to it.
     n_pending: AtomicI64,
@@ -192,6 +200,11 @@ impl Processor for Node {
         if world.nodes[me].busy.swap(true, Ordering::Acquire) {
             world.fault(format!("two turns of {me} at once"));
         }
+        if world.nodes[me].in_pool
+            && world.n_in_pool.fetch_add(1, Ordering::Relaxed) >= world.pool_max
+        {
+            world.fault(format!("{me} has a turn beside {} others", world.pool_max));
+        }
         let n_turns = world.n_turns.fetch_add(1, Ordering::Relaxed) + 1;
         let result = match event {
             Hop { letter, .. } => self.read(cx, letter, n_turns),
@@ -211,7 +224,7 @@ impl Processor for Node {
             }
             _ => Ok(()),
         };
-        world.nodes[me].busy.store(false, Ordering::Release);
+        self.leave();
         result
     }
 
@@ -286,7 +299,7 @@ impl Node {
         if self.is_restored() {
             self.sender.next.fill(1_000_000);
         }
-        world.nodes[me].busy.store(false, Ordering::Release);
+        self.leave();
         // Not `panic!`: thousands of them would be printed.
         std::panic::resume_unwind(Box::new("planted"))
     }
@@ -308,6 +321,15 @@ impl Node {
         }
     }
 
+    /// The turn is about to end.
+    fn leave(&self) {
+        let books = &self.sender.world.nodes[self.sender.me];
+        if books.in_pool {
+            self.sender.world.n_in_pool.fetch_sub(1, Ordering::Relaxed);
+        }
+        books.busy.store(false, Ordering::Release);
+    }
+
     fn is_restored(&self) -> bool {
         self.sender.me % 2 == 1
     }
@@ -318,7 +340,8 @@ impl Node {
         let mut heard = world.nodes[me].heard.lock().expect("nobody panics with it in hand");
         let next = std::mem::replace(&mut heard.next[from][channel], seq + 1);
         let last = std::mem::replace(&mut heard.stamps[from], stamp + 1);
-        if bad || next != seq || last > stamp {
+        let missed = if world.nodes[me].capacity.is_some() { seq < next } else { seq != next };
+        if bad || missed || last > stamp {
             world.fault(format!(
                 "{me} heard from {from} on {channel}: {seq} instead of {next}, stamp {stamp}, \
                  {last} or later expected, bad {bad}"
@@ -329,6 +352,9 @@ impl Node {
     /// All that was submitted is handled before the phases begin.
     fn check_drained(&self) {
         let (world, me) = (&self.sender.world, self.sender.me);
+        if world.nodes[me].capacity.is_some() {
+            return;
+        }
         let heard = world.nodes[me].heard.lock().expect("nobody panics with it in hand");
         for from in world.nodes.len()..world.sent.len() {
             for (channel, sent) in world.sent[from].iter().enumerate() {
@@ -400,7 +426,12 @@ fn world(seed: u64, random: &mut Random, strict_bands: bool, n_submitters: usize
     }
     channels.push(Vec::new());
     let n_senders = n_nodes + n_submitters;
+    let lossy = !strict_bands && random.one_in(3);
+    let overflows = [Overflow::DropNewest, Overflow::DropOldest];
     let books = |random: &mut Random| Books {
+        capacity: (lossy && random.one_in(3))
+            .then(|| (random.pick(&[1, 3, 40]), random.pick(&overflows))),
+        in_pool: random.one_in(3),
         band: i32::try_from(random.below(3)).expect("it is small"),
         busy: AtomicBool::new(false),
         n_pending: AtomicI64::new(0),
@@ -421,6 +452,8 @@ fn world(seed: u64, random: &mut Random, strict_bands: bool, n_submitters: usize
             .collect(),
         channels,
         strict_bands,
+        pool_max: 1 + random.below(3),
+        n_in_pool: AtomicUsize::new(0),
         n_turns: AtomicU64::new(0),
         live: AtomicI64::new(0),
         faults: Mutex::default(),
@@ -449,7 +482,14 @@ fn node(me: usize, world: &Arc<World>, random: &mut Random) -> Registration<Node
     let traitor = me == 0 && world.end == End::Failed;
     let policy = if traitor { FailurePolicy::Fail } else { FailurePolicy::Skip };
     let restored = node.is_restored();
-    let node = node.named(format!("node {me}")).priority(world.nodes[me].band).on_failure(policy);
+    let books = &world.nodes[me];
+    let mut node = node.named(format!("node {me}")).priority(books.band).on_failure(policy);
+    if let Some((events, overflow)) = books.capacity {
+        node = node.capacity(events).on_overflow(overflow);
+    }
+    if books.in_pool {
+        node = node.limited_by("pool");
+    }
     if restored { node.restored_by_clone() } else { node.stateless() }
 }
 
@@ -461,8 +501,11 @@ fn round(seed: u64) -> u64 {
     let strict_bands = n_workers == 1 && limits.batch_turns_max == 1;
     let world = Arc::new(world(seed, &mut random, strict_bands, n_submitters));
     let nodes: Vec<_> = (0..world.nodes.len()).map(|me| node(me, &world, &mut random)).collect();
-    let pipeline = Pipeline::builder().processors(nodes).limits(limits).workers(n_workers).build();
-    let pipeline = pipeline.expect("the wiring is sound");
+    let mut builder = Pipeline::builder().processors(nodes).limits(limits).workers(n_workers);
+    if world.nodes.iter().any(|books| books.in_pool) {
+        builder = builder.concurrency("pool", world.pool_max);
+    }
+    let pipeline = builder.build().expect("the wiring is sound");
     let stop = |stop| *world.stop.lock().expect("nobody panics with it in hand") = stop;
     stop(Some(pipeline.stop_handle()));
     let threads: Vec<_> = (0..n_submitters)
@@ -519,12 +562,17 @@ fn check_report(world: &World, result: &Result<RunReport, RunError>) {
         return;
     }
     assert_eq!(report.abandoned, 0, "{report}");
+    let lossy = world.nodes.iter().any(|books| books.capacity.is_some());
+    assert!(lossy || report.dropped == 0, "{report}");
     let mut n_sent = 0;
     for (from, sent) in world.sent.iter().enumerate() {
         for (channel, sent) in sent.iter().enumerate() {
             let sent = sent.load(Ordering::Relaxed);
             n_sent += u64::from(sent) * world.channels[channel].len() as u64;
             for &to in &world.channels[channel] {
+                if world.nodes[to].capacity.is_some() {
+                    continue;
+                }
                 let heard = world.nodes[to].heard.lock().expect("nobody panics with it in hand");
                 assert_eq!(heard.next[from][channel], sent, "{from} to {to} on {channel}");
             }

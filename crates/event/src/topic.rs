@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::fmt;
 
+use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::payload::Payload;
@@ -99,13 +100,42 @@ impl From<Kind> for Name {
 /// assert_eq!(Key::from(7), Key::from(7_u64));
 /// assert_ne!(Key::from(7), Key::from("7"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Key {
     /// A number; integers of every width and sign meet here.
     Number(i128),
     /// A word.
     Text(Text),
+}
+
+/// By hand: what serde derives for an untagged enum reads no integer of 128 bits.
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key: an integer or a string")
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Key, E> {
+        Ok(Key::from(number))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Key, E> {
+        Ok(Key::from(number))
+    }
+    fn visit_i128<E>(self, number: i128) -> Result<Key, E> {
+        Ok(Key::Number(number))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+        Ok(Key::from(text))
+    }
 }
 
 impl fmt::Display for Key {
@@ -391,5 +421,20 @@ impl Interests {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty() && self.catch_all.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_return_from_json() {
+        for key in [Key::from(7_u8), Key::from(-1), Key::from(u64::MAX), Key::from("north")] {
+            let json = serde_json::to_string(&key).expect("keys are numbers or strings");
+            assert_eq!(serde_json::from_str::<Key>(&json).expect("what was written"), key);
+        }
+        let refused = serde_json::from_str::<Key>("[7]").expect_err("a list is no key");
+        assert!(refused.to_string().contains("a key: an integer or a string"), "{refused}");
     }
 }

@@ -32,6 +32,9 @@ use crate::error::BuildError;
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
 /// | `scopes_max` | 1 048 576 | opening one more errs |
+/// | `watchdog_interval` | 1 s | none: how often the watchdog looks |
+/// | `leak_after` | 60 s | a turn that takes longer is not waited for: its worker is written off |
+/// | `leaked_max` | 4 | one more worker to be written off, and the run fails |
 ///
 /// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
 /// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
@@ -101,6 +104,24 @@ pub struct Limits {
     pub timers_max: usize,
     /// Scopes that are open at the same time, overrun by those that turns under way open.
     pub scopes_max: usize,
+    /// How often the watchdog looks for turns over their budget, limits that are held for long,
+    /// mailboxes that only grow, and work that waits for a paused run. What it finds is told to
+    /// observers as [`Fact::Warned`](selvedge_event::Fact::Warned).
+    pub watchdog_interval: Duration,
+    /// How long one turn may take, all of its attempts that don't wait for their backoff apart.
+    /// After that the run goes on without it: its worker is written off and replaced, its
+    /// processor takes no further turn, and what was and will be for it is abandoned. When it comes
+    /// back after all, what it did is dropped, and its thread ends. Overrun by two looks of the
+    /// watchdog. [`Duration::MAX`] waits for ever.
+    ///
+    /// Not so for pulls, which may wait for their source, for tasks of scopes, and for turns that
+    /// the thread takes that called `run()`: nobody can return in its place. It is
+    /// warned of them alone. Programs that want all turns watched call `start()` and `finish()`.
+    /// Systems other than Linux are warned alone too.
+    pub leak_after: Duration,
+    /// How many workers are replaced that were written off: the threads that a run may leave
+    /// behind.
+    pub leaked_max: usize,
 }
 
 impl Default for Limits {
@@ -127,6 +148,9 @@ impl Default for Limits {
             observer_drain_max: Duration::from_secs(5),
             timers_max: 1 << 20,
             scopes_max: 1 << 20,
+            watchdog_interval: Duration::from_secs(1),
+            leak_after: Duration::from_secs(60),
+            leaked_max: 4,
         }
     }
 }
@@ -151,6 +175,10 @@ impl Limits {
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
             Some((limit, _)) => Err(BuildError::ZeroLimit { limit }),
+            None if self.watchdog_interval.is_zero() => {
+                Err(BuildError::ZeroLimit { limit: "watchdog_interval" })
+            }
+            None if self.leak_after.is_zero() => Err(BuildError::ZeroLimit { limit: "leak_after" }),
             None => Ok(()),
         }
     }

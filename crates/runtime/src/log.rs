@@ -147,10 +147,12 @@ impl Log {
         way.is_some_and(|way| way == self.recent) && self.open.len() < self.open_max
     }
 
-    /// How many would hear such an event, if that doesn't depend on what is in it.
-    #[inline]
-    pub(crate) fn n_recipients_alike(&self) -> Option<usize> {
-        self.routes.n_recipients(self.open_route)
+    /// How many will hear an event from outside that goes this way, if it is to be added to the
+    /// open stretch without a look and somebody hears it. The log's last must be as plain as this.
+    #[inline(always)]
+    pub(crate) fn n_recipients_of_next(&self, way: Option<Way>) -> Option<usize> {
+        let n_recipients = || self.routes.n_recipients(self.open_route);
+        self.goes_on(way).then(n_recipients)?.filter(|&n| n > 0)
     }
 
     /// Adds an event from outside; says how many processors hear it. One that nobody hears comes
@@ -163,9 +165,7 @@ impl Log {
     ) -> Result<usize, NotTaken> {
         let way = source.way();
         self.descend_from(origin);
-        if self.goes_on(way)
-            && let Some(n_recipients @ 1..) = self.n_recipients_alike()
-        {
+        if let Some(n_recipients) = self.n_recipients_of_next(way) {
             self.push(source.into_event());
             return Ok(n_recipients);
         }
@@ -304,16 +304,18 @@ impl Log {
         self.open_max = usize::from(self.open_origin.is(&self.origin));
     }
 
-    /// What was sent since the mark, with its routes.
-    pub(crate) fn since(&self, mark: Mark) -> impl Iterator<Item = (&Event, RouteIdx)> {
-        let before = self.closed.iter().take(mark.n_closed);
-        let n_before: usize = before.map(|stretch| stretch.mail.len()).sum();
+    /// What was sent since the mark, by the ways it goes.
+    pub(crate) fn since(&self, mark: Mark) -> impl Iterator<Item = (&[Event], RouteIdx)> {
+        // The first of these was open at the mark, perhaps, and holds what was sent before it.
         let closed = self.closed.get(mark.n_closed..).unwrap_or_default();
+        let n_closed: usize = closed.iter().map(|stretch| stretch.mail.len()).sum();
+        let mut n_before = n_closed + self.open.len() - self.n_since(mark);
         let closed = closed.iter().map(|stretch| (stretch.mail.as_slice(), stretch.route));
-        let stretches = closed.chain([(&self.open[..], self.open_route)]);
-        let events =
-            stretches.flat_map(|(events, route)| events.iter().map(move |event| (event, route)));
-        events.skip(mark.n_events - n_before)
+        closed.chain([(&self.open[..], self.open_route)]).map(move |(events, route)| {
+            let n_skipped = n_before.min(events.len());
+            n_before -= n_skipped;
+            (&events[n_skipped..], route)
+        })
     }
 
     /// Who hears the log's only event, if it holds just one, and one processor hears it.

@@ -16,7 +16,7 @@ use crate::origin::Origin;
 use crate::parcels::Parcels;
 use crate::planted::planted;
 use crate::ready::OwnerIdx;
-use crate::routes::{Route, RouteCache};
+use crate::routes::{Route, RouteCache, RouteIdx};
 use crate::scope::{ScopeDraft, ScopeError, ScopeLog, ScopeOptions, Tasks};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
 use crate::timers::Repeat;
@@ -280,12 +280,13 @@ impl Outbox {
         self.log.cut_off(self.mark);
     }
 
-    /// The emissions of the current turn, for those who are told of them.
-    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&Event, usize)> {
-        let look = |(event, route): (_, usize)| {
-            (event, self.log.routes.route(route).recipients(event).len())
-        };
-        self.log.since(self.mark).map(look)
+    /// The emissions of the current turn by the ways they go, for those who are told of them.
+    #[inline]
+    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&[Event], Ways<'_>)> {
+        let routes = &self.log.routes;
+        self.log.since(self.mark).map(move |(events, route)| {
+            (events, Ways { routes, route, n_all: routes.n_recipients(route) })
+        })
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets
@@ -345,6 +346,23 @@ impl Outbox {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
         }
+    }
+}
+
+/// Where some emissions go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways<'a> {
+    routes: &'a RouteCache,
+    route: RouteIdx,
+    /// How many hear each, if they all go the same way.
+    n_all: Option<usize>,
+}
+
+impl Ways<'_> {
+    /// How many hear one of them.
+    #[inline]
+    pub(crate) fn n_recipients(self, event: &Event) -> usize {
+        self.n_all.unwrap_or_else(|| self.routes.route(self.route).recipients(event).len())
     }
 }
 
@@ -658,8 +676,8 @@ mod tests {
                 if turn.fails || too_many {
                     outbox.roll_back();
                 } else {
-                    let emitted: Vec<u32> =
-                        outbox.current_turn().map(|(event, _)| place(event)).collect();
+                    let emitted = outbox.current_turn().flat_map(|(events, _)| events);
+                    let emitted: Vec<u32> = emitted.map(place).collect();
                     prop_assert!(emitted.into_iter().eq(first..next));
                     n_emitted += turn.emits.len();
                     for (&letter, place) in turn.emits.iter().zip(first..) {

@@ -122,7 +122,7 @@ impl Solo {
 
     /// What there is to see after a turn; of a failed one, whether it panicked and why.
     fn look<T>(&mut self, result: Result<T, (bool, anyhow::Error)>) -> SoloTurn<T> {
-        let emitted = self.outbox.current_turn().map(|(event, _)| event.clone()).collect();
+        let emitted = self.outbox.current_turn().flat_map(|(events, _)| events.to_vec()).collect();
         self.outbox.forget_emissions();
         // A scope needs workers.
         drop(self.outbox.scopes.take());

@@ -69,6 +69,18 @@ pub(crate) enum TurnEnd {
     GivenUp(Box<GivenUp>),
 }
 
+impl TurnEnd {
+    /// What there is to see to afterwards, if anything. Asked first on the usual way, where an
+    /// end that is known to be nothing costs no call of its destructor.
+    #[inline(always)]
+    pub(crate) fn unusual(self) -> Option<TurnEnd> {
+        match self {
+            TurnEnd::Done => None,
+            end => Some(end),
+        }
+    }
+}
+
 /// What an attempt calls. Both are the user's code and may panic.
 pub(crate) trait Attempted {
     /// What it returns.

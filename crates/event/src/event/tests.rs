@@ -1,7 +1,5 @@
 //! Every question to an event, asked of one whose payload lies inline and of one that shares it.
 
-mod named;
-
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -13,6 +11,15 @@ use super::*;
 use crate::lifecycle::{Ending, Init, Phase, Poison};
 use crate::payload::Copies;
 use crate::payload::generated::{Payloads, is_kind};
+
+/// A prefix of the bytes, for each length that fits and the first that does not.
+macro_rules! returns_prefixes {
+    ($returns:ident: $bytes:expr; $($length:literal)*) => {
+        $($returns::<[u8; $length]>(std::array::from_fn(|i| $bytes[i]));)*
+    };
+}
+
+mod named;
 
 /// Small and `Copy`, with padding between its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, crate::Event)]
@@ -329,13 +336,6 @@ fn returns<T: Copy + Debug + PartialEq + Send + Sync + 'static>(value: T) {
     assert_eq!(boxed.kind(), "raw");
 }
 
-/// A prefix of the bytes, for each length that fits and the first that does not.
-macro_rules! returns_prefixes {
-    ($bytes:expr; $($length:literal)*) => {
-        $(returns::<[u8; $length]>(std::array::from_fn(|i| $bytes[i]));)*
-    };
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -343,7 +343,7 @@ proptest! {
     fn values_of_every_shape_return(
         bytes: [u8; 17], wide: u64, other: u64, word: u32, byte: u8, letter: char
     ) {
-        returns_prefixes!(bytes; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+        returns_prefixes!(returns: bytes; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
         // Padding inside, at the end, and around what a variant does not use.
         returns((byte, word));
         returns((wide, byte));

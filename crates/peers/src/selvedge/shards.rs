@@ -1,14 +1,12 @@
 //! W6k: two processors share the keys of W6's streams, and one collects the pairs of both.
 
-use std::sync::mpsc::{self, Sender};
-use std::thread;
-
 use selvedge::prelude::*;
 
+use super::collector::{Pair, join_streams};
 use super::{ACCEPTED, Layout};
-use crate::sample::{Sample, timed};
+use crate::sample::Sample;
 use crate::scale::Scale;
-use crate::workload::join::{self, Join, Keyed, Pairs, Rendezvous, Side};
+use crate::workload::join::{Join, Keyed, Rendezvous, Side};
 
 const N_SHARDS: u32 = 2;
 
@@ -32,9 +30,6 @@ struct Right {
     shard: u32,
     narrow: Narrow,
 }
-
-#[derive(Event, Clone, Copy)]
-struct Pair(join::Pair);
 
 impl Narrow {
     fn new((key, value): Keyed) -> Self {
@@ -69,51 +64,18 @@ impl Processor for Joiner {
     }
 }
 
-/// Sums the pairs of all shards.
-struct Collector {
-    pairs: Pairs,
-    reports: Sender<Pairs>,
-}
-
-#[processor(strict)]
-impl Processor for Collector {
-    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
-        match event {
-            Pair(pair) => self.pairs.add(*pair),
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, _: Ending) -> Result {
-        Ok(self.reports.send(self.pairs)?)
-    }
-}
-
 /// Two outside threads feed the streams.
 pub(super) fn run<L: Layout>(scale: Scale) -> Sample {
-    let (left, right) = join::streams(scale);
-    let expected = Rendezvous::expected(&left, &right);
-    let (reports, received) = mpsc::channel();
-    let builder = Pipeline::builder()
-        .processors((0..N_SHARDS).map(|shard| Joiner::default().keyed(shard)))
-        .processor(Collector { pairs: Pairs::default(), reports });
-    let pipeline = L::open(builder, 0);
-    let (_, sample) = timed(2 * join::n_events(scale), || {
-        thread::scope(|scope| {
-            let (lefts, rights) = (pipeline.submitter(), pipeline.submitter());
-            let submit_left = move |keyed| {
-                let narrow = Narrow::new(keyed);
-                lefts.submit(Left { shard: narrow.shard(), narrow }).expect(ACCEPTED)
-            };
-            let submit_right = move |keyed| {
-                let narrow = Narrow::new(keyed);
-                rights.submit(Right { shard: narrow.shard(), narrow }).expect(ACCEPTED)
-            };
-            scope.spawn(move || left.into_iter().map(submit_left).sum::<usize>());
-            scope.spawn(move || right.into_iter().map(submit_right).sum::<usize>());
-            pipeline.run(|_| ())
-        })
-    });
-    assert_eq!(received.recv(), Ok(expected));
-    sample
+    join_streams::<L>(
+        scale,
+        Pipeline::builder().processors((0..N_SHARDS).map(|shard| Joiner::default().keyed(shard))),
+        |lefts, keyed| {
+            let narrow = Narrow::new(keyed);
+            lefts.submit(Left { shard: narrow.shard(), narrow }).expect(ACCEPTED)
+        },
+        |rights, keyed| {
+            let narrow = Narrow::new(keyed);
+            rights.submit(Right { shard: narrow.shard(), narrow }).expect(ACCEPTED)
+        },
+    )
 }

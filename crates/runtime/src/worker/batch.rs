@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, Outcome, Wants};
+use selvedge_event::{Event, Fact, Wants};
 
+use super::pace::Pace;
 use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
 use crate::budget::measured;
-use crate::core::{Core, Counts, Slot};
+use crate::core::{Counts, Slot};
 use crate::failure::Failure;
+use crate::listeners::{Attempted, Telling};
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
 use crate::mailbox::{Desk, DeskClaim};
@@ -28,6 +30,8 @@ struct Batch<'b> {
     slot: &'b Slot,
     owner: &'b mut dyn Owner,
     counts: Counts,
+    /// Turns of it that the slot knows of already.
+    n_told: u64,
     /// Set if the processor wants to be pulled from.
     pulling: Option<crate::origin::Descent>,
 }
@@ -54,6 +58,9 @@ impl<'c> Shift<'c> {
         let slot = &core.slots()[owner_idx as usize];
         let began = core.timed.then(|| core.clock.now());
         let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
+        if self.hands.is_lost || self.is_late() {
+            return self.quit(claim);
+        }
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
@@ -93,9 +100,8 @@ impl<'c> Shift<'c> {
     #[inline]
     pub(super) fn activate_gift(&mut self) {
         let Some(gift) = self.gift.take() else { return };
-        let watched = self.core.timed || !self.core.listeners.wants().is_empty();
         match gift {
-            Gift { to, claim, single: Some((event, origin)) } if !watched => {
+            Gift { to, claim, single: Some((event, origin)) } if !self.core.timed => {
                 self.take_single(to, claim, event, origin);
             }
             gift => {
@@ -127,18 +133,34 @@ impl<'c> Shift<'c> {
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        match seated.take_turn(&event, 1) {
-            TurnEnd::Done if origin.question.is_none() => {
+        self.board.enter(owner_idx);
+        let end = seated.take_turn(&event, 1);
+        if self.is_late() {
+            return self.quit(claim);
+        }
+        let telling = self.telling();
+        if telling == Telling::Noted {
+            self.note_attempt(owner_idx, &event, 1, &end);
+        }
+        match end.unusual() {
+            None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
-                slot.add_turn(self.hands.n_emitted() - n_emitted_before);
+                let n_emitted = self.hands.n_emitted() - n_emitted_before;
+                slot.add_turn(n_emitted);
+                if telling == Telling::Missed {
+                    self.hands.notes.miss_turns(1, n_emitted);
+                }
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
                 self.release_with(has_mail, owner_idx, claim);
             }
-            end => self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before),
+            end => {
+                let end = end.unwrap_or(TurnEnd::Done);
+                self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before);
+            }
         }
     }
 
@@ -156,11 +178,20 @@ impl<'c> Shift<'c> {
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
+        let mut batch = Batch { owner_idx, slot, owner, counts, n_told: 0, pulling: None };
+        let n_ended_before = self.hands.tally.n_ended();
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
-        let Batch { mut counts, pulling, .. } = batch;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        if self.hands.is_lost {
+            return self.quit(claim);
+        }
+        counts.turns -= n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
+        if !self.hands.notes.are_kept() {
+            let n_ended = self.hands.tally.n_ended() - n_ended_before;
+            self.hands.notes.miss_turns(n_ended, counts.emitted);
+        }
         if let Some(after) = held {
             let mail = Mail::One(event);
             let parcel = Parcel { heap_bytes: mail.bytes(), origin, mail };
@@ -182,7 +213,42 @@ impl<'c> Shift<'c> {
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
     /// stays on the desk. Says how long the mailbox is to wait, if it is.
+    #[inline]
     pub(super) fn take_batch(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        // Two functions, or who is told of nothing would pay for a look after each turn.
+        match self.telling() {
+            Telling::Nobody => self.take_batch_as::<false>(owner_idx, slot, desk, pace),
+            Telling::Noted => self.take_batch_told(owner_idx, slot, desk, pace),
+            Telling::Missed => {
+                let n_ended_before = self.hands.tally.n_ended();
+                let (counts, held) = self.take_batch_told(owner_idx, slot, desk, pace);
+                let n_ended = self.hands.tally.n_ended() - n_ended_before;
+                self.hands.notes.miss_turns(n_ended, counts.emitted);
+                (counts, held)
+            }
+        }
+    }
+
+    /// The same, where somebody wants to be told of each turn.
+    #[inline(never)]
+    fn take_batch_told(
+        &mut self,
+        owner_idx: OwnerIdx,
+        slot: &Slot,
+        desk: &mut Desk,
+        pace: Pace,
+    ) -> (Counts, Option<Duration>) {
+        self.take_batch_as::<true>(owner_idx, slot, desk, pace)
+    }
+
+    #[inline(always)]
+    fn take_batch_as<const TOLD: bool>(
         &mut self,
         owner_idx: OwnerIdx,
         slot: &Slot,
@@ -193,16 +259,23 @@ impl<'c> Shift<'c> {
             self.refill(mail, desk);
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut batch =
-            Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
+        let mut batch = Batch {
+            owner_idx,
+            slot,
+            owner,
+            counts: Counts::default(),
+            n_told: 0,
+            pulling: desk.pulling,
+        };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
+        self.board.enter_batch(owner_idx);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
             let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
-            match self.take_parcel(&mut batch, parcel, &mut place, &mut pace) {
+            match self.take_parcel::<TOLD>(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
                 Parceled::Held(after) => {
@@ -217,16 +290,25 @@ impl<'c> Shift<'c> {
                 self.hands.outbox.log.stock.put_back(done);
             }
         }
-        let Batch { mut counts, pulling, .. } = batch;
-        counts.turns = pace.n_turns;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        counts.turns = self.board.n_turns() - n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         (counts, held)
     }
 
+    /// What is to become of what the next turns tell.
+    #[inline]
+    fn telling(&mut self) -> Telling {
+        if !self.core.listeners.want_each_turn() {
+            return Telling::Nobody;
+        }
+        self.hands.notes.look_for_room(&self.core.listeners)
+    }
+
     /// Takes turns on the events of a parcel.
     #[inline(always)]
-    fn take_parcel(
+    fn take_parcel<const TOLD: bool>(
         &mut self,
         batch: &mut Batch<'_>,
         parcel: &Parcel,
@@ -235,40 +317,59 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let watched = batch.slot.info.time_budget.is_some() || !core.listeners.wants().is_empty();
+        let timed = batch.slot.info.time_budget.is_some();
         let mut cursor = *place.cursor as usize;
         let events = parcel.mail.as_slice();
-        let mut n_plain = 0;
-        let mut special = watched || *place.n_attempts > 0;
+        let mut n_done = 0;
+        let mut special = timed || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
-            if core.holds_turns() || pace.is_over(core) {
+            if core.holds_turns() || pace.is_over(core, self.board) {
                 parceled = Parceled::Stopped;
                 break;
             }
             cursor += 1;
             let end = if special {
-                self.attempt(batch, event, *place.n_attempts + 1)
+                Some(self.attempt(batch, event, *place.n_attempts + 1))
             } else {
-                self.seated(batch).take_turn(event, 1)
-            };
-            match end {
-                TurnEnd::Done if !special => n_plain += 1,
-                end => {
-                    let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
-                    if let Some(after) = held {
-                        cursor -= 1;
-                        parceled = Parceled::Held(after);
-                        break;
-                    }
-                    special = watched;
+                let end = self.seated(batch).take_turn(event, 1);
+                if TOLD && self.hands.notes.are_kept() {
+                    self.note_attempt(batch.owner_idx, event, 1, &end);
                 }
+                end.unusual()
+            };
+            if let Some(end) = end {
+                batch.counts.turns = self.board.n_turns();
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
+                if let Some(after) = held {
+                    cursor -= 1;
+                    parceled = Parceled::Held(after);
+                    break;
+                }
+                if self.hands.is_lost {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.board.enter(batch.owner_idx);
+                special = timed;
+            } else {
+                n_done += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
-                self.publish(Posting::Midway);
+                batch.counts.turns = self.board.n_turns();
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.publish_midway(batch);
+                self.board.enter(batch.owner_idx);
             }
         }
-        self.hands.tally.handled += n_plain;
+        self.hands.tally.handled += n_done;
         if !planted("double-delivery") {
             *place.cursor = u32::try_from(cursor).expect("parcels are small");
         }
@@ -282,55 +383,51 @@ impl<'c> Shift<'c> {
         Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
     }
 
-    /// One attempt at a turn.
+    /// One attempt at a turn that has a budget, or is not the first.
+    #[cold]
     fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let watched = !self.core.listeners.wants().is_empty();
-        if watched || batch.slot.info.time_budget.is_some() {
-            self.attempt_watched(batch, event, number)
-        } else {
-            self.seated(batch).take_turn(event, number)
+        let (info, core) = (&batch.slot.info, self.core);
+        let end = match info.time_budget {
+            None => self.seated(batch).take_turn(event, number),
+            budget => self.attempt_in_time(batch, event, number, budget),
+        };
+        if core.listeners.want_each_turn() && self.hands.notes.are_kept() {
+            self.note_attempt(batch.owner_idx, event, number, &end);
         }
+        end
     }
 
-    /// The same, for those who want to be told of it.
+    /// The same, timed.
     #[cold]
-    fn attempt_watched(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
-        let wants = core.listeners.wants();
-        let Hands { notes, outbox, .. } = &mut *self.hands;
-        notes.turn_started(wants, &info.name, event);
-        let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
-        let seated = Seated { owner: &mut *batch.owner, name, policy, clock, outbox: &mut *outbox };
-        let take_turn = || seated.take_turn(event, number);
-        let (end, overrun) = measured(info.time_budget, clock, take_turn);
+    fn attempt_in_time(
+        &mut self,
+        batch: &mut Batch<'_>,
+        event: &Event,
+        number: u32,
+        budget: Option<Duration>,
+    ) -> TurnEnd {
+        let clock = &self.core.clock;
+        let seated = self.seated(batch);
+        let (end, overrun) = measured(budget, clock, || seated.take_turn(event, number));
         if let Some(overrun) = overrun {
-            notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
-                processor: name.clone(),
+            let wants = self.core.listeners.wants();
+            self.hands.notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
+                processor: batch.slot.info.name.clone(),
                 topic: event.topic(),
                 budget: overrun.budget,
                 elapsed: overrun.elapsed,
             });
         }
-        let outcome = match &end {
-            TurnEnd::Done | TurnEnd::DoneAndMore => Outcome::Succeeded,
-            TurnEnd::GivenUp(given_up) => Outcome::Failed {
-                error: turn::describe(&given_up.cause),
-                panicked: given_up.panicked,
-            },
-            TurnEnd::Again(again) => {
-                notes.note(wants, Wants::FAILURES, || Fact::Retrying {
-                    processor: name.clone(),
-                    topic: event.topic(),
-                    attempt: number,
-                    error: turn::describe(&again.failure.cause),
-                    delay: again.after,
-                });
-                return end;
-            }
-        };
-        notes.emitted(wants, name, outbox.current_turn());
-        notes.turn_finished(wants, name, event, || outcome, (outbox.n_emitted(), number));
         end
+    }
+
+    /// Notes an attempt for those who want to be told of each.
+    #[inline(always)]
+    fn note_attempt(&mut self, owner: OwnerIdx, event: &Event, number: u32, end: &TurnEnd) {
+        let Hands { notes, outbox, .. } = &mut *self.hands;
+        let wants = self.core.listeners.wants();
+        let name = &self.core.slots()[owner as usize].info.name;
+        notes.attempted(wants, Attempted { owner, name, event, number }, end, outbox);
     }
 
     /// Does what is to be done after a turn that did more than succeed, or didn't; further
@@ -354,12 +451,21 @@ impl<'c> Shift<'c> {
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
-                        self.publish(Posting::Midway);
+                        self.publish_midway(batch);
                     }
                 }
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
+                    let wants = self.core.listeners.wants();
+                    self.hands.notes.missed_again();
+                    self.hands.notes.note(wants, Wants::FAILURES, || Fact::Retrying {
+                        processor: batch.slot.info.name.clone(),
+                        topic: event.topic(),
+                        attempt: attempt - 1,
+                        error: turn::describe(&failure.cause),
+                        delay: after,
+                    });
                     drop(failure);
                     if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
                         let (to, event) = (batch.owner_idx, event.clone());
@@ -371,7 +477,12 @@ impl<'c> Shift<'c> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
+                        self.board.enter(batch.owner_idx);
+                        self.board.attempt(attempt);
                         end = self.attempt(batch, event, attempt);
+                        if self.is_late() {
+                            return None;
+                        }
                         continue;
                     }
                 }
@@ -379,6 +490,17 @@ impl<'c> Shift<'c> {
             *n_attempts = 0;
             return None;
         }
+    }
+
+    /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
+    /// becomes of the next one.
+    #[cold]
+    fn publish_midway(&mut self, batch: &mut Batch<'_>) {
+        self.publish(Posting::Midway);
+        let turns = batch.counts.turns - batch.n_told;
+        batch.slot.add(&Counts { turns, ..Counts::default() });
+        batch.n_told += turns;
+        self.hand_over_newly();
     }
 
     /// Does what the processor's policy says about a turn that failed for good.
@@ -407,53 +529,5 @@ impl<'c> Shift<'c> {
         }
         let event = Some(event);
         core.keep(DeadLetter { processor, topic, event, error, panicked, attempts });
-    }
-}
-
-/// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
-/// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
-/// long ones ends in time; it overruns by as much again and a turn at most.
-pub(super) struct Pace {
-    n_turns: u64,
-    /// After how many turns to look again.
-    look_at: u64,
-    deadline: Option<Duration>,
-}
-
-impl Pace {
-    fn new() -> Pace {
-        Pace { n_turns: 0, look_at: 1, deadline: None }
-    }
-
-    /// For a single turn: the time is up when it is first looked at.
-    pub(super) fn single() -> Pace {
-        Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
-    }
-
-    /// Asked before every turn, and told by that that it will be taken.
-    #[inline]
-    fn is_over(&mut self, core: &Core) -> bool {
-        if self.n_turns == self.look_at && self.is_late(core) {
-            return true;
-        }
-        self.n_turns += 1;
-        false
-    }
-
-    #[inline(never)]
-    fn is_late(&mut self, core: &Core) -> bool {
-        let n_max = core.tuned.batch_turns_max() as u64;
-        if self.n_turns >= n_max {
-            return true;
-        }
-        self.look_at = (2 * self.n_turns).min(n_max);
-        let now = core.clock.now();
-        match self.deadline {
-            Some(deadline) => now >= deadline,
-            None => {
-                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
-                false
-            }
-        }
     }
 }

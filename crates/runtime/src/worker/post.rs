@@ -7,7 +7,8 @@ use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::Core;
 use crate::mailbox::DeskClaim;
-use crate::mailbox::parcel::{Parcel, Stock};
+use crate::mailbox::cell::Release;
+use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
@@ -65,13 +66,38 @@ impl Deliver for Poster<'_, '_> {
     }
 }
 
-impl Shift<'_> {
+impl<'c> Shift<'c> {
+    /// Lets go of what was to be gone on with.
+    pub(super) fn give_gift_back(&mut self) {
+        if let Some(gift) = self.gift.take() {
+            let (to, claim) = self.put_on_desk(gift);
+            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
+            let newly = Newly::from_effect(effect, to);
+            let newly = newly.expect("a mailbox with mail is put into the ready set");
+            self.hands.newly.insert(0, newly);
+        }
+    }
+
+    /// Puts a gift's event where a mailbox's owner looks for mail.
+    pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
+        let Gift { to, mut claim, single } = gift;
+        if let Some((event, origin)) = single {
+            let heap_bytes = event.bytes();
+            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
+            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
+        }
+        (to, claim)
+    }
+
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
-        let Hands { outbox, notes, .. } = &*self.hands;
-        let nothing_to_tell =
-            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
+        if !self.hands.notes.is_empty() && !self.hands.holding {
+            // First, so that who hears of it can't be told of before it.
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+        let outbox = &self.hands.outbox;
+        let nothing_to_tell = outbox.timers.is_empty() && outbox.scopes.is_empty();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -106,7 +132,9 @@ impl Shift<'_> {
         if !hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut hands.outbox.timers);
         }
-        hands.notes.hand_over(&self.core.listeners);
+        if !hands.notes.is_empty() {
+            hands.notes.hand_over(&self.core.listeners);
+        }
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets

@@ -175,7 +175,7 @@ impl Shift<'_> {
             });
         }
         if result.is_ok() {
-            notes.emitted(wants, name, outbox.current_turn());
+            notes.emitted_by(wants, name, outbox);
             let scope = place.number;
             notes.note(wants, Wants::TASKS, || finished(scope, index, Outcome::Succeeded, attempt));
         }
@@ -358,7 +358,7 @@ impl Shift<'_> {
         let seat = Seat { name: &cell.name, room: 0, attempt: 1 };
         outbox.descend_from(&body.origin);
         turn::attempt(&mut turn, outbox, seat)?;
-        notes.emitted(core.listeners.wants(), &cell.name, outbox.current_turn());
+        notes.emitted_by(core.listeners.wants(), &cell.name, outbox);
         Ok(())
     }
 }

@@ -141,13 +141,6 @@ fn returns_named<T: Copy + Debug + PartialEq + Send + Sync + 'static>(value: T) 
     assert_eq!((boxed.name(), boxed.kind()), (TEA.clone(), Kind::literal("raw")));
 }
 
-/// A prefix of the bytes, for each length that fits and the first that does not.
-macro_rules! returns_prefixes {
-    ($bytes:expr; $($length:literal)*) => {
-        $(returns_named::<[u8; $length]>(std::array::from_fn(|i| $bytes[i]));)*
-    };
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -155,7 +148,7 @@ proptest! {
     fn values_of_every_shape_return_with_their_name(
         bytes: [u8; 9], wide: u64, word: u32, byte: u8, letter: char
     ) {
-        returns_prefixes!(bytes; 0 1 2 3 4 5 6 7 8 9);
+        returns_prefixes!(returns_named: bytes; 0 1 2 3 4 5 6 7 8 9);
         returns_named(wide);
         returns_named((byte, word));
         returns_named((word, byte));
