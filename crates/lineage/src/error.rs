@@ -104,3 +104,13 @@ pub struct ParseRunIdError {
     /// The text.
     pub found: String,
 }
+
+/// Why a text is no pattern of secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{pattern}` is no pattern to mask: {problem}")]
+pub struct PatternError {
+    /// The text.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub problem: String,
+}

@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 ///
 /// ```
 /// use selvedge_lineage::{Filter, Status};
-/// let failures = Filter::new().status(Status::Failed).status(Status::TimedOut).tag("team", "search");
+/// let failures = Filter::new().status(Status::Failed).status(Status::TimedOut).tag("team",
+/// "search");
 /// # let _ = failures;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -35,7 +35,7 @@ use crate::time::Timestamp;
 /// history.end_run(monday, Outcome::Succeeded, Timestamp::from_nanos(9))?;
 ///
 /// let producers = history.producers(&bill, &Filter::new(), &Page::default())?;
-/// assert_eq!(producers.items[0].record.step, *"bill");
+/// assert_eq!(producers.items[0].record.step.as_str(), "bill");
 /// assert_eq!(producers.items[0].record.inputs[0].digest, order);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

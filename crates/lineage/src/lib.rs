@@ -2,8 +2,8 @@
 //! need both.
 //!
 //! A [`Record`] says what one execution of one step read and made, with which code; a [`Run`] who
-//! wanted it and how it ended. A [`History`] keeps both in a store and answers in one call each: who
-//! made this value and who read it, everything [upstream](History::upstream) and
+//! wanted it and how it ended. A [`History`] keeps both in a store and answers in one call each:
+//! who made this value and who read it, everything [upstream](History::upstream) and
 //! [downstream](History::downstream) of it across runs, what [differs](History::difference) between
 //! two runs, and what [would run again](History::would_run_again) if an input or some code changed.
 //!
@@ -39,7 +39,7 @@ mod writer;
 
 pub use difference::{Changed, RunDifference, StepDifference};
 pub use erase::{Erased, Values};
-pub use error::{HistoryError, ParseRunIdError};
+pub use error::{HistoryError, ParseRunIdError, PatternError};
 pub use filter::{Cursor, Filter, Order, Page, Paged};
 pub use history::History;
 pub use options::{Merging, Options};

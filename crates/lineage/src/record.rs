@@ -1,4 +1,5 @@
-//! Owns `Record`: what one execution of one step did, by digest. Holds no values and reads no clock.
+//! Owns `Record`: what one execution of one step did, by digest. Holds no values and reads no
+//! clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use crate::time::Timestamp;
 
 /// What one execution of one step did: a processor's turn, a build, a node, a step, a map's item.
 ///
-/// Values are named by their digests; the values themselves are the content store's. An execution is
-/// recorded once, when it has ended, whatever became of it.
+/// Values are named by their digests; the values themselves are the content store's. An execution
+/// is recorded once, when it has ended, whatever became of it.
 ///
 /// ```
 /// use selvedge_event::{Digest, Signature};
@@ -20,8 +21,8 @@ use crate::time::Timestamp;
 ///
 /// let order = Digest::of(&"two teas")?;
 /// let bill = Digest::of(&7)?;
-/// let record = Record::new(RunId::named("monday"), "bill", Signature::of_version("shop::Bill", "1"))
-///     .kind(StepKind::Node)
+/// let record = Record::new(RunId::named("monday"), "bill", Signature::of_version("shop::Bill",
+/// "1"))     .kind(StepKind::Node)
 ///     .input("order", Some("till"), order)
 ///     .output(bill);
 /// assert_eq!(record.to_string(), format!("bill: succeeded, {bill} from order {order}"));

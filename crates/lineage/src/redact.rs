@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexBuilder};
 use selvedge_event::{Outcome, Text};
 
+use crate::error::PatternError;
 use crate::record::Record;
 use crate::run::Run;
 
@@ -33,15 +34,15 @@ impl Redact for KeepAll {
 /// Masks what looks like a secret in errors, reasons, tags and triggers.
 ///
 /// The default patterns know user and password in an address, `Authorization` headers, assignments
-/// to names such as `password` or `api_key`, private keys in PEM, JSON web tokens, and the tokens of
-/// common services by their prefixes. No pattern knows all secrets: pass your own as well.
+/// to names such as `password` or `api_key`, private keys in PEM, JSON web tokens, and the tokens
+/// of common services by their prefixes. No pattern knows all secrets: pass your own as well.
 ///
 /// ```
 /// use selvedge_lineage::Masks;
 /// let masks = Masks::default().with(r"card \d{16}")?;
 /// let error = "postgres://bob:hunter2@db/shop refused: card 4111111111111111";
 /// assert_eq!(masks.masked(error), "postgres://***@db/shop refused: ***");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), selvedge_lineage::PatternError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Masks(Vec<Regex>);
@@ -49,7 +50,10 @@ pub struct Masks(Vec<Regex>);
 /// What a pattern's named groups `before` and `after` match is kept.
 const DEFAULTS: [&str; 7] = [
     r"(?<before>[a-z][a-z0-9+.-]*://)[^\s/@]+(?<after>@)",
-    r#"(?i)(?<before>\bauthorization["']?\s*[:=]\s*["']?)(?:(?:basic|bearer|token|digest)\s+)?[^\s"',;]+"#,
+    concat!(
+        r#"(?i)(?<before>\bauthorization["']?\s*[:=]\s*["']?)"#,
+        r#"(?:(?:basic|bearer|token|digest)\s+)?[^\s"',;]+"#,
+    ),
     r"(?i)(?<before>\bbearer\s+)[a-z0-9._~+/=-]{8,}",
     concat!(
         r#"(?i)(?<before>[a-z0-9_-]*(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key"#,
@@ -73,11 +77,12 @@ impl Masks {
     /// # Errors
     ///
     /// The expression is none, or takes more than 1 MiB when compiled.
-    pub fn with(
-        mut self,
-        pattern: &str,
-    ) -> Result<Masks, Box<dyn std::error::Error + Send + Sync>> {
-        self.0.push(RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build()?);
+    pub fn with(mut self, pattern: &str) -> Result<Masks, PatternError> {
+        let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+        self.0.push(compiled.map_err(|problem| PatternError {
+            pattern: pattern.to_owned(),
+            problem: problem.to_string(),
+        })?);
         Ok(self)
     }
 
@@ -144,6 +149,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_pattern_is_told() {
+        let error = Masks::default().with("card (").unwrap_err();
+        insta::assert_snapshot!(error.to_string().lines().next().unwrap_or(""), @"`card (` is no pattern to mask: regex parse error:");
+    }
+
+    #[test]
     fn what_looks_like_a_secret_is_masked_and_nothing_else() {
         let masks = Masks::default();
         let lines = [
@@ -161,6 +172,20 @@ mod tests {
             "step `tokenize`: expected a word at line 3",
         ];
         let masked: Vec<_> = lines.iter().map(|line| masks.masked(line)).collect();
-        insta::assert_snapshot!(masked.join("\n"), @r"");
+        insta::assert_snapshot!(masked.join("\n"), @r#"
+        postgres://***@db:5432/shop: connection refused
+        GET https://shop.example/orders?page=2 answered 500
+        https://shop.example/a?api_key=***&page=2
+        Authorization: ***
+        {"authorization": "***"}
+        password=***, user=bob
+        DB_PASSWORD: *** and more
+        the token was refused
+        ***
+        rest
+        jwt *** rejected
+        aws ***, git ***
+        step `tokenize`: expected a word at line 3
+        "#);
     }
 }

@@ -132,7 +132,8 @@ impl History {
     }
 
     /// Removes the runs of a plan with their records, and has the values go that nothing refers to
-    /// any more. What has been put under a hold, or has been resumed, since the plan was made stays.
+    /// any more. What has been put under a hold, or has been resumed, since the plan was made
+    /// stays.
     ///
     /// The room is given back by [`compact`](Self::compact). A crash in between leaves some runs
     /// removed and others not; a new plan finds the rest.

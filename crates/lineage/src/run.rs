@@ -1,5 +1,5 @@
-//! Owns `Run`: one run of a pipeline, from its start to its end, with who wanted it and why. Decides
-//! nothing about when a run ends.
+//! Owns `Run`: one run of a pipeline, from its start to its end, with who wanted it and why.
+//! Decides nothing about when a run ends.
 
 use std::collections::BTreeMap;
 use std::fmt;

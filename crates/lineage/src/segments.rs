@@ -1,5 +1,5 @@
-//! Owns the history's layout in a [`Store`]: blocks of records under ascending keys, and an index of
-//! sorted runs that are merged as they grow in number.
+//! Owns the history's layout in a [`Store`]: blocks of records under ascending keys, and an index
+//! of sorted runs that are merged as they grow in number.
 //!
 //! Engines like keys that ascend and values of some kilobytes, and hate random small keys. So a
 //! record's place is its position, records lie in blocks, and what finds them lies in sorted runs:

@@ -70,8 +70,8 @@ impl History {
         self.walk(Way::Up, *value, depth_max, filter, page)
     }
 
-    /// Everything that was made of a value: who read it, in any run, who read what they made, and so
-    /// on; otherwise as [`upstream`](Self::upstream).
+    /// Everything that was made of a value: who read it, in any run, who read what they made, and
+    /// so on; otherwise as [`upstream`](Self::upstream).
     ///
     /// # Errors
     ///

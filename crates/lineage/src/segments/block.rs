@@ -13,8 +13,8 @@
 //!           | 5 cancelled by, u8 | 6 suspended | 7 abandoned
 //! ```
 //!
-//! A record's position is the one before it, plus one, plus `gap`; the block's key is what the first
-//! one counts from. Gaps are where records were removed.
+//! A record's position is the one before it, plus one, plus `gap`; the block's key is what the
+//! first one counts from. Gaps are where records were removed.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -69,7 +69,8 @@ struct Tables {
     signatures: Table<Signature>,
 }
 
-/// The bytes of a block of `n` records whose key is `key`. Positions ascend, and none is below the key.
+/// The bytes of a block of `n` records whose key is `key`. Positions ascend, and none is below the
+/// key.
 pub(crate) fn encode<'r>(
     key: u64,
     n: usize,

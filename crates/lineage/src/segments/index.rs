@@ -181,9 +181,10 @@ pub(crate) fn within(entries: &[Entry], from: Entry, until: u64) -> &[Entry] {
     &entries[start..start + n]
 }
 
-/// Writes a chunk: `n, (difference of terms: 128-bit number, position) * n`, the first term counting
-/// from zero. Of entries with one term, the position is told as the difference to the one before:
-/// they are close to each other, so most entries of runs, steps and signatures take two bytes.
+/// Writes a chunk: `n, (difference of terms: 128-bit number, position) * n`, the first term
+/// counting from zero. Of entries with one term, the position is told as the difference to the one
+/// before: they are close to each other, so most entries of runs, steps and signatures take two
+/// bytes.
 pub(crate) fn encode_chunk(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.len() * 8 + 24);
     put_number(&mut bytes, entries.len() as u64);

@@ -1,8 +1,8 @@
 //! Owns the manifest: which sorted runs there are. Whatever it does not name does not count. Pure.
 //!
 //! ```text
-//! manifest = version: u8, next number, n, (number, level: u8, n chunks, n entries, n positions) * n
-//! directory = n, block key: difference * n, chunk of the first entries of all chunks
+//! manifest = version: u8, next number, n, (number, level: u8, n chunks, n entries, n positions) *
+//! n directory = n, block key: difference * n, chunk of the first entries of all chunks
 //! ```
 
 use std::ops::Range;

@@ -2,8 +2,8 @@
 //! writes the chunks stands around it.
 //!
 //! Runs lie side by side, each over a span of positions, the oldest first. Four neighbours of one
-//! level make one of the next, so that a history of `n` records has at most three runs for each power
-//! of four that is in it, and an entry is rewritten once per level. (P. O'Neil et al., "The
+//! level make one of the next, so that a history of `n` records has at most three runs for each
+//! power of four that is in it, and an entry is rewritten once per level. (P. O'Neil et al., "The
 //! log-structured merge-tree", 1996, in its tiered form.)
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
-//! Owns reading: which positions have a term, and which records are at positions. Each call sees one
-//! moment of the index.
+//! Owns reading: which positions have a term, and which records are at positions. Each call sees
+//! one moment of the index.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,9 +1,9 @@
-//! Owns what changes blocks after they were written: records are taken out, or lose their texts; and
-//! the index forgets what is gone.
+//! Owns what changes blocks after they were written: records are taken out, or lose their texts;
+//! and the index forgets what is gone.
 //!
 //! What the index has of removed records stays until it is compacted: whoever follows it finds
-//! nothing there. A block that lost all of its records stays as an empty one, so that a block that is
-//! missing is damage.
+//! nothing there. A block that lost all of its records stays as an empty one, so that a block that
+//! is missing is damage.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -185,7 +185,7 @@ impl Shared {
             piece.chunks(CHUNK_LEN).for_each(|chunk| writing.put(chunk));
             writing.flush(&*self.store)?;
         }
-        self.install(upkeep, writing, 1, |runs, run| runs.push(run))
+        self.install(upkeep, writing, 1, Vec::push)
     }
 
     fn replace_merged(&self, upkeep: &mut Upkeep, merging: Merging) -> Result<(), HistoryError> {
@@ -205,8 +205,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Puts a written run in its place, in the store first, then where readers see it, instead of so
-    /// many frozen parts.
+    /// Puts a written run in its place, in the store first, then where readers see it, instead of
+    /// so many frozen parts.
     fn install(
         &self,
         upkeep: &Upkeep,

@@ -53,7 +53,7 @@ pub(crate) fn signature(version: u8) -> Signature {
 
 /// One of the runs that tests use; the tag tells even from odd ones.
 pub(crate) fn run(n: u8) -> Run {
-    let parity = if n % 2 == 0 { "even" } else { "odd" };
+    let parity = if n.is_multiple_of(2) { "even" } else { "odd" };
     Run::new(run_id(n), "laws", Timestamp::from_nanos(u64::from(n / 2))).tag("parity", parity)
 }
 

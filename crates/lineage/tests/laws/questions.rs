@@ -178,10 +178,8 @@ fn check_walks(history: &History, model: &Model, n: u8, filter: &Filter) {
     for depth_max in [0, 1, 2, 9] {
         let up = |page: &Page| history.upstream(&value(n), depth_max, filter, page).unwrap();
         let down = |page: &Page| history.downstream(&value(n), depth_max, filter, page).unwrap();
-        let asks: [(bool, &dyn Fn(&Page) -> Paged<selvedge_lineage::Walked>); 2] =
-            [(true, &up), (false, &down)];
-        for (is_up, ask) in asks {
-            let found = all(ask, Page::first(3));
+        for (is_up, found) in [(true, all(up, Page::first(3))), (false, all(down, Page::first(3)))]
+        {
             assert!(found.is_sorted_by_key(|walked| walked.depth));
             let ids: BTreeSet<_> = found.iter().map(|w| (w.depth, w.id.as_u64())).collect();
             assert_eq!(ids.len(), found.len(), "once each");
