@@ -1,5 +1,10 @@
 //! Stores: the laws for every backend, and what only broken devices show.
 
+mod damage;
+mod engines;
+mod faults;
+mod values;
+
 use selvedge_store::{Durable, Memory, Options, Redb, Sled};
 use selvedge_testkit::{store_laws, store_laws_in_memory};
 

@@ -97,6 +97,9 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("atlas", "xtask atlas --rounds 3"),
         Step { name: "instructions", work: Work::Instructions },
         command("soak", "xtask soak --events 4000000"),
+        command("engines", "check --package selvedge-store --no-default-features"),
+        command("crash", "xtask crash --rounds 200"),
+        command("powerloss", "xtask powerloss --rounds 1"),
     ]
 }
 
@@ -224,6 +227,9 @@ mod tests {
         atlas: cargo xtask atlas --rounds 3
         instructions: cargo xtask bench instructions
         soak: cargo xtask soak --events 4000000
+        engines: cargo check --package selvedge-store --no-default-features
+        crash: cargo xtask crash --rounds 200
+        powerloss: cargo xtask powerloss --rounds 1
         ");
     }
 

@@ -8,6 +8,8 @@ mod erasing;
 mod exports;
 #[path = "laws/failing.rs"]
 mod failing;
+#[path = "laws/held.rs"]
+mod held;
 #[path = "laws/model.rs"]
 mod model;
 #[path = "laws/questions.rs"]

@@ -18,6 +18,7 @@
 
 mod batch;
 mod compact;
+mod content;
 mod core;
 mod damage;
 mod disk;
@@ -44,6 +45,7 @@ mod views;
 pub use batch::{
     BATCH_BYTES_MAX, Batch, Durability, KEY_BYTES_MAX, NAMESPACE_BYTES_MAX, VALUE_BYTES_MAX,
 };
+pub use content::{ContentStore, FILE_BYTES_MIN};
 pub use damage::Damage;
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use durable::{Durable, Options};

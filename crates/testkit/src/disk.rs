@@ -17,8 +17,8 @@ const SECTOR_LEN: usize = 512;
 pub enum Loss {
     /// All of them are lost.
     Dropped,
-    /// The last one is there up to a sector within it, or the one before, and so on; those before it
-    /// are there.
+    /// One of them is there up to a sector within it; those before it are there, those behind it
+    /// not.
     Torn,
     /// Any sectors of any of them are there, others not; of the names any beginning.
     Reordered,

@@ -346,3 +346,6 @@ fn optional_at<T: Clone>(table: &[T], reader: &mut Reader<'_>) -> Result<Option<
     let found = table.get(number as usize).cloned();
     found.map(Some).ok_or_else(|| reader.malformed("a number in a table, or none"))
 }
+
+#[cfg(test)]
+mod tests;

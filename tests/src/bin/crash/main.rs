@@ -200,7 +200,9 @@ fn kill_writer(
     if round.is_multiple_of(2) {
         let _ = ready.recv_timeout(READY_WAIT_MAX);
     }
-    std::thread::sleep(delay);
+    let deadline = Instant::now() + delay;
+    // Ends early if the child does.
+    while ready.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
     child.kill()?;
     child.wait()?;
     let Ok(lines) = reader.join() else { bail!("the reader panicked") };
