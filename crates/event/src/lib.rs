@@ -57,6 +57,6 @@ pub use payload::Payload;
 /// ```
 ///
 pub use selvedge_macros::Event;
-pub use signature::Signature;
+pub use signature::{Code, Signature};
 pub use text::Text;
 pub use topic::{CatchAll, Interest, Interests, Key, Kind, Name, SourceSpot, Topic};
