@@ -24,5 +24,6 @@ mod scopes;
 mod sim;
 mod soak;
 mod sources;
+mod store;
 mod stress;
 mod timers;

@@ -1,8 +1,12 @@
 //! Owns the ways in which a store can fail, and how records are named in messages.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::damage::Damage;
 
 /// The name of a record: where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,4 +64,91 @@ pub enum StoreError {
         /// The record that is different.
         at: RecordKey,
     },
+    /// The system refused a file operation.
+    #[error("failed to {doing} {name}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        name: String,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The engine failed or panicked.
+    #[error("{engine} failed to {doing}: {reason}; open the store again to have it made anew")]
+    Engine {
+        /// Its name.
+        engine: &'static str,
+        /// What was tried.
+        doing: &'static str,
+        /// Its words.
+        reason: String,
+    },
+    /// Nothing is written any more, because a promise could not be kept.
+    #[error("the store is read only: {reason}; once that is mended, open it again")]
+    ReadOnly {
+        /// What happened.
+        reason: String,
+    },
+    /// Another process, or another handle in this one, has the store open.
+    #[error("{} is in use by process {pid}, which has to close it first", path.display())]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+        /// Who has it; 0 if it didn't say.
+        pid: u32,
+    },
+    /// The store was written by a newer version of this library.
+    #[error("{name} has format {found}, newer than {known}; use the program that wrote it")]
+    Newer {
+        /// The file that says so.
+        name: String,
+        /// The version found.
+        found: u64,
+        /// The highest version known.
+        known: u64,
+    },
+    /// A directory or stream that isn't a store's.
+    #[error("{name} isn't a store's: {reason}")]
+    Foreign {
+        /// The file that says so.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A record isn't what was written. The others can be read.
+    #[error("{at} isn't what was written; `verify` lists what else isn't, opening again mends it")]
+    DamagedRecord {
+        /// The record.
+        at: RecordKey,
+    },
+    /// What was durable is missing or isn't what was written, and can't be made from what is left.
+    #[error(
+        "{}{}; open it with `OnDamage::ReadOnly` to read the rest, or with `OnDamage::Repair` to \
+         give the damaged part up",
+        damages.first().map(ToString::to_string).unwrap_or_default(),
+        if damages.len() > 1 { format!(" (and {} more)", damages.len() - 1) } else { String::new() }
+    )]
+    Damaged {
+        /// All that was found.
+        damages: Vec<Damage>,
+    },
+    /// More was written since a snapshot was taken than it may keep aside.
+    #[error(
+        "the snapshot is too old: over {n_bytes_max} bytes were replaced since; take a new one"
+    )]
+    SnapshotTooOld {
+        /// The limit.
+        n_bytes_max: usize,
+    },
+}
+
+pub(crate) fn io_error(doing: &'static str, name: &str, source: io::Error) -> StoreError {
+    StoreError::Io { doing, name: name.to_owned(), source }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }

@@ -17,15 +17,40 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod compact;
+mod core;
+mod damage;
+mod disk;
+mod durable;
+mod engine;
 mod error;
+mod export;
+mod frame;
+mod lock;
+mod log;
 mod memory;
+mod open;
+mod read;
+mod replay;
 mod scan;
+mod session;
+#[cfg(feature = "sled")]
+mod sled;
 mod store;
+mod views;
 
 pub use batch::{
     BATCH_BYTES_MAX, Batch, Durability, KEY_BYTES_MAX, NAMESPACE_BYTES_MAX, VALUE_BYTES_MAX,
 };
+pub use damage::Damage;
+pub use disk::{Disk, DiskFile, OsDisk};
+pub use durable::{Durable, Options};
+pub use engine::{Backend, Engine, EngineError, EngineWrite, KeyRange, Pairs};
 pub use error::{RecordKey, StoreError};
+pub use export::{export, import};
 pub use memory::Memory;
-pub use scan::{Entries, Entry, Scan};
+pub use open::{OnDamage, Opened};
+pub use scan::{Entries, Entry, Order, Scan};
+#[cfg(feature = "sled")]
+pub use sled::Sled;
 pub use store::{Read, Snapshot, Store};

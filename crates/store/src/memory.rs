@@ -9,7 +9,7 @@ use selvedge_sync::Mutex;
 
 use crate::batch::{Batch, Durability, check_namespace};
 use crate::error::StoreError;
-use crate::scan::{Entries, Entry, Scan};
+use crate::scan::{Entries, Entry, Order, Scan};
 use crate::store::{Read, Snapshot, Store};
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -72,6 +72,10 @@ impl Read for Memory {
     fn scan(&self, scan: Scan) -> Entries<'_> {
         entries(scan, |scan| page(&self.0.lock(), scan))
     }
+
+    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+        Ok(names(&self.0.lock()))
+    }
 }
 
 /// What [`Memory`] held once.
@@ -89,6 +93,15 @@ impl Read for Frozen {
     fn scan(&self, scan: Scan) -> Entries<'_> {
         entries(scan, |scan| page(&self.0, scan))
     }
+
+    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+        Ok(names(&self.0))
+    }
+}
+
+fn names(namespaces: &Namespaces) -> Vec<String> {
+    let filled = namespaces.iter().filter(|(_, records)| !records.is_empty());
+    filled.map(|(name, _)| name.clone()).collect()
 }
 
 /// Reads page after page, each from where the last one ended.
@@ -104,7 +117,10 @@ fn entries<'s>(mut scan: Scan, page: impl Fn(&Scan) -> Vec<Entry> + Send + 's) -
         let page = page(&scan);
         is_done = page.len() < PAGE_LEN;
         if let Some(last) = page.last() {
-            let end = if scan.is_reverse { &mut scan.to } else { &mut scan.from };
+            let end = match scan.order {
+                Order::Ascending => &mut scan.from,
+                Order::Descending => &mut scan.to,
+            };
             *end = Bound::Excluded(last.key.clone());
         }
         Some(page)
@@ -117,10 +133,9 @@ fn page(namespaces: &Namespaces, scan: &Scan) -> Vec<Entry> {
     let range = records.range::<Vec<u8>, _>((scan.from.as_ref(), scan.to.as_ref()));
     let entry =
         |(key, value): (&Vec<u8>, &Vec<u8>)| Entry { key: key.clone(), value: value.clone() };
-    if scan.is_reverse {
-        range.rev().take(PAGE_LEN).map(entry).collect()
-    } else {
-        range.take(PAGE_LEN).map(entry).collect()
+    match scan.order {
+        Order::Ascending => range.take(PAGE_LEN).map(entry).collect(),
+        Order::Descending => range.rev().take(PAGE_LEN).map(entry).collect(),
     }
 }
 

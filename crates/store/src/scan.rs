@@ -14,6 +14,15 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
+/// Which end of a range comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By the bytes of the keys.
+    Ascending,
+    /// The other way round.
+    Descending,
+}
+
 /// Which records of a namespace to read, and in which order: ascending by the bytes of their keys,
 /// unless [`reverse`](Scan::reverse)d.
 ///
@@ -32,7 +41,7 @@ pub struct Scan {
     pub(crate) namespace: String,
     pub(crate) from: Bound<Vec<u8>>,
     pub(crate) to: Bound<Vec<u8>>,
-    pub(crate) is_reverse: bool,
+    pub(crate) order: Order,
 }
 
 impl Scan {
@@ -46,7 +55,12 @@ impl Scan {
     #[must_use]
     pub fn prefix(namespace: &str, prefix: &[u8]) -> Scan {
         let from = Bound::Included(prefix.to_owned());
-        Scan { namespace: namespace.to_owned(), from, to: after_prefix(prefix), is_reverse: false }
+        Scan {
+            namespace: namespace.to_owned(),
+            from,
+            to: after_prefix(prefix),
+            order: Order::Ascending,
+        }
     }
 
     /// The records whose keys lie in a range, such as `&b"a"[..]..&b"b"[..]`. One that ends before
@@ -58,14 +72,17 @@ impl Scan {
             namespace: namespace.to_owned(),
             from: owned(range.start_bound()),
             to: owned(range.end_bound()),
-            is_reverse: false,
+            order: Order::Ascending,
         }
     }
 
     /// The same records, the last first.
     #[must_use]
     pub fn reverse(mut self) -> Scan {
-        self.is_reverse = !self.is_reverse;
+        self.order = match self.order {
+            Order::Ascending => Order::Descending,
+            Order::Descending => Order::Ascending,
+        };
         self
     }
 

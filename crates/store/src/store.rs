@@ -21,6 +21,13 @@ pub trait Read: Send + Sync + Debug {
     /// [`Snapshot`] to see one moment of all. Errors come as items; a damaged record is one error,
     /// and the scan goes on behind it.
     fn scan(&self, scan: Scan) -> Entries<'_>;
+
+    /// The namespaces that hold records, sorted as the backend sorts them.
+    ///
+    /// # Errors
+    ///
+    /// The engine failed.
+    fn namespaces(&self) -> Result<Vec<String>, StoreError>;
 }
 
 /// A store as it was at one moment: all of a batch can be seen in it or nothing.
