@@ -1,8 +1,9 @@
 //! Owns what can go wrong with building, feeding, asking and running a pipeline.
 
 use std::io;
+use std::sync::Arc;
 
-use selvedge_event::{Event, Key, Kind, SourceSpot, Text, Topic};
+use selvedge_event::{Event, Key, Kind, SignatureError, SourceSpot, Text, Topic};
 use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
@@ -125,6 +126,25 @@ pub enum BuildError {
     DuplicateConcurrency {
         /// The key.
         key: Text,
+    },
+    /// A processor is to be cached, and nothing says what its results are to be known by.
+    #[error("processor `{name}` can't be cached: {source}")]
+    NoSignature {
+        /// The processor.
+        name: Text,
+        /// Why.
+        source: Arc<SignatureError>,
+    },
+    /// Two cached processors would keep their results in one place of the store.
+    #[error(
+        "cached processors `{first}` and `{second}` have one signature, and would share their \
+         results in the store: register one of them, or tell them apart with `Cache::namespace`"
+    )]
+    SharedArchive {
+        /// A processor.
+        first: Text,
+        /// Another.
+        second: Text,
     },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
@@ -283,6 +303,19 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// What a cached processor emitted could not be recorded, and its policy is to fail the run.
+    #[error(
+        "what `{processor}` emitted could not be recorded: {cause:#}; to go on without, cache it \
+         with `ArchivePolicy::Warn`"
+    )]
+    Archive {
+        /// The processor.
+        processor: Text,
+        /// What the store says.
+        cause: anyhow::Error,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// What fed the run failed: it may not have submitted all there is.
     #[error("feeding the run {}: {cause:#}", verb(*.panicked))]
     Feed {
@@ -400,6 +433,7 @@ impl RunError {
             | RunError::Close { report, .. }
             | RunError::Feed { report, .. }
             | RunError::Recorder { report, .. }
+            | RunError::Archive { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::StoppedHard { report, .. }
             | RunError::TooManyEvents { report, .. }

@@ -14,6 +14,7 @@ mod alarms;
 mod ask;
 mod attempts;
 mod budget;
+mod cache;
 mod collect;
 mod context;
 mod control;
@@ -60,6 +61,7 @@ mod watchdog;
 mod worker;
 
 pub use ask::Answer;
+pub use cache::{ArchivePolicy, Cache, Cached, CachedFunction, CachedProcessor, on_cached};
 pub use collect::Collected;
 pub use context::Context;
 pub use control::{Control, ControlError, Drained, RunState};
@@ -112,6 +114,7 @@ pub use scope::{
 /// ```
 ///
 pub use selvedge_macros::processor;
+pub use selvedge_store::Durability;
 pub use selvedge_sync::signal::Signal;
 pub use solo::{Solo, SoloTurn};
 pub use timer_log::TimerHandle;

@@ -32,6 +32,8 @@ use crate::error::BuildError;
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
 /// | `scopes_max` | 1 048 576 | opening one more errs |
+/// | `memo_max` | 65 536 | the oldest result is left to the store or, without one, forgotten |
+/// | `memo_bytes_max` | 256 MiB | the same |
 ///
 /// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
 /// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
@@ -101,6 +103,10 @@ pub struct Limits {
     pub timers_max: usize,
     /// Scopes that are open at the same time, overrun by those that turns under way open.
     pub scopes_max: usize,
+    /// Results that one [cached](crate::CachedProcessor) processor keeps in memory.
+    pub memo_max: usize,
+    /// What those may weigh, in bytes.
+    pub memo_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -127,6 +133,8 @@ impl Default for Limits {
             observer_drain_max: Duration::from_secs(5),
             timers_max: 1 << 20,
             scopes_max: 1 << 20,
+            memo_max: 1 << 16,
+            memo_bytes_max: 1 << 28,
         }
     }
 }

@@ -121,6 +121,7 @@ impl Pipeline {
             on_worker_start: None,
             clock: Clock::real(),
             concurrency: Vec::new(),
+            store: None,
         }
     }
 
@@ -335,7 +336,8 @@ impl Pipeline {
             self.processors.iter().map(|wired| wired.registered.priority).collect();
         let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
         let slots = self.processors.into_iter().map(|wired| {
-            let Registered { priority, on_failure, admission, mut owner, .. } = wired.registered;
+            let Registered { priority, on_failure, admission, archive, mut owner, .. } =
+                wired.registered;
             let time_budget = owner.record().time_budget;
             let info = Info { name: wired.name, on_failure, time_budget };
             let bounds = admission.bounds;
@@ -343,7 +345,7 @@ impl Pipeline {
             let gate = admission
                 .limited_by
                 .and_then(|key| self.concurrency.iter().position(|(declared, _)| *declared == key));
-            Slot::new(owner, band(priority), info).with(Special { mail, gate })
+            Slot::new(owner, band(priority), info).with(Special { mail, gate, archive })
         });
         let slots = slots.collect();
         let priorities = priorities.iter().copied().collect();

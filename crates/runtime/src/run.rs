@@ -11,6 +11,7 @@ use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison};
 use selvedge_sync::signal::{self, Watch};
 use selvedge_sync::thread::JoinHandle;
 
+use crate::cache::Archive;
 use crate::core::Core;
 use crate::error::RunError;
 use crate::failure::Failure;
@@ -362,10 +363,13 @@ impl Run {
                 failures: counts.failures,
                 emitted: counts.emitted,
                 dropped: slot.n_dropped(),
+                replayed: slot.archive().map_or(0, Archive::n_replayed),
                 busy: counts.busy,
             }
         };
         let processors = core.slots().iter().map(look).collect();
+        let archives = core.slots().iter().filter_map(|slot| slot.archive());
+        let archived: Vec<String> = archives.flat_map(Archive::warnings).collect();
         let mut sched = core.lock();
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
@@ -384,7 +388,7 @@ impl Run {
             dead_letters: std::mem::take(&mut sched.dead_letters),
             observers: told.observers,
             recorders: told.recorders,
-            warnings: [&self.plan.warnings[..], &told.warnings].concat(),
+            warnings: [&self.plan.warnings[..], &told.warnings, &archived].concat(),
             signal: core.signal(),
         }
     }

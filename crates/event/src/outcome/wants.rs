@@ -17,7 +17,7 @@ use super::Fact;
 pub struct Wants(u32);
 
 /// Every kind there is, with its name.
-const KINDS: [(&str, Wants); 8] = [
+const KINDS: [(&str, Wants); 9] = [
     ("RUN", Wants::RUN),
     ("TURN_STARTS", Wants::TURN_STARTS),
     ("TURNS", Wants::TURNS),
@@ -26,6 +26,7 @@ const KINDS: [(&str, Wants); 8] = [
     ("TIMERS", Wants::TIMERS),
     ("WARNINGS", Wants::WARNINGS),
     ("TASKS", Wants::TASKS),
+    ("LOOK_UPS", Wants::LOOK_UPS),
 ];
 
 impl Wants {
@@ -47,6 +48,8 @@ impl Wants {
     pub const WARNINGS: Wants = Wants(1 << 6);
     /// Scopes and their tasks.
     pub const TASKS: Wants = Wants(1 << 7);
+    /// Turns of cached processors, replayed or recorded: one per such turn that succeeds.
+    pub const LOOK_UPS: Wants = Wants(1 << 8);
     /// Everything, kinds that are added later included.
     pub const ALL: Wants = Wants(u32::MAX);
 

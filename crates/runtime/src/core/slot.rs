@@ -1,10 +1,12 @@
 //! Owns a processor's place in a run: its mailbox, what is known of it, what it has done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::Text;
 use selvedge_sync::atomic::{AtomicU64, Ordering};
 
+use crate::cache::Archive;
 use crate::mailbox::cell::Release;
 use crate::mailbox::chain::Chain;
 use crate::mailbox::parcel::{self, Parcel};
@@ -34,6 +36,8 @@ pub(crate) struct Special {
     pub(crate) mail: Option<BoundedMail>,
     /// Which gate its turns pass.
     pub(crate) gate: Option<usize>,
+    /// Its results, if it is cached.
+    pub(crate) archive: Option<Arc<Archive>>,
 }
 
 /// What is known of a processor.
@@ -101,7 +105,7 @@ impl Slot {
 
     /// The same, bounded by more than the pipeline's limits.
     pub(crate) fn with(mut self, special: Special) -> Slot {
-        if special.mail.is_some() || special.gate.is_some() {
+        if special.mail.is_some() || special.gate.is_some() || special.archive.is_some() {
             self.special = Some(Box::new(special));
         }
         self
@@ -117,6 +121,11 @@ impl Slot {
     #[inline]
     pub(crate) fn bounded(&self) -> Option<&BoundedMail> {
         self.special()?.mail.as_ref()
+    }
+
+    /// Its results, if it is cached.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.special()?.archive.as_deref()
     }
 
     /// Notes events that were put into the mailbox.

@@ -4,6 +4,7 @@
 use selvedge_event::{Event, Fact, Outcome, Text, Wants};
 
 use super::Listeners;
+use crate::cache::{Archive, Looked};
 
 /// Facts that one worker saw, in order.
 #[derive(Debug, Default)]
@@ -35,6 +36,31 @@ impl Notes {
         let outcome = outcome();
         let (processor, topic) = (processor.clone(), event.topic());
         self.facts.push(Fact::TurnFinished { processor, topic, outcome, emitted, attempt });
+    }
+
+    /// A cached processor's turn came to something.
+    pub(crate) fn looked_up(
+        &mut self,
+        wants: Wants,
+        processor: &Text,
+        event: &Event,
+        archive: &Archive,
+    ) {
+        if wants.contains(Wants::LOOK_UPS)
+            && let Some((Looked { input, outputs, replayed }, signature)) =
+                archive.take_last().zip(archive.signature())
+        {
+            let (processor, signature) = (processor.clone(), signature.clone());
+            let (topic, outputs) = (event.topic(), outputs.to_vec());
+            self.facts.push(Fact::LookedUp {
+                processor,
+                topic,
+                signature,
+                input,
+                outputs,
+                replayed,
+            });
+        }
     }
 
     /// A turn that succeeded, or a pull, emitted this, each event to so many recipients.

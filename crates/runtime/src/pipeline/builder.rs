@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use selvedge_event::Text;
+use selvedge_store::Store;
 use selvedge_sync::Clock;
 
-use super::wiring::{Names, check_concurrency, wire};
+use super::wiring::{Names, check_concurrency, open_archives, wire};
 use super::{Pipeline, Wired};
 use crate::core::Core;
 use crate::error::BuildError;
@@ -45,6 +46,7 @@ pub struct PipelineBuilder {
     pub(super) on_worker_start: Option<WorkerStart>,
     pub(super) clock: Clock,
     pub(super) concurrency: Vec<(Text, usize)>,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +175,33 @@ impl PipelineBuilder {
         self
     }
 
+    /// Keeps what is to outlive the run in this store: the results of cached processors. Without
+    /// one they are kept in memory, see [`Limits::memo_max`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use selvedge_runtime::{Context, Pipeline, on_cached};
+    /// use selvedge_store::Memory;
+    /// # use selvedge_event::Event;
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # struct Ping(u32);
+    ///
+    /// let store = Arc::new(Memory::new()); // Or one on a disk.
+    /// for n_replayed in [0, 1] {
+    ///     let next = on_cached("next", "1", |_: &mut Context, ping: &Ping| {
+    ///         Ok((ping.0 < 1).then(|| Ping(ping.0 + 1)))
+    ///     });
+    ///     let pipeline = Pipeline::builder().processor(next).store(store.clone()).build()?;
+    ///     pipeline.submit(Ping(1))?;
+    ///     assert_eq!(pipeline.run()?.processors[0].replayed, n_replayed);
+    /// }
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn store(mut self, store: Arc<dyn Store>) -> PipelineBuilder {
+        self.store = Some(store);
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -196,6 +225,7 @@ impl PipelineBuilder {
             processors.push(wired);
         }
         let concurrency = check_concurrency(self.concurrency, &processors)?;
+        open_archives(&processors, self.store.as_ref(), &self.limits)?;
         let routes = Arc::new(wire(&processors)?);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);

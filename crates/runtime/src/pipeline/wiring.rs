@@ -2,12 +2,15 @@
 //! limit that is made use of is declared, and who hears what.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use selvedge_event::Text;
+use selvedge_store::Store;
 
 use super::Wired;
 use crate::error::BuildError;
+use crate::limits::Limits;
 use crate::registration::Registered;
 use crate::routes::{KindTypes, RouteTable};
 
@@ -74,6 +77,28 @@ pub(super) fn check_concurrency(
         }
     }
     Ok(concurrency)
+}
+
+/// Gives every cached processor a place for its results, and no two of them the same one.
+pub(super) fn open_archives(
+    processors: &[Wired],
+    store: Option<&Arc<dyn Store>>,
+    limits: &Limits,
+) -> Result<(), BuildError> {
+    let mut taken: FxHashMap<String, Text> = FxHashMap::default();
+    for Wired { name, registered, .. } in processors {
+        let Some(archive) = &registered.archive else { continue };
+        let unsigned = |source| BuildError::NoSignature { name: name.clone(), source };
+        let namespace = archive.namespace().map_err(unsigned)?;
+        // In memory each has its own.
+        if store.is_some()
+            && let Some(first) = taken.insert(namespace, name.clone())
+        {
+            return Err(BuildError::SharedArchive { first, second: name.clone() });
+        }
+        archive.open(name.clone(), store, limits).map_err(unsigned)?;
+    }
+    Ok(())
 }
 
 /// Who hears what.

@@ -330,6 +330,9 @@ impl<'c> Shift<'c> {
                 return end;
             }
         };
+        if let Some(archive) = batch.slot.archive() {
+            notes.looked_up(wants, name, event, archive);
+        }
         notes.emitted(wants, name, outbox.current_turn());
         notes.turn_finished(wants, name, event, || outcome, (outbox.n_emitted(), number));
         end

@@ -6,6 +6,7 @@ use selvedge_event::Event;
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::Core;
+use crate::failure::Failure;
 use crate::mailbox::DeskClaim;
 use crate::mailbox::parcel::{Parcel, Stock};
 use crate::origin::{Descent, Origin};
@@ -70,8 +71,7 @@ impl Shift<'_> {
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
         let Hands { outbox, notes, .. } = &*self.hands;
-        let nothing_to_tell =
-            outbox.timers.is_empty() && outbox.scopes.is_empty() && notes.is_empty();
+        let nothing_to_tell = !outbox.has_more() && notes.is_empty();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -85,6 +85,10 @@ impl Shift<'_> {
     fn publish_all(&mut self, alone: bool) {
         if self.hands.holding {
             return;
+        }
+        // First: what anybody has heard of is kept.
+        if let Some((processor, cause)) = self.hands.outbox.records().write() {
+            self.core.fail(Failure::Archive { processor, cause });
         }
         let hands = &mut *self.hands;
         if !hands.outbox.is_empty() {
@@ -106,6 +110,7 @@ impl Shift<'_> {
         if !hands.outbox.timers.is_empty() {
             self.core.carry_out(&mut hands.outbox.timers);
         }
+        hands.outbox.note_carried_out();
         hands.notes.hand_over(&self.core.listeners);
     }
 
