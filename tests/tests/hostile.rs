@@ -200,6 +200,8 @@ fn limits_may_be_as_large_as_they_go() {
         recorder_facts_max: usize::MAX,
         observer_drain_max: Duration::MAX,
         timers_max: usize::MAX,
+        memo_max: 0,
+        memo_bytes_max: 0,
         scopes_max: usize::MAX,
     };
     let builder = Pipeline::builder().observer(|_: &[Fact]| ()).recorder(|_: &[Fact]| Ok(()));

@@ -128,12 +128,12 @@ pub enum BuildError {
         key: Text,
     },
     /// A processor is to be cached, and nothing says what its results are to be known by.
-    #[error("processor `{name}` can't be cached: {source}")]
+    #[error("processor `{name}` can't be cached: {cause}")]
     NoSignature {
         /// The processor.
         name: Text,
         /// Why.
-        source: Arc<SignatureError>,
+        cause: Arc<SignatureError>,
     },
     /// Two cached processors would keep their results in one place of the store.
     #[error(

@@ -35,6 +35,7 @@
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
+//! | `sled` | yes | [`store`]s on a disk | the engine to compile, some twenty crates |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
@@ -48,6 +49,7 @@ pub use selvedge_event as event;
 #[cfg(feature = "io")]
 pub use selvedge_io as io;
 pub use selvedge_runtime as runtime;
+pub use selvedge_store as store;
 
 mod error;
 pub mod prelude;

@@ -21,6 +21,12 @@ pub enum SignatureError {
     )]
     UnknownConstants,
     /// Its fields were to be digested.
-    #[error("its fields have no digest")]
-    Constants(#[from] DigestError),
+    #[error("its fields have no digest: {0}")]
+    Constants(DigestError),
+}
+
+impl From<DigestError> for SignatureError {
+    fn from(error: DigestError) -> SignatureError {
+        SignatureError::Constants(error)
+    }
 }

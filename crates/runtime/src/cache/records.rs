@@ -33,10 +33,6 @@ impl Records {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Writes them, in one batch unless they are too heavy for one. Says whose failure to be
     /// written fails the run, and why.
     pub(crate) fn write(&mut self) -> Option<(Text, anyhow::Error)> {

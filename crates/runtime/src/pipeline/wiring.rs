@@ -88,7 +88,7 @@ pub(super) fn open_archives(
     let mut taken: FxHashMap<String, Text> = FxHashMap::default();
     for Wired { name, registered, .. } in processors {
         let Some(archive) = &registered.archive else { continue };
-        let unsigned = |source| BuildError::NoSignature { name: name.clone(), source };
+        let unsigned = |cause| BuildError::NoSignature { name: name.clone(), cause };
         let namespace = archive.namespace().map_err(unsigned)?;
         // In memory each has its own.
         if store.is_some()
