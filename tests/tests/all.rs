@@ -28,3 +28,4 @@ mod sources;
 mod store;
 mod stress;
 mod timers;
+mod watchdog;

@@ -200,9 +200,12 @@ fn limits_may_be_as_large_as_they_go() {
         recorder_facts_max: usize::MAX,
         observer_drain_max: Duration::MAX,
         timers_max: usize::MAX,
-        memo_max: 0,
-        memo_bytes_max: 0,
+        memo_max: usize::MAX,
+        memo_bytes_max: usize::MAX,
         scopes_max: usize::MAX,
+        watchdog_interval: Duration::MAX,
+        leak_after: Duration::MAX,
+        leaked_max: usize::MAX,
     };
     let builder = Pipeline::builder().observer(|_: &[Fact]| ()).recorder(|_: &[Fact]| Ok(()));
     let mut pipeline = builder.limits(limits).build().expect("they are legal");

@@ -19,6 +19,11 @@ pub(crate) enum Alarm {
 }
 
 impl Alarm {
+    /// Whether a turn on a delivery came before this, and another comes after.
+    pub(crate) fn is_put_off(&self) -> bool {
+        matches!(self, Alarm::Wake(_) | Alarm::Redeliver { .. })
+    }
+
     /// Whether a delivery is under way that ends with this.
     pub(crate) fn is_delivery(&self) -> bool {
         matches!(self, Alarm::Redeliver { .. })

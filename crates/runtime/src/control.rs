@@ -2,10 +2,11 @@
 //! what it says of a run's state.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::Ending;
+use selvedge_event::{Ending, Text};
 use thiserror::Error;
 
 use crate::core::Core;
@@ -89,6 +90,47 @@ impl Control {
     /// [`ControlError::FixedLimit`] when another limit was changed too. Nothing is changed then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut Limits)) -> Result<(), ControlError> {
         self.core.reconfigure(change)
+    }
+
+    /// Changes how many turns may be in flight under a key that was declared with
+    /// [`PipelineBuilder::concurrency`](crate::PipelineBuilder::concurrency). Who waits for a
+    /// permit is let in at once when there are more; with fewer, turns under way are not cut
+    /// short, and permits run out as they are given back.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Context, ControlError, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping(u32);
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let query = |name| on(name, |_cx: &mut Context, _: &Ping| Ok(())).limited_by("db");
+    /// let pipeline = Pipeline::builder()
+    ///     .concurrency("db", 1)
+    ///     .processors(["names", "prices"].map(query))
+    ///     .build()?;
+    /// let running = pipeline.start()?;
+    /// let control = running.control();
+    /// control.set_concurrency("db", 2)?;
+    /// let error = control.set_concurrency("disk", 2).unwrap_err();
+    /// assert!(matches!(error, ControlError::NoSuchKey { .. }));
+    /// running.submit(Ping(1))?;
+    /// assert_eq!(running.finish()?.handled, 2);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::NoSuchKey`] if nobody declared it, [`ControlError::NotBegun`] before the
+    /// run, [`ControlError::Refused`] for zero turns.
+    pub fn set_concurrency(&self, key: &str, turns: usize) -> Result<(), ControlError> {
+        let Some(cap) = NonZeroUsize::new(turns) else {
+            let why = format!("no turn under `{key}` could ever begin");
+            return Err(ControlError::Refused { why });
+        };
+        if !self.core.has_begun() {
+            return Err(ControlError::NotBegun);
+        }
+        let known = self.core.set_concurrency(key, cap);
+        if known { Ok(()) } else { Err(ControlError::NoSuchKey { key: key.into() }) }
     }
 
     /// The limits as they are now.
@@ -184,6 +226,15 @@ pub enum ControlError {
     /// Nobody paused the run.
     #[error("the run is not paused, or was resumed: call `pause()` first")]
     NotPaused,
+    /// The run has not begun.
+    #[error("the run has not begun: declare what it begins with when it is built")]
+    NotBegun,
+    /// No turns are limited under this key.
+    #[error("no turns are limited by `{key}`: declare it with `PipelineBuilder::concurrency`")]
+    NoSuchKey {
+        /// The key.
+        key: Text,
+    },
     /// A value under which nothing could ever happen.
     #[error("the limits are left as they were: {why}")]
     Refused {

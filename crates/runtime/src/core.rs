@@ -12,6 +12,7 @@ mod scoping;
 mod slot;
 mod timing;
 mod tuned;
+mod watch;
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -42,6 +43,7 @@ use tuned::Tuned;
 
 pub(crate) use sched::{Assignment, Looked, Sched, Seat, Until};
 pub(crate) use slot::{Counts, Info, Slot, Special};
+pub(crate) use watch::{Counted, LostTurn, Sight, WrittenOff};
 
 /// How many lanes outside threads share.
 pub(crate) const N_LANES: u32 = 16;
@@ -331,6 +333,7 @@ impl Core {
         // The user's error is shown, so not under the lock.
         let text = failure.describe(self);
         let mut sched = self.sched.lock();
+        sched.lost.n_failed_pulls += u64::from(matches!(failure, Failure::Pull { .. }));
         let late = match sched.failure {
             Some(_) => Some(failure),
             None => {

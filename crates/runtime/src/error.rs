@@ -246,6 +246,18 @@ fn listed(abandoned: &[Abandoned], stuck: &[Text]) -> String {
     waited.chain(under_way).collect()
 }
 
+fn quoted(names: &[Text]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn unreplaced(leaked_max: usize, source: Option<&io::Error>) -> String {
+    match source {
+        Some(source) => format!("there is no thread to go on with ({source})"),
+        None => format!("`Limits::leaked_max` is {leaked_max}"),
+    }
+}
+
 fn verb(panicked: bool) -> &'static str {
     if panicked { "panicked" } else { "failed" }
 }
@@ -399,6 +411,23 @@ pub enum RunError {
         /// What had happened by then. Its counts are right to within the turns under way.
         report: Box<RunReport>,
     },
+    /// More turns did not come back than may be left behind, or a worker that was left behind
+    /// could not be replaced.
+    #[error(
+        "turns of {} don't come back, and {}: let them give up in time, or raise \
+         `Limits::leak_after`",
+        quoted(processors), unreplaced(*leaked_max, source.as_ref())
+    )]
+    WorkersLost {
+        /// Whose turns, the oldest first.
+        processors: Vec<Text>,
+        /// How many workers may be replaced.
+        leaked_max: usize,
+        /// What the system said to one more thread, if that is why.
+        source: Option<io::Error>,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// The system had no room for a worker thread.
     #[error("cannot start worker thread {worker}: {source}")]
     Spawn {
@@ -436,6 +465,7 @@ impl RunError {
             | RunError::Archive { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::StoppedHard { report, .. }
+            | RunError::WorkersLost { report, .. }
             | RunError::TooManyEvents { report, .. }
             | RunError::TooManyBytes { report, .. }
             | RunError::MailboxFull { report, .. } => Some(report),

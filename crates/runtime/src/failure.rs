@@ -48,6 +48,11 @@ pub(crate) enum Failure {
     TooManyEvents,
     TooManyBytes,
     NeverSettled,
+    /// Too many workers were written off, or one could not be replaced.
+    WorkersLost {
+        processors: Vec<Text>,
+        source: Option<std::io::Error>,
+    },
 }
 
 impl Failure {
@@ -85,6 +90,12 @@ impl Failure {
             Failure::MailboxFull { processor, capacity } => {
                 format!("the mailbox of `{processor}` is full: {capacity}")
             }
+            Failure::WorkersLost { processors, .. } => {
+                format!(
+                    "turns that don't come back: {}",
+                    processors.iter().map(Text::as_str).collect::<Vec<_>>().join(", ")
+                )
+            }
             Failure::NeverSettled => {
                 format!("not settled after {} phases", core.limits.phase_max)
             }
@@ -110,6 +121,10 @@ impl Failure {
             }
             Failure::MailboxFull { processor, capacity } => {
                 RunError::MailboxFull { processor, capacity, report }
+            }
+            Failure::WorkersLost { processors, source } => {
+                let leaked_max = core.limits.leaked_max;
+                RunError::WorkersLost { processors, leaked_max, source, report }
             }
             Failure::TooManyEvents => {
                 let limit = core.tuned.pipeline_events_max();

@@ -113,8 +113,19 @@ impl Lane {
         when_full: WhenFull,
         schedule: impl FnOnce(),
     ) -> Result<usize, SubmitError> {
+        let mut state = self.state.lock();
+        if origin.is_plain()
+            && !state.closed
+            && state.has_room(capacity())
+            && let Some(n_recipients) = state.waiting.n_recipients_of_next(source.way())
+        {
+            // More of what waits already, so that somebody is about to empty the lane.
+            state.waiting.push(source.into_event());
+            state.counts.submitted += 1;
+            return Ok(n_recipients);
+        }
         let take_in = |log: &mut Log, source: E| log.take_in(source, origin);
-        self.submit_by(take_in, source, capacity, when_full, schedule)
+        self.submit_by(state, take_in, source, capacity, when_full, schedule)
     }
 
     /// The same for an event that one processor is to hear, and nobody else.
@@ -131,19 +142,19 @@ impl Lane {
             log.descend_from(&Origin::outside());
             log.take_in_for(to, event)
         };
-        self.submit_by(take_in, event, capacity, when_full, schedule)
+        self.submit_by(self.state.lock(), take_in, event, capacity, when_full, schedule)
     }
 
-    #[inline(always)]
-    fn submit_by<E: IntoEvent>(
-        &self,
+    #[inline(never)]
+    fn submit_by<'l, E: IntoEvent>(
+        &'l self,
+        mut state: MutexGuard<'l, LaneState>,
         take_in: impl FnOnce(&mut Log, E) -> Result<usize, NotTaken>,
         source: E,
         capacity: impl Fn() -> Capacity,
         when_full: WhenFull,
         schedule: impl FnOnce(),
     ) -> Result<usize, SubmitError> {
-        let mut state = self.state.lock();
         if state.closed || !state.has_room(capacity()) {
             state = match self.wait_for_room(state, capacity, when_full) {
                 Ok(state) => state,

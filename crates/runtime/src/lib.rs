@@ -13,6 +13,7 @@
 mod alarms;
 mod ask;
 mod attempts;
+mod board;
 mod budget;
 mod cache;
 mod collect;
@@ -56,7 +57,6 @@ mod tally;
 mod timer_log;
 mod timers;
 mod turn;
-#[cfg_attr(not(test), expect(dead_code, reason = "told of once there are warnings to tell"))]
 mod watchdog;
 mod worker;
 
@@ -77,7 +77,7 @@ pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};
 pub use processor::{Processor, Pull, Result};
 pub use registration::{Configure, IntoRegistration, Registration};
 pub use replay::ReplayError;
-pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, WorkerReport};
+pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, StuckTurn, WorkerReport};
 pub use run::Running;
 pub use scope::{
     PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions, ScopeOutcome,

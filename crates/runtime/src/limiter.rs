@@ -115,6 +115,12 @@ impl Gate {
         self.limiter.lock().leave()
     }
 
+    /// How many permits there are, and who waits for one first; `None` if nobody does.
+    pub(crate) fn first_waiter(&self) -> Option<(usize, Job)> {
+        let limiter = self.limiter.lock();
+        Some((limiter.cap.get(), limiter.waiters.first()?))
+    }
+
     pub(crate) fn set_cap(&self, cap: NonZeroUsize) -> Vec<Job> {
         self.limiter.lock().set_cap(cap)
     }

@@ -34,6 +34,9 @@ use crate::error::BuildError;
 /// | `scopes_max` | 1 048 576 | opening one more errs |
 /// | `memo_max` | 65 536 | the oldest result is left to the store or, without one, forgotten |
 /// | `memo_bytes_max` | 256 MiB | the same |
+/// | `watchdog_interval` | 1 s | none: how often the watchdog looks |
+/// | `leak_after` | 60 s | a turn that takes longer is not waited for: its worker is written off |
+/// | `leaked_max` | 4 | one more worker to be written off, and the run fails |
 ///
 /// A mailbox without a capacity of its own is bounded by `pipeline_events_max` and
 /// `pipeline_bytes_max` alone, which count all mailboxes together. What a turn emits, and what
@@ -107,6 +110,24 @@ pub struct Limits {
     pub memo_max: usize,
     /// What those may weigh, in bytes.
     pub memo_bytes_max: usize,
+    /// How often the watchdog looks for turns over their budget, limits that are held for long,
+    /// mailboxes that only grow, and work that waits for a paused run. What it finds is told to
+    /// observers as [`Fact::Warned`](selvedge_event::Fact::Warned).
+    pub watchdog_interval: Duration,
+    /// How long one turn may take, all of its attempts that don't wait for their backoff apart.
+    /// After that the run goes on without it: its worker is written off and replaced, its
+    /// processor takes no further turn, and what was and will be for it is abandoned. When it comes
+    /// back after all, what it did is dropped, and its thread ends. Overrun by two looks of the
+    /// watchdog. [`Duration::MAX`] waits for ever.
+    ///
+    /// Not so for pulls, which may wait for their source, for tasks of scopes, and for turns that
+    /// the thread takes that called `run()`: nobody can return in its place. It is
+    /// warned of them alone. Programs that want all turns watched call `start()` and `finish()`.
+    /// Systems other than Linux are warned alone too.
+    pub leak_after: Duration,
+    /// How many workers are replaced that were written off: the threads that a run may leave
+    /// behind.
+    pub leaked_max: usize,
 }
 
 impl Default for Limits {
@@ -135,6 +156,9 @@ impl Default for Limits {
             scopes_max: 1 << 20,
             memo_max: 1 << 16,
             memo_bytes_max: 1 << 28,
+            watchdog_interval: Duration::from_secs(1),
+            leak_after: Duration::from_secs(60),
+            leaked_max: 4,
         }
     }
 }
@@ -159,6 +183,10 @@ impl Limits {
         ];
         match positive.into_iter().find(|(_, value)| *value == 0) {
             Some((limit, _)) => Err(BuildError::ZeroLimit { limit }),
+            None if self.watchdog_interval.is_zero() => {
+                Err(BuildError::ZeroLimit { limit: "watchdog_interval" })
+            }
+            None if self.leak_after.is_zero() => Err(BuildError::ZeroLimit { limit: "leak_after" }),
             None => Ok(()),
         }
     }

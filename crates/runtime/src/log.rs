@@ -147,10 +147,12 @@ impl Log {
         way.is_some_and(|way| way == self.recent) && self.open.len() < self.open_max
     }
 
-    /// How many would hear such an event, if that doesn't depend on what is in it.
-    #[inline]
-    pub(crate) fn n_recipients_alike(&self) -> Option<usize> {
-        self.routes.n_recipients(self.open_route)
+    /// How many will hear an event from outside that goes this way, if it is to be added to the
+    /// open stretch without a look and somebody hears it. The log's last must be as plain as this.
+    #[inline(always)]
+    pub(crate) fn n_recipients_of_next(&self, way: Option<Way>) -> Option<usize> {
+        let n_recipients = || self.routes.n_recipients(self.open_route);
+        self.goes_on(way).then(n_recipients)?.filter(|&n| n > 0)
     }
 
     /// Adds an event from outside; says how many processors hear it. One that nobody hears comes
@@ -163,9 +165,7 @@ impl Log {
     ) -> Result<usize, NotTaken> {
         let way = source.way();
         self.descend_from(origin);
-        if self.goes_on(way)
-            && let Some(n_recipients @ 1..) = self.n_recipients_alike()
-        {
+        if let Some(n_recipients) = self.n_recipients_of_next(way) {
             self.push(source.into_event());
             return Ok(n_recipients);
         }

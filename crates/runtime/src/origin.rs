@@ -37,6 +37,12 @@ impl Origin {
         Origin { descent: Descent::Outside, question: None }
     }
 
+    /// Whether nobody awaits a reply.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.question.is_none()
+    }
+
     /// Whether events of the two may travel together.
     #[inline]
     pub(crate) fn is(&self, other: &Origin) -> bool {

@@ -112,6 +112,11 @@ impl BandQueue {
         self.bands.iter().position(|jobs| !jobs.is_empty())
     }
 
+    /// The next job, which stays.
+    pub(crate) fn first(&self) -> Option<Job> {
+        self.bands.iter().find_map(|jobs| jobs.front().copied())
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.n_jobs
@@ -168,6 +173,16 @@ impl ReadySet {
             pulls.remove(found);
             self.n_pulls -= 1;
         }
+    }
+
+    /// Whether any job waits.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.jobs.len() > 0
+    }
+
+    /// Whether a lane or a pull waits.
+    pub(crate) fn has_more(&self) -> bool {
+        self.n_pulls > 0 || !self.lanes.is_empty()
     }
 
     /// The band of the first job.

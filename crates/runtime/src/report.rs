@@ -28,7 +28,8 @@ pub struct RunReport {
     pub dead: u64,
     /// Deliveries dropped because a policy said so.
     pub dropped: u64,
-    /// Deliveries that had no turn because the run failed first, or was stopped at a deadline.
+    /// Deliveries that had no turn because the run failed first, was stopped at a deadline, or
+    /// went on without their processor.
     pub abandoned: u64,
     /// Events that nobody hears. They are legal, and not among the deliveries.
     pub unrouted: u64,
@@ -49,6 +50,10 @@ pub struct RunReport {
     /// One entry per recorder, in order of registration.
     #[serde(default)]
     pub recorders: Vec<RecorderReport>,
+    /// Turns that did not come back, and that the run went on without; see
+    /// [`Limits::leak_after`](crate::Limits::leak_after).
+    #[serde(default)]
+    pub stuck: Vec<StuckTurn>,
     /// What the builder of the pipeline should know.
     pub warnings: Vec<String>,
     /// The signal that ended the run early; not serialized.
@@ -91,6 +96,34 @@ pub struct Abandoned {
     pub processor: Text,
     /// Deliveries that had no turn, or whose turn was under way.
     pub events: u64,
+}
+
+/// A turn that did not come back, so that the run went on without its processor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StuckTurn {
+    /// Whose.
+    pub processor: Text,
+    /// Which worker took it, from 0.
+    pub worker: usize,
+    /// How long it had taken when it was given up, in seconds when serialized.
+    #[serde(with = "seconds")]
+    pub stuck_for: Duration,
+    /// Deliveries that were abandoned with it: the turn's own, the rest of its batch, what waited
+    /// for the processor and what came later.
+    pub abandoned: u64,
+}
+
+impl fmt::Display for StuckTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StuckTurn { processor, worker, stuck_for, abandoned } = self;
+        let seconds = stuck_for.as_secs_f64();
+        write!(
+            f,
+            "`{processor}` did not come back within {seconds:.3} s from a turn of worker {worker}: \
+             {abandoned} abandoned"
+        )
+    }
 }
 
 /// What one worker did.
@@ -254,6 +287,9 @@ impl fmt::Display for RunReport {
                 let panicked = if *panicked { ", and panicked" } else { "" };
                 writeln!(f, "  `{name}` was told {told} facts, missed {missed}{panicked}")?;
             }
+        }
+        for stuck in &self.stuck {
+            writeln!(f, "  stuck: {stuck}")?;
         }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;

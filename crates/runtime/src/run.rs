@@ -1,15 +1,16 @@
 //! Owns a run from its first thread to its report: init, drain, phases, poison, close.
 
+mod crew;
 mod running;
+mod watching;
 
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison};
+use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison, Text};
 use selvedge_sync::signal::{self, Watch};
-use selvedge_sync::thread::JoinHandle;
 
 use crate::cache::Archive;
 use crate::core::Core;
@@ -26,7 +27,9 @@ use crate::routes::{RouteCache, RouteTable};
 use crate::spans::RunSpan;
 use crate::turn;
 use crate::worker::Worker;
+use crew::Crew;
 pub use running::Running;
+use watching::Watching;
 
 /// What a run needs to know besides the core.
 pub(crate) struct Plan {
@@ -74,7 +77,8 @@ pub(crate) struct Run {
     plan: Plan,
     lead: Lead,
     worker: Worker,
-    threads: Vec<JoinHandle<()>>,
+    crew: Arc<Crew>,
+    watching: Watching,
     readers: Readers,
     span: RunSpan,
     /// Kept for its end.
@@ -101,9 +105,11 @@ impl Run {
         let worker = new_worker(&plan, lead_id);
         let span = RunSpan::new(plan.n_workers, core.slots().len());
         let _in_run = span.enter();
-        let threads = Vec::new();
+        let crew = Arc::new(Crew::new(&plan, &span));
+        let watching = Watching::nobody();
+        let _watch = watch;
         let mut run =
-            Run { plan, lead, worker, threads, readers, span, _watch: watch, began, n_phases: 0 };
+            Run { plan, lead, worker, crew, watching, readers, span, _watch, began, n_phases: 0 };
         run.tell(Fact::RunStarted {
             workers: run.plan.n_workers,
             processors: run.plan.core.slots().len(),
@@ -121,30 +127,32 @@ impl Run {
     fn spawn_workers(&mut self) -> Result<(), RunError> {
         let first = if self.lead == Lead::Helping { 1 } else { 0 };
         for id in first..self.plan.n_workers {
-            let mut worker = new_worker(&self.plan, id);
-            let guard = HaltOnPanic(Arc::clone(&self.plan.core));
-            let (on_start, span) = (self.plan.on_worker_start.clone(), self.span.clone());
-            let spawned =
-                selvedge_sync::thread::spawn(&format!("selvedge-worker-{id}"), move || {
-                    let _guard = guard;
-                    let _in_run = span.enter();
-                    if let Some(on_start) = on_start {
-                        on_start(id);
-                    }
-                    worker.serve();
-                });
-            match spawned {
-                Ok(thread) => self.threads.push(thread),
-                Err(source) => {
-                    self.plan.core.abort();
-                    self.join();
-                    self.plan.core.drop_processors();
-                    self.readers.finish(&self.plan.core);
-                    return Err(RunError::Spawn { worker: id, source });
-                }
+            if let Err(source) = self.crew.hire(id) {
+                self.give_up();
+                return Err(RunError::Spawn { worker: id, source });
             }
         }
-        Ok(())
+        let caller = (self.lead == Lead::Helping).then(|| Arc::clone(self.worker.board()));
+        match Watching::start(&self.plan.core, &self.crew, caller) {
+            Ok(watching) => {
+                self.watching = watching;
+                Ok(())
+            }
+            Err(source) => {
+                self.give_up();
+                Err(RunError::SpawnListener { listener: Text::literal("watchdog"), source })
+            }
+        }
+    }
+
+    /// Ends the run at once, and waits for its threads.
+    fn give_up(&mut self) {
+        self.plan.core.abort();
+        self.plan.core.await_rest();
+        self.watching.end();
+        self.join();
+        self.plan.core.drop_processors();
+        self.readers.finish(&self.plan.core);
     }
 
     /// Lets someone submit on this thread, which helps meanwhile.
@@ -213,6 +221,7 @@ impl Run {
         // An abort ends this wait for turns under way; it could not end the wait for threads.
         core.await_quiet();
         core.finish();
+        self.plan.warnings.extend(self.watching.end());
         let (aborted, hard) = {
             let sched = core.lock();
             (sched.aborted, sched.outsiders.stopped_hard)
@@ -280,10 +289,8 @@ impl Run {
     /// Waits for the workers. A worker that panicked did so outside of any turn, by a fault of
     /// ours or in the destructor of an event: go on with it.
     fn join(&mut self) {
-        let panics: Vec<_> =
-            self.threads.drain(..).filter_map(|thread| thread.join().err()).collect();
-        match panics.into_iter().next() {
-            Some(panic) if !selvedge_sync::thread::is_panicking() => {
+        match self.crew.join() {
+            Err(panic) if !selvedge_sync::thread::is_panicking() => {
                 std::panic::resume_unwind(panic)
             }
             _ => (),
@@ -292,7 +299,10 @@ impl Run {
 
     fn close_processors(&self, ending: Ending) {
         let core = &self.plan.core;
-        for slot in core.slots() {
+        for (slot, idx) in core.slots().iter().zip(0..) {
+            if core.is_lost(idx) {
+                continue;
+            }
             let owner = core.take_processor(slot);
             let mut owner = owner.expect("nobody has a processor when the workers are gone");
             if let Err(cause) = turn::close(&mut *owner, ending) {
@@ -319,7 +329,8 @@ impl Run {
         // One of those may have been the last to fail.
         let failure = core.take_failure();
         let ending = ending.filter(|_| failure.is_none());
-        let report = self.report(ending, elapsed, told);
+        let mut report = self.report(ending, elapsed, told);
+        self.settle_stuck(&mut report);
         assert!(report.balances(), "deliveries don't balance at the end of a run: {report:?}");
         match failure {
             Some(failure) => Err(failure.explain(&core, report)),
@@ -388,6 +399,7 @@ impl Run {
             dead_letters: std::mem::take(&mut sched.dead_letters),
             observers: told.observers,
             recorders: told.recorders,
+            stuck: Vec::new(),
             warnings: [&self.plan.warnings[..], &told.warnings, &archived].concat(),
             signal: core.signal(),
         }
@@ -408,15 +420,4 @@ fn watch_signals(core: &Arc<Core>) -> Result<Watch, RunError> {
         if n_seen == 1 { core.stop(Ending::Interrupted) } else { core.abort() }
     };
     signal::watch(on_signal).map_err(|source| RunError::Signals { source })
-}
-
-/// A worker that panics outside of a turn must not leave the others waiting for it.
-struct HaltOnPanic(Arc<Core>);
-
-impl Drop for HaltOnPanic {
-    fn drop(&mut self) {
-        if selvedge_sync::thread::is_panicking() {
-            self.0.note_panicked_worker();
-        }
-    }
 }

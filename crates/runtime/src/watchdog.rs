@@ -5,19 +5,21 @@
 use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use selvedge_event::Text;
+use selvedge_event::{Text, Warning};
 
 /// The state of a run at one moment, as far as it can be seen without stopping anything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// One entry per worker that is in a turn.
     pub(crate) turns: Vec<TurnUnderWay>,
-    /// Credits and keyed limits that somebody holds.
-    pub(crate) limits: Vec<HeldLimit>,
+    /// Keys for which somebody waits.
+    pub(crate) keys: Vec<HeldKey>,
+    /// What there is while somebody waits for room.
+    pub(crate) credits: Option<Credits>,
     /// One entry per mailbox.
     pub(crate) mailboxes: Vec<Depth>,
-    /// What waits while the run is paused; `None` while it is not.
-    pub(crate) waiting_while_paused: Option<usize>,
+    /// What waits while the run is paused, and since when it is.
+    pub(crate) paused: Option<(usize, Duration)>,
 }
 
 /// A turn that some worker takes.
@@ -26,24 +28,35 @@ pub(crate) struct TurnUnderWay {
     pub(crate) worker: usize,
     pub(crate) processor: Text,
     pub(crate) since: Duration,
-    pub(crate) budget: Option<Duration>,
+    pub(crate) budget: Duration,
 }
 
-/// A limit that is used up, or partly so.
+/// A key whose permits are all out.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldLimit {
-    pub(crate) limit: Text,
+pub(crate) struct HeldKey {
+    pub(crate) key: Text,
+    pub(crate) n_permits: usize,
+    /// The turns under way that have one.
     pub(crate) holders: Vec<Holder>,
-    /// How many wait for a part of it.
-    pub(crate) n_waiting: usize,
+    /// Who waits first.
+    pub(crate) waiter: Text,
 }
 
-/// Who holds a part of a limit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Whose turn has a permit, and since when it has been under way.
+#[derive(Clone, Debug)]
 pub(crate) struct Holder {
     pub(crate) name: Text,
-    /// The limit that it waits for itself, if it does.
-    pub(crate) waits_for: Option<Text>,
+    pub(crate) since: Duration,
+}
+
+/// Deliveries under way while no more are let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Credits {
+    pub(crate) in_flight: usize,
+    pub(crate) limit: usize,
+    pub(crate) fullest: Text,
+    /// When a turn was last seen to end.
+    pub(crate) moved: Duration,
 }
 
 /// How many events wait in a mailbox.
@@ -53,25 +66,13 @@ pub(crate) struct Depth {
     pub(crate) waiting: usize,
 }
 
-/// Something that a person should look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Warning {
-    /// A turn under way has taken longer than it should.
-    OverBudget { worker: usize, processor: Text, budget: Duration, elapsed: Duration },
-    /// Others wait for a limit, and everyone who holds it waits too.
-    HeldByWaiters { limit: Text, holders: Vec<Holder>, n_waiting: usize },
-    /// Nothing will move until somebody resumes.
-    PausedWithWork { waiting: usize },
-    /// Each of the last samples was above the one before.
-    OnlyGrows { processor: Text, from: usize, to: usize, samples: u32 },
-}
-
 /// What a warning is about; it is told again when it is about something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
     Turn { worker: usize, since: Duration },
-    Limit { limit: Text, holders: Vec<Holder> },
-    Pause,
+    Key { key: Text, since: Duration },
+    Credits { moved: Duration },
+    Pause { since: Duration },
     Mailbox(Text),
 }
 
@@ -91,9 +92,12 @@ impl Default for Growth {
 }
 
 /// Looks at snapshots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watchdog {
     growth: Growth,
+    /// How long those who hold a limit must have been still before they are said to wait: a turn
+    /// that takes so long is not about to end.
+    held_min: Duration,
     /// What has been told and still holds.
     told: FxHashSet<Subject>,
     trends: FxHashMap<Text, Trend>,
@@ -102,15 +106,14 @@ pub(crate) struct Watchdog {
 /// How a mailbox has been growing.
 #[derive(Clone, Copy, Debug)]
 struct Trend {
-    /// Its depth before it began to grow.
-    from: usize,
     last: usize,
     n_grown: u32,
 }
 
 impl Watchdog {
-    pub(crate) fn new(growth: Growth) -> Watchdog {
-        Watchdog { growth, ..Watchdog::default() }
+    pub(crate) fn new(growth: Growth, held_min: Duration) -> Watchdog {
+        let (told, trends) = (FxHashSet::default(), FxHashMap::default());
+        Watchdog { growth, held_min, told, trends }
     }
 
     /// What to tell at this moment. Expects to be shown snapshots at even intervals: growth is
@@ -118,9 +121,11 @@ impl Watchdog {
     pub(crate) fn look(&mut self, now: Duration, snapshot: &Snapshot) -> Vec<Warning> {
         let mut seen = Vec::new();
         seen.extend(snapshot.turns.iter().filter_map(|turn| over_budget(now, turn)));
-        seen.extend(snapshot.limits.iter().filter_map(held_by_waiters));
-        if let Some(waiting @ 1..) = snapshot.waiting_while_paused {
-            seen.push((Subject::Pause, Warning::PausedWithWork { waiting }));
+        seen.extend(snapshot.keys.iter().filter_map(|held| self.held_by_waiters(now, held)));
+        seen.extend(snapshot.credits.iter().filter_map(|credits| self.at_a_halt(now, credits)));
+        if let Some((waiting @ 1.., since)) = snapshot.paused {
+            let paused_for = now.saturating_sub(since);
+            seen.push((Subject::Pause { since }, Warning::PausedWithWork { waiting, paused_for }));
         }
         self.follow(&snapshot.mailboxes, &mut seen);
 
@@ -137,42 +142,56 @@ impl Watchdog {
             let to = *waiting;
             let trend = match former.remove(processor) {
                 Some(trend) if to > trend.last => {
-                    Trend { last: to, n_grown: trend.n_grown.saturating_add(1), ..trend }
+                    Trend { last: to, n_grown: trend.n_grown.saturating_add(1) }
                 }
-                _ => Trend { from: to, last: to, n_grown: 0 },
+                _ => Trend { last: to, n_grown: 0 },
             };
             let Growth { samples_min, waiting_min } = self.growth;
             if trend.n_grown >= samples_min && to >= waiting_min {
-                let (processor, samples) = (processor.clone(), trend.n_grown);
+                let processor = processor.clone();
                 let subject = Subject::Mailbox(processor.clone());
-                let from = trend.from;
-                seen.push((subject, Warning::OnlyGrows { processor, from, to, samples }));
+                seen.push((subject, Warning::MailboxGrowing { processor, waiting: to }));
             }
             self.trends.insert(processor.clone(), trend);
         }
     }
+
+    /// Nobody gives a permit back while all who could are still themselves. Whether they wait for
+    /// each other in a ring, or for something else, both sides are named.
+    fn held_by_waiters(&self, now: Duration, held: &HeldKey) -> Option<(Subject, Warning)> {
+        if held.holders.len() < held.n_permits {
+            // One is on its way to somebody.
+            return None;
+        }
+        // The last to have begun: all the others have held on for longer.
+        let last = held.holders.iter().max_by_key(|holder| holder.since)?;
+        let held_for = now.saturating_sub(last.since);
+        let warning = Warning::KeyedLimitHeld {
+            limit: held.key.clone(),
+            holder: last.name.clone(),
+            waiter: held.waiter.clone(),
+            held_for,
+        };
+        let subject = Subject::Key { key: held.key.clone(), since: last.since };
+        (held_for >= self.held_min).then_some((subject, warning))
+    }
+
+    /// No more is let in, and what was let in does not end.
+    fn at_a_halt(&self, now: Duration, credits: &Credits) -> Option<(Subject, Warning)> {
+        let Credits { in_flight, limit, moved, .. } = *credits;
+        let held_for = now.saturating_sub(moved);
+        let fullest = credits.fullest.clone();
+        let warning = Warning::CreditsHeld { in_flight, limit, fullest, held_for };
+        (held_for >= self.held_min).then_some((Subject::Credits { moved }, warning))
+    }
 }
 
 fn over_budget(now: Duration, turn: &TurnUnderWay) -> Option<(Subject, Warning)> {
-    let TurnUnderWay { worker, since, .. } = *turn;
-    let (processor, budget) = (turn.processor.clone(), turn.budget?);
+    let TurnUnderWay { worker, since, budget, .. } = *turn;
+    let processor = turn.processor.clone();
     let elapsed = now.saturating_sub(since);
-    let warning = Warning::OverBudget { worker, processor, budget, elapsed };
+    let warning = Warning::TurnStuck { worker, processor, budget, elapsed };
     (elapsed > budget).then_some((Subject::Turn { worker, since }, warning))
-}
-
-/// Nobody gives anything back while all who could are waiting themselves. Whether they wait for
-/// each other in a ring, or for something else that is stuck, both limits are named.
-fn held_by_waiters(held: &HeldLimit) -> Option<(Subject, Warning)> {
-    let stuck = held.n_waiting > 0
-        && !held.holders.is_empty()
-        && held.holders.iter().all(|holder| holder.waits_for.is_some());
-    if !stuck {
-        return None;
-    }
-    let (limit, holders) = (held.limit.clone(), held.holders.clone());
-    let subject = Subject::Limit { limit: limit.clone(), holders: holders.clone() };
-    Some((subject, Warning::HeldByWaiters { limit, holders, n_waiting: held.n_waiting }))
 }
 
 #[cfg(test)]
@@ -185,33 +204,37 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A snapshot is a line of words, shown a second after the last: `turn@2/3` is under way since
-    /// second 2 with a budget of 3, `disk:a>cpu,b;1` a limit held by two of whom the first waits
-    /// for another, and one waits for it, `paused=4` a pause with four waiting, `inbox=7` a depth.
+    /// second 2 with a budget of 3, `disk:a2,b4;c` a key of two permits of which the first is a's
+    /// since second 2, and c waits for one, `full=7` credits of which none moved since second 7,
+    /// `paused=4` a pause since the beginning with four waiting, `inbox=7` a depth.
     fn snapshot(line: &str) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let number = |digits: &str| digits.parse::<u32>().expect("digits");
         for word in line.split_whitespace() {
             if let Some((processor, times)) = word.split_once('@') {
-                let (since, budget) = times.split_once('/').unwrap_or((times, ""));
-                let budget = (!budget.is_empty()).then(|| SECOND * number(budget));
+                let (since, budget) = times.split_once('/').expect("a budget");
                 let worker = snapshot.turns.len();
                 let (processor, since) = (Text::from(processor), SECOND * number(since));
+                let budget = SECOND * number(budget);
                 snapshot.turns.push(TurnUnderWay { worker, processor, since, budget });
-            } else if let Some((limit, rest)) = word.split_once(':') {
-                let (holders, n_waiting) = rest.split_once(';').expect("who waits");
-                let holder = |text: &str| match text.split_once('>') {
-                    Some((name, limit)) => {
-                        Holder { name: Text::from(name), waits_for: Some(Text::from(limit)) }
-                    }
-                    None => Holder { name: Text::from(text), waits_for: None },
+            } else if let Some((key, rest)) = word.split_once(':') {
+                let (holders, waiter) = rest.split_once(';').expect("who waits");
+                let holder = |text: &str| {
+                    let (name, since) = text.split_at(1);
+                    (since != "?")
+                        .then(|| Holder { name: Text::from(name), since: SECOND * number(since) })
                 };
-                snapshot.limits.push(HeldLimit {
-                    limit: Text::from(limit),
-                    holders: holders.split(',').filter(|h| !h.is_empty()).map(holder).collect(),
-                    n_waiting: number(n_waiting) as usize,
+                snapshot.keys.push(HeldKey {
+                    key: Text::from(key),
+                    n_permits: holders.split(',').count(),
+                    holders: holders.split(',').filter_map(holder).collect(),
+                    waiter: Text::from(waiter),
                 });
             } else if let Some(("paused", waiting)) = word.split_once('=') {
-                snapshot.waiting_while_paused = Some(number(waiting) as usize);
+                snapshot.paused = Some((number(waiting) as usize, Duration::ZERO));
+            } else if let Some(("full", moved)) = word.split_once('=') {
+                let (fullest, moved) = (Text::from("slow"), SECOND * number(moved));
+                snapshot.credits = Some(Credits { in_flight: 9, limit: 8, fullest, moved });
             } else if let Some((processor, waiting)) = word.split_once('=') {
                 let (processor, waiting) = (Text::from(processor), number(waiting) as usize);
                 snapshot.mailboxes.push(Depth { processor, waiting });
@@ -221,7 +244,7 @@ mod tests {
     }
 
     fn trace(lines: &[&str]) -> String {
-        let mut watchdog = Watchdog::new(Growth { samples_min: 3, waiting_min: 10 });
+        let mut watchdog = Watchdog::new(Growth { samples_min: 3, waiting_min: 10 }, SECOND * 3);
         let mut text = String::new();
         for (line, now) in lines.iter().zip(0..) {
             for warning in watchdog.look(SECOND * now, &snapshot(line)) {
@@ -233,38 +256,43 @@ mod tests {
 
     #[test]
     fn a_turn_over_its_budget_is_told_once() {
-        let slow = "slow@0/2 other@0 third@1/9";
+        let slow = "slow@0/2 third@1/9";
         assert_snapshot!(trace(&[slow, slow, slow, slow, slow, "slow@5/2", "", "slow@5/0"]), @r#"
-        3: OverBudget { worker: 0, processor: "slow", budget: 2s, elapsed: 3s }
-        7: OverBudget { worker: 0, processor: "slow", budget: 0ns, elapsed: 2s }
+        3: TurnStuck { processor: "slow", worker: 0, elapsed: 3s, budget: 2s }
+        7: TurnStuck { processor: "slow", worker: 0, elapsed: 2s, budget: 0ns }
         "#);
     }
 
     #[test]
-    fn a_limit_is_stuck_when_all_who_hold_it_wait() {
+    fn a_key_is_held_when_all_who_have_a_permit_are_still() {
         assert_snapshot!(trace(&[
-            "disk:a;1",
-            "disk:a>cpu,b;1",
-            "disk:a>cpu;0",
-            "disk:;1",
-            "disk:a>cpu;1 cpu:b>disk;1",
-            "disk:a>cpu;2 cpu:b>disk;1",
-            "disk:a>cpu;2 cpu:c>disk;1",
-            "disk:a;2",
-            "disk:a>cpu;2",
+            "disk:a0;c",
+            "disk:a0;c",
+            "disk:a0;c",
+            "disk:a0;c",
+            "disk:a0;d",
+            "disk:a0,b4;c",
+            "disk:a0,b?;c",
+            "disk:a0,b4;c",
+            "disk:a0,b4;c",
         ]), @r#"
-        4: HeldByWaiters { limit: "disk", holders: [Holder { name: "a", waits_for: Some("cpu") }], n_waiting: 1 }
-        4: HeldByWaiters { limit: "cpu", holders: [Holder { name: "b", waits_for: Some("disk") }], n_waiting: 1 }
-        6: HeldByWaiters { limit: "cpu", holders: [Holder { name: "c", waits_for: Some("disk") }], n_waiting: 1 }
-        8: HeldByWaiters { limit: "disk", holders: [Holder { name: "a", waits_for: Some("cpu") }], n_waiting: 2 }
+        3: KeyedLimitHeld { limit: "disk", holder: "a", waiter: "c", held_for: 3s }
+        7: KeyedLimitHeld { limit: "disk", holder: "b", waiter: "c", held_for: 3s }
+        "#);
+    }
+
+    #[test]
+    fn credits_are_held_when_nothing_moves() {
+        assert_snapshot!(trace(&["full=0", "full=0", "full=1", "", "full=1", "full=1", "full=5"]), @r#"
+        4: CreditsHeld { in_flight: 9, limit: 8, fullest: "slow", held_for: 3s }
         "#);
     }
 
     #[test]
     fn a_pause_is_told_while_work_waits() {
         assert_snapshot!(trace(&["paused=0", "paused=2", "paused=3", "", "paused=1"]), @r"
-        1: PausedWithWork { waiting: 2 }
-        4: PausedWithWork { waiting: 1 }
+        1: PausedWithWork { waiting: 2, paused_for: 1s }
+        4: PausedWithWork { waiting: 1, paused_for: 4s }
         ");
     }
 
@@ -273,8 +301,8 @@ mod tests {
         let depths = [1, 2, 3, 4, 20, 21, 21, 22, 23, 24, 25, 3, 4, 5, 6];
         let lines = depths.map(|depth| format!("inbox={depth} calm=50"));
         assert_snapshot!(trace(&lines.each_ref().map(String::as_str)), @r#"
-        4: OnlyGrows { processor: "inbox", from: 1, to: 20, samples: 4 }
-        9: OnlyGrows { processor: "inbox", from: 21, to: 24, samples: 3 }
+        4: MailboxGrowing { processor: "inbox", waiting: 20 }
+        9: MailboxGrowing { processor: "inbox", waiting: 24 }
         "#);
         assert_snapshot!(trace(&["inbox=10", "inbox=11", "inbox=12", "", "inbox=13", "inbox=14"]), @"");
     }
@@ -285,7 +313,7 @@ mod tests {
             depths in collection::vec(0..30_usize, 0..40),
         ) {
             let growth = Growth { samples_min: 2, waiting_min: 5 };
-            let mut watchdog = Watchdog::new(growth);
+            let mut watchdog = Watchdog::new(growth, SECOND);
             let grows = |at: usize| {
                 at >= 2 && depths[at] >= 5 && depths[at - 2..=at].is_sorted_by(|a, b| a < b)
             };

@@ -4,6 +4,8 @@
 mod batch;
 mod bounded;
 mod feed;
+mod late;
+mod pace;
 mod post;
 mod stepped;
 mod tasks;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use selvedge_event::{Event, IntoEvent};
 
 use crate::alarms::Alarm;
+use crate::board::Board;
 use crate::core::{Assignment, Core, Counts, Seat, Until};
 use crate::failure::Failure;
 use crate::listeners::Notes;
@@ -54,6 +57,8 @@ const LANE_BATCH_MAX: usize = 1_024;
 /// A thread that takes turns.
 pub(crate) struct Worker {
     core: Arc<Core>,
+    /// Where others see which turn this worker is in.
+    board: Arc<Board>,
     hands: Hands,
 }
 
@@ -79,6 +84,8 @@ struct Hands {
     /// The scope whose tasks are being taken.
     tab: Option<Tab>,
     posts: Posts,
+    /// It was written off: it does nothing more.
+    is_lost: bool,
 }
 
 impl Hands {
@@ -91,7 +98,18 @@ impl Hands {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>, routes: RouteCache, id: usize) -> Worker {
-        let number = u32::try_from(id).expect("workers are counted in u32");
+        Worker::numbered(core, routes, id, id)
+    }
+
+    /// A worker on this seat whose timers are kept apart by this number: one that takes another's
+    /// place has its seat.
+    pub(crate) fn numbered(
+        core: Arc<Core>,
+        routes: RouteCache,
+        id: usize,
+        number: usize,
+    ) -> Worker {
+        let number = u32::try_from(number).expect("workers are counted in u32");
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.tuned.timers_max());
         outbox.scopes = ScopeLog::new(&core);
@@ -109,12 +127,18 @@ impl Worker {
             notes: Notes::default(),
             tab: None,
             posts: Posts::default(),
+            is_lost: false,
         };
-        Worker { core, hands }
+        Worker { core, board: Arc::default(), hands }
+    }
+
+    /// Where others see which turn this worker is in.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     fn shift(&mut self) -> Shift<'_> {
-        Shift { core: &self.core, hands: &mut self.hands, gift: None }
+        Shift { core: &self.core, board: &self.board, hands: &mut self.hands, gift: None }
     }
 
     /// Works until the run is over or halted.
@@ -173,6 +197,7 @@ impl Worker {
 /// A worker at work.
 struct Shift<'c> {
     core: &'c Core,
+    board: &'c Board,
     hands: &'c mut Hands,
     /// A mailbox that this worker has claimed in posting to it, to go on with.
     gift: Option<Gift<'c>>,
@@ -188,7 +213,7 @@ struct Pulled<'c> {
 
 impl<'c> Shift<'c> {
     fn work(&mut self, until: Until) {
-        self.core.enter();
+        self.core.enter_to_work(&self.seat(until));
         let limits = &self.core.limits;
         let pull_max = limits.pull_max.min(limits.emissions_per_turn_max);
         while let Some(Assignment { work, room, stopping }) = self.next(until) {
@@ -233,7 +258,9 @@ impl<'c> Shift<'c> {
         let slot = &self.core.slots()[owner as usize];
         if let Some(claim) = self.claim(owner) {
             self.activate(owner, claim);
-            self.hand_permit_on(slot);
+            if !self.hands.is_lost {
+                self.hand_permit_on(slot);
+            }
         }
     }
 
@@ -270,9 +297,16 @@ impl<'c> Shift<'c> {
         if let Some(assignment) = self.next_past_the_lock() {
             return Some(assignment);
         }
+        if self.hands.is_lost {
+            return None;
+        }
+        self.core.next(&mut self.seat(until))
+    }
+
+    /// What this worker brings along when it asks the scheduler.
+    fn seat(&mut self, until: Until) -> Seat<'_> {
         let Hands { id, tally, newly, .. } = &mut *self.hands;
-        let worker = *id;
-        self.core.next(&mut Seat { worker, until, robs_from: worker, tally, newly })
+        Seat { worker: *id, until, robs_from: *id, tally, newly }
     }
 
     /// The next thing to do, unless it waits under the lock.
@@ -338,28 +372,6 @@ impl<'c> Shift<'c> {
             self.core.wake_for_surplus();
         }
         job
-    }
-
-    /// Lets go of what was to be gone on with.
-    fn give_gift_back(&mut self) {
-        if let Some(gift) = self.gift.take() {
-            let (to, claim) = self.put_on_desk(gift);
-            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
-            let newly = Newly::from_effect(effect, to);
-            let newly = newly.expect("a mailbox with mail is put into the ready set");
-            self.hands.newly.insert(0, newly);
-        }
-    }
-
-    /// Puts a gift's event where a mailbox's owner looks for mail.
-    fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
-        if let Some((event, origin)) = single {
-            let heap_bytes = event.bytes();
-            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
-            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
-        }
-        (to, claim)
     }
 
     // ------------------------------------------------------------------ sources and lanes

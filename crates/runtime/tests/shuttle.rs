@@ -15,6 +15,8 @@ mod control;
 mod listeners;
 #[path = "shuttle/scopes.rs"]
 mod scopes;
+#[path = "shuttle/watchdog.rs"]
+mod watchdog;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

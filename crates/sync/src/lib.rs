@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+pub mod fence;
 mod lock;
 pub mod random;
 pub mod signal;

@@ -62,7 +62,7 @@ const fn bug(name: &'static str, what: &'static str, suite: Suite, test: &'stati
 }
 
 /// All of them.
-pub(super) const BUGS: [Bug; 20] = [
+pub(super) const BUGS: [Bug; 22] = [
     bug(
         "failed-turn-heard",
         "a failed turn's emissions stay in the outbox",
@@ -158,6 +158,18 @@ pub(super) const BUGS: [Bug; 20] = [
         "a batch that ends early doesn't note how far it came",
         Suite::Shuttle,
         "order_survives_lanes_and_relays",
+    ),
+    bug(
+        "late-turn-unasked",
+        "a worker that comes back late doesn't ask whether it was written off",
+        Suite::Shuttle,
+        "watchdog::a_turn_ends_while_it_is_written_off",
+    ),
+    bug(
+        "lost-worker-counts",
+        "a worker that was written off counts as running still",
+        Suite::Shuttle,
+        "watchdog::a_run_gets_quiet_by_a_turn_that_is_written_off",
     ),
     bug(
         "unbalanced",

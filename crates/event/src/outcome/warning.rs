@@ -22,6 +22,17 @@ use crate::text::Text;
 #[serde(tag = "warning", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Warning {
+    /// A turn under way takes longer than it should.
+    TurnStuck {
+        /// Whose.
+        processor: Text,
+        /// Which worker is in it.
+        worker: usize,
+        /// For how long, at least.
+        elapsed: Duration,
+        /// How long it should take at most.
+        budget: Duration,
+    },
     /// Nothing more is admitted, and what is in flight does not come to an end.
     CreditsHeld {
         /// Deliveries under way.
@@ -63,6 +74,11 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Warning::TurnStuck { processor, worker, elapsed, budget } => write!(
+                f,
+                "a turn of `{processor}` has kept worker {worker} for {elapsed:?}, and should take \
+                 {budget:?}: look at what it waits for, and let it give up in time"
+            ),
             Warning::CreditsHeld { in_flight, limit, fullest, held_for } => write!(
                 f,
                 "nothing was taken in for {held_for:?}, because {in_flight} deliveries of at most \

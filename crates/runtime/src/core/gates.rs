@@ -17,7 +17,6 @@ impl Core {
     ///
     /// Whoever waits is let in here and now: under the scheduler's lock, so that nobody takes the
     /// run for quiet while a job that was let in is in no ready set.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called once a run can be reconfigured"))]
     pub(crate) fn set_concurrency(&self, key: &str, cap: NonZeroUsize) -> bool {
         let Some(gate) = self.gates().iter().find(|gate| gate.key.as_str() == key) else {
             return false;

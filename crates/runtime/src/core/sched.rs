@@ -9,6 +9,7 @@ use selvedge_sync::atomic::Ordering;
 use super::Core;
 use super::control::Outsiders;
 use super::tuned::Tuned;
+use super::watch::Lost;
 use crate::alarms::Alarm;
 use crate::failure::Failure;
 use crate::planted::planted;
@@ -49,6 +50,8 @@ pub(crate) struct Sched {
     /// The run is over: workers leave.
     pub(super) over: bool,
     pub(crate) outsiders: Outsiders,
+    /// Turns that are not waited for any more.
+    pub(crate) lost: Lost,
 }
 
 impl Default for Sched {
@@ -73,6 +76,7 @@ impl Default for Sched {
             n_abandoned: 0,
             over: false,
             outsiders: Outsiders::default(),
+            lost: Lost::default(),
         }
     }
 }
@@ -99,9 +103,19 @@ pub(crate) enum Looked<T> {
 }
 
 impl Core {
-    /// A thread begins to look for work.
+    /// A thread has something in hand, or is about to look for it.
     pub(crate) fn enter(&self) {
         self.lock().n_running += 1;
+    }
+
+    /// A worker begins. During a pause it doesn't count: who was told that nobody has anything in
+    /// hand must not find that somebody has.
+    pub(crate) fn enter_to_work(&self, seat: &Seat<'_>) {
+        let mut sched = self.lock();
+        if self.is_paused() {
+            sched = self.wait(sched, seat);
+        }
+        sched.n_running += 1;
     }
 
     /// Waits for the next thing to do. `None` when the run is over or halted, or what the seat
@@ -248,10 +262,10 @@ impl Core {
             sched.awaits_room = false;
             self.idle.notify_all();
         }
-        let waiting = usize::try_from(sched.tally.in_flight()).unwrap_or(0);
+        let waiting = usize::try_from(sched.in_flight()).unwrap_or(0);
         if waiting > self.tuned.pipeline_events_max() {
             self.fail_for_excess(sched, Failure::TooManyEvents);
-        } else if sched.tally.bytes_in_flight() > self.tuned.pipeline_bytes_max() {
+        } else if sched.bytes_in_flight() > self.tuned.pipeline_bytes_max() {
             self.fail_for_excess(sched, Failure::TooManyBytes);
         }
     }
@@ -305,12 +319,13 @@ impl Core {
     /// The caller has nothing in hand any more.
     pub(super) fn leave(&self, sched: &mut Sched) {
         sched.n_running -= 1;
+        self.note_what_is_lost(sched);
         let n = sched.ready.n_takeable(self.admit(sched));
         self.n_takeable.store(n, Ordering::Relaxed);
         self.note_rest(sched);
         if self.is_quiet(sched) {
             let tally = &sched.tally;
-            let balances = tally.in_flight() == 0 || self.is_halted();
+            let balances = tally.in_flight() == 0 || self.is_halted() || sched.lost.any();
             assert!(balances, "deliveries don't balance when quiet: {tally:?}");
             self.wake_all();
         } else if self.is_halted() && sched.n_running == 0 {
@@ -421,6 +436,14 @@ impl Core {
         }
     }
 
+    /// Waits until nobody has anything in hand, in a run that was aborted.
+    pub(crate) fn await_rest(&self) {
+        let mut sched = self.lock();
+        while sched.n_running > 0 && !sched.worker_panicked {
+            sched = self.quiet.wait(sched);
+        }
+    }
+
     /// How many handles may still submit.
     pub(crate) fn n_submitters_open(&self) -> usize {
         self.lock().n_open
@@ -459,11 +482,11 @@ impl Sched {
     }
 
     /// How many deliveries may come in; none while those under way weigh too much.
-    fn room(&self, limits: &Tuned) -> usize {
-        if self.tally.bytes_in_flight() >= limits.in_flight_bytes_max() {
+    pub(super) fn room(&self, limits: &Tuned) -> usize {
+        let in_flight = usize::try_from(self.in_flight()).unwrap_or(0);
+        if self.bytes_in_flight() >= limits.in_flight_bytes_max() {
             return 0;
         }
-        let in_flight = usize::try_from(self.tally.in_flight()).unwrap_or(0);
         limits.in_flight_max().saturating_sub(in_flight)
     }
 }

@@ -201,6 +201,11 @@ impl Slot {
         self.done.abandoned_bytes.load(Ordering::Relaxed)
     }
 
+    /// Events that were for this processor.
+    pub(crate) fn n_accepted(&self) -> u64 {
+        self.done.posted.load(Ordering::Relaxed) + self.done.handed.load(Ordering::Relaxed)
+    }
+
     /// Events that have not had their turn; a batch under way counts as a whole until its end.
     pub(crate) fn n_waiting(&self) -> u64 {
         // Turns first: what is posted later may only add to the result.

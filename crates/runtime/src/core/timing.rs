@@ -50,6 +50,7 @@ impl Core {
         let stopped = sched.stopping.is_some_and(|ending| ending != Ending::Completed);
         let after = if stopped { Duration::ZERO } else { after };
         let due = self.clock.now().saturating_add(after);
+        sched.lost.n_put_off += u64::from(alarm.is_put_off());
         let after_the_end = self.is_halted();
         if after_the_end {
             sched.n_abandoned += u64::from(alarm.is_delivery());

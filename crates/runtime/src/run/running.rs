@@ -161,6 +161,13 @@ impl Running {
         Monitor { core: Arc::clone(self.core()) }
     }
 
+    /// Lets the watchdog look once, whenever the closure is called: a model checker has no time.
+    #[cfg(shuttle)]
+    #[doc(hidden)]
+    pub fn watchdog_by_hand(&self) -> impl Fn() + Send + 'static {
+        self.run.as_ref().expect("the run stays until the end").watching.by_hand()
+    }
+
     /// Waits until all other submitters are gone and everything is handled, then runs the
     /// phases, poisons, closes.
     ///
@@ -201,10 +208,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(mut run) = self.run.take() {
-            run.plan.core.abort();
-            run.join();
-            run.plan.core.drop_processors();
-            run.readers.finish(&run.plan.core);
+            run.give_up();
         }
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use selvedge_event::{Event, Fact, Outcome, Wants};
 
+use super::pace::Pace;
 use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
 use crate::budget::measured;
-use crate::core::{Core, Counts, Slot};
+use crate::core::{Counts, Slot};
 use crate::failure::Failure;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
@@ -28,6 +29,8 @@ struct Batch<'b> {
     slot: &'b Slot,
     owner: &'b mut dyn Owner,
     counts: Counts,
+    /// Turns of it that the slot knows of already.
+    n_told: u64,
     /// Set if the processor wants to be pulled from.
     pulling: Option<crate::origin::Descent>,
 }
@@ -54,6 +57,9 @@ impl<'c> Shift<'c> {
         let slot = &core.slots()[owner_idx as usize];
         let began = core.timed.then(|| core.clock.now());
         let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
+        if self.hands.is_lost || self.is_late() {
+            return self.quit(claim);
+        }
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
         let is_done = claim.rest.is_empty() && claim.pulling.is_none();
@@ -127,7 +133,12 @@ impl<'c> Shift<'c> {
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let (name, policy) = (&info.name, &info.on_failure);
         let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        match seated.take_turn(&event, 1).unusual() {
+        self.board.enter(owner_idx);
+        let end = seated.take_turn(&event, 1).unusual();
+        if self.is_late() {
+            return self.quit(claim);
+        }
+        match end {
             None if origin.question.is_none() => {
                 self.hands.tally.handled += 1;
                 self.hands.tally.bytes_ended += event.bytes() as u64;
@@ -159,9 +170,13 @@ impl<'c> Shift<'c> {
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { owner_idx, slot, owner, counts, pulling: None };
+        let mut batch = Batch { owner_idx, slot, owner, counts, n_told: 0, pulling: None };
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
-        let Batch { mut counts, pulling, .. } = batch;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        if self.hands.is_lost {
+            return self.quit(claim);
+        }
+        counts.turns -= n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         if let Some(after) = held {
@@ -196,10 +211,17 @@ impl<'c> Shift<'c> {
             self.refill(mail, desk);
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let mut batch =
-            Batch { owner_idx, slot, owner, counts: Counts::default(), pulling: desk.pulling };
+        let mut batch = Batch {
+            owner_idx,
+            slot,
+            owner,
+            counts: Counts::default(),
+            n_told: 0,
+            pulling: desk.pulling,
+        };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
+        self.board.enter_batch(owner_idx);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
@@ -220,8 +242,8 @@ impl<'c> Shift<'c> {
                 self.hands.outbox.log.stock.put_back(done);
             }
         }
-        let Batch { mut counts, pulling, .. } = batch;
-        counts.turns = pace.n_turns;
+        let Batch { mut counts, n_told, pulling, .. } = batch;
+        counts.turns = self.board.n_turns() - n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
         desk.pulling = pulling;
         (counts, held)
@@ -245,7 +267,7 @@ impl<'c> Shift<'c> {
         let mut special = watched || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
-            if core.holds_turns() || pace.is_over(core) {
+            if core.holds_turns() || pace.is_over(core, self.board) {
                 parceled = Parceled::Stopped;
                 break;
             }
@@ -256,18 +278,34 @@ impl<'c> Shift<'c> {
                 self.seated(batch).take_turn(event, 1).unusual()
             };
             if let Some(end) = end {
+                batch.counts.turns = self.board.n_turns();
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
                 let held = self.settle(batch, event, &parcel.origin, end, place.n_attempts);
                 if let Some(after) = held {
                     cursor -= 1;
                     parceled = Parceled::Held(after);
                     break;
                 }
+                if self.hands.is_lost {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.board.enter(batch.owner_idx);
                 special = watched;
             } else {
                 n_plain += 1;
             }
             if self.hands.outbox.len() >= UNPUBLISHED_MAX {
-                self.publish(Posting::Midway);
+                batch.counts.turns = self.board.n_turns();
+                if self.is_late() {
+                    parceled = Parceled::Stopped;
+                    break;
+                }
+                self.publish_midway(batch);
+                self.board.enter(batch.owner_idx);
             }
         }
         self.hands.tally.handled += n_plain;
@@ -359,7 +397,7 @@ impl<'c> Shift<'c> {
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
-                        self.publish(Posting::Midway);
+                        self.publish_midway(batch);
                     }
                 }
                 TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
@@ -376,7 +414,12 @@ impl<'c> Shift<'c> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
+                        self.board.enter(batch.owner_idx);
+                        self.board.attempt(attempt);
                         end = self.attempt(batch, event, attempt);
+                        if self.is_late() {
+                            return None;
+                        }
                         continue;
                     }
                 }
@@ -384,6 +427,17 @@ impl<'c> Shift<'c> {
             *n_attempts = 0;
             return None;
         }
+    }
+
+    /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
+    /// becomes of the next one.
+    #[cold]
+    fn publish_midway(&mut self, batch: &mut Batch<'_>) {
+        self.publish(Posting::Midway);
+        let turns = batch.counts.turns - batch.n_told;
+        batch.slot.add(&Counts { turns, ..Counts::default() });
+        batch.n_told += turns;
+        self.hand_over_newly();
     }
 
     /// Does what the processor's policy says about a turn that failed for good.
@@ -412,53 +466,5 @@ impl<'c> Shift<'c> {
         }
         let event = Some(event);
         core.keep(DeadLetter { processor, topic, event, error, panicked, attempts });
-    }
-}
-
-/// Says when a batch has had its turns or its time. The clock is read before turns 2, 3, 5, 9, …:
-/// a batch of short turns pays for few readings, one of a single turn for none, and a batch of
-/// long ones ends in time; it overruns by as much again and a turn at most.
-pub(super) struct Pace {
-    n_turns: u64,
-    /// After how many turns to look again.
-    look_at: u64,
-    deadline: Option<Duration>,
-}
-
-impl Pace {
-    fn new() -> Pace {
-        Pace { n_turns: 0, look_at: 1, deadline: None }
-    }
-
-    /// For a single turn: the time is up when it is first looked at.
-    pub(super) fn single() -> Pace {
-        Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
-    }
-
-    /// Asked before every turn, and told by that that it will be taken.
-    #[inline]
-    fn is_over(&mut self, core: &Core) -> bool {
-        if self.n_turns == self.look_at && self.is_late(core) {
-            return true;
-        }
-        self.n_turns += 1;
-        false
-    }
-
-    #[inline(never)]
-    fn is_late(&mut self, core: &Core) -> bool {
-        let n_max = core.tuned.batch_turns_max() as u64;
-        if self.n_turns >= n_max {
-            return true;
-        }
-        self.look_at = (2 * self.n_turns).min(n_max);
-        let now = core.clock.now();
-        match self.deadline {
-            Some(deadline) => now >= deadline,
-            None => {
-                self.deadline = Some(now.saturating_add(core.tuned.batch_time_max()));
-                false
-            }
-        }
     }
 }

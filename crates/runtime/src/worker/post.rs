@@ -8,7 +8,8 @@ use super::{Hands, STREAK_MAX, Shift};
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::mailbox::DeskClaim;
-use crate::mailbox::parcel::{Parcel, Stock};
+use crate::mailbox::cell::Release;
+use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
 use crate::ready::{Newly, OwnerIdx};
@@ -66,7 +67,29 @@ impl Deliver for Poster<'_, '_> {
     }
 }
 
-impl Shift<'_> {
+impl<'c> Shift<'c> {
+    /// Lets go of what was to be gone on with.
+    pub(super) fn give_gift_back(&mut self) {
+        if let Some(gift) = self.gift.take() {
+            let (to, claim) = self.put_on_desk(gift);
+            let effect = claim.release(Release::Free { has_mail: true, pulling: false });
+            let newly = Newly::from_effect(effect, to);
+            let newly = newly.expect("a mailbox with mail is put into the ready set");
+            self.hands.newly.insert(0, newly);
+        }
+    }
+
+    /// Puts a gift's event where a mailbox's owner looks for mail.
+    pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
+        let Gift { to, mut claim, single } = gift;
+        if let Some((event, origin)) = single {
+            let heap_bytes = event.bytes();
+            let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
+            claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
+        }
+        (to, claim)
+    }
+
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
@@ -86,9 +109,9 @@ impl Shift<'_> {
         if self.hands.holding {
             return;
         }
-        // First: what anybody has heard of is kept.
-        if let Some((processor, cause)) = self.hands.outbox.records().write() {
-            self.core.fail(Failure::Archive { processor, cause });
+        let has_more = self.hands.outbox.has_more();
+        if has_more {
+            self.write_records();
         }
         let hands = &mut *self.hands;
         if !hands.outbox.is_empty() {
@@ -103,15 +126,31 @@ impl Shift<'_> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
+        if has_more {
+            self.carry_out();
+        }
+        self.hands.notes.hand_over(&self.core.listeners);
+    }
+
+    /// Has what the turns so far computed kept, before anybody hears of it.
+    #[cold]
+    fn write_records(&mut self) {
+        if let Some((processor, cause)) = self.hands.outbox.records().write() {
+            self.core.fail(Failure::Archive { processor, cause });
+        }
+    }
+
+    /// Does what the turns so far want besides emitting.
+    #[inline(never)]
+    fn carry_out(&mut self) {
         if !self.hands.outbox.scopes.is_empty() {
             self.begin_scopes();
         }
-        let hands = &mut *self.hands;
-        if !hands.outbox.timers.is_empty() {
-            self.core.carry_out(&mut hands.outbox.timers);
+        let outbox = &mut self.hands.outbox;
+        if !outbox.timers.is_empty() {
+            self.core.carry_out(&mut outbox.timers);
         }
-        hands.outbox.note_carried_out();
-        hands.notes.hand_over(&self.core.listeners);
+        outbox.note_carried_out();
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets

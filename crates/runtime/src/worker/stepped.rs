@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use selvedge_sync::random::Rng;
 
-use super::batch::Pace;
+use super::pace::Pace;
 use super::post::Posting;
 use super::{Pulled, Shift, Worker};
 use crate::core::{Assignment, Counts, Looked, Seat, Until};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selvedge_runtime::{ControlError, Pipeline, RunError, Running, on};
+use selvedge_runtime::{ControlError, Pipeline, RunError, RunState, Running, on};
 
 use super::{Context, Ping, Pong, build, explore, join, start, thread, tight};
 
@@ -25,6 +25,10 @@ fn a_pause_meets_submitters_and_a_drain_sees_all() {
         let pauses = thread(move || {
             control.pause();
             control.await_paused().expect("nobody else resumes it");
+            // Workers that begin only now, and submissions that come, change nothing.
+            assert_eq!(control.state(), RunState::Paused);
+            selvedge_sync::thread::yield_now();
+            assert_eq!(control.state(), RunState::Paused);
             control.resume();
         });
         assert!(join(submits));
