@@ -88,8 +88,8 @@ impl<'a> Context<'a> {
         self.seat.attempt
     }
 
-    /// Names what this processor does about an event, for whoever outside is to do it once: the same
-    /// over attempts, after a crash, in every run. `None` if the event has no digest.
+    /// Names what this processor does about an event, for whoever outside is to do it once: the
+    /// same over attempts, after a crash, in every run. `None` if the event has no digest.
     ///
     /// It is made of the processor's name (of a cached one, of its signature: code and constants)
     /// and the event's topic and content. So equal events have one key: those that are to count

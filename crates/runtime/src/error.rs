@@ -1,5 +1,7 @@
 //! Owns what can go wrong with building, feeding, asking and running a pipeline.
 
+mod ask;
+
 use std::io;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use thiserror::Error;
 
 use crate::overflow::MailboxCapacity;
 use crate::report::{Abandoned, RunReport};
+pub use ask::AskError;
 
 /// Why a pipeline could not be built.
 #[derive(Debug, Error)]
@@ -484,26 +487,4 @@ impl RunError {
             _ => 1,
         }
     }
-}
-
-/// Why a question got no answer.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AskError {
-    /// Everything the question caused was handled, or the run ended, and nobody replied.
-    #[error("nobody replied to {question}")]
-    NoReply {
-        /// The question.
-        question: Box<Topic>,
-    },
-    /// The reply is not what was asked for.
-    #[error("the reply to {question} is {reply}, not a `{expected}`")]
-    WrongReply {
-        /// The question.
-        question: Box<Topic>,
-        /// What came back.
-        reply: Box<Topic>,
-        /// What should have come.
-        expected: &'static str,
-    },
 }

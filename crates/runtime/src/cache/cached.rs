@@ -18,9 +18,9 @@ use crate::registration::Registration;
 /// emitted once can be replayed instead of computed again.
 ///
 /// Its results are kept under its [`signature`](Self::signature) and the digest of the event: in
-/// memory, and in the pipeline's [store](crate::PipelineBuilder::store) if it has one. `#[processor]`
-/// writes the interests and the signature, which is the hash of the code, blind to whitespace and
-/// comments, or the version declared with `version = "…"`, together with the digest of the
+/// memory, and in the pipeline's [store](crate::PipelineBuilder::store) if it has one.
+/// `#[processor]` writes the interests and the signature, which is the hash of the code, blind to
+/// whitespace and comments, or the version declared with `version = "…"`, and the digest of the
 /// processor's fields. Functions that it calls are not in it: raise the version when they change.
 ///
 /// ```

@@ -97,8 +97,8 @@ impl fmt::Debug for Cache {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchivePolicy {
-    /// A record that can't be read is computed again; once one can't be written, results are kept in
-    /// memory only. The report's warnings say which and why.
+    /// A record that can't be read is computed again; once one can't be written, results are kept
+    /// in memory only. The report's warnings say which and why.
     #[default]
     Warn,
     /// A record that can't be read fails the turn that wants it; one that can't be written fails
