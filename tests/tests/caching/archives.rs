@@ -51,6 +51,42 @@ impl Store for Told {
     }
 }
 
+/// A store that commits when it is allowed to.
+#[derive(Debug)]
+struct Slow {
+    memory: Arc<Memory>,
+    may_commit: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Read for Slow {
+    fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.memory.get(namespace, key)
+    }
+
+    fn scan(&self, scan: Scan) -> Entries<'_> {
+        self.memory.scan(scan)
+    }
+
+    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+        self.memory.namespaces()
+    }
+}
+
+impl Store for Slow {
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.may_commit.lock().expect("nobody panics with it").recv().expect("it is told");
+        self.memory.commit(batch, durability)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.memory.snapshot()
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.memory.flush()
+    }
+}
+
 /// Does as [`spell`] on a store that is told about; what was done to it and heard, in order.
 fn told(cache: Cache, words: &[&str], limits: Limits) -> String {
     let log = Arc::default();
@@ -97,6 +133,32 @@ fn the_records_of_a_batch_are_written_at_once_before_anybody_hears_of_them() {
     Event(selvedge-tests::Length "a" 1)
     Event(selvedge-tests::Length "c" 1)
     "#);
+}
+
+#[test]
+fn no_record_is_lost_that_somebody_heard_of() {
+    let store = Arc::new(Memory::new());
+    let kept = Arc::clone(&store);
+    let (commit, may_commit) = std::sync::mpsc::channel();
+    let slow = Slow { memory: kept, may_commit: Mutex::new(may_commit) };
+    let (hear, heard) = std::sync::mpsc::channel();
+    let pipeline = Pipeline::builder()
+        .processor(Speller::default().cached())
+        .processor(on("hearer", move |_: &mut Context<'_>, _: &Length| Ok(hear.send(())?)))
+        .workers(2)
+        .store(Arc::new(slow))
+        .build()
+        .expect("the wiring is sound");
+    pipeline.submit(word("a")).expect("there is room");
+    let running = pipeline.start().expect("threads can be started");
+    // Whoever hears too early hears now: the commit waits for this thread.
+    let early = heard.recv_timeout(std::time::Duration::from_millis(200));
+    assert!(early.is_err(), "it is heard of before it is kept");
+    assert_eq!(store.namespaces().expect("memory doesn't fail").len(), 0);
+    commit.send(()).expect("the commit waits");
+    heard.recv().expect("it is heard of now");
+    assert_eq!(store.namespaces().expect("memory doesn't fail").len(), 1);
+    running.finish().expect("nothing fails");
 }
 
 #[test]

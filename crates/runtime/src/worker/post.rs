@@ -12,6 +12,7 @@ use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
+use crate::planted::planted;
 use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
@@ -110,7 +111,7 @@ impl<'c> Shift<'c> {
             return;
         }
         let has_more = self.hands.outbox.has_more();
-        if has_more {
+        if has_more && !planted("heard-before-kept") {
             self.write_records();
         }
         let hands = &mut *self.hands;
@@ -127,6 +128,9 @@ impl<'c> Shift<'c> {
             hands.tally.inside += drained.inside;
         }
         if has_more {
+            if planted("heard-before-kept") {
+                self.write_records();
+            }
             self.carry_out();
         }
         self.hands.notes.hand_over(&self.core.listeners);
