@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use insta::assert_snapshot;
-use selvedge::event::Fact;
+use selvedge::event::{Fact, Wants};
 use selvedge::prelude::*;
-use selvedge::runtime::SubmitError;
+use selvedge::runtime::{SubmitError, wanting};
 
 use crate::routing::{Listener, Log};
 
@@ -488,9 +488,9 @@ fn observers_hear_what_happened_and_may_panic() {
             *count.lock().expect("it panics after this") += 1;
             panic!("planted");
         })
-        .observer(move |batch: &[Fact]| {
+        .observer(wanting(Wants::ALL, move |batch: &[Fact]| {
             note.lock().expect("nobody panics with it in hand").extend_from_slice(batch);
-        })
+        }))
         .workers(1)
         .build()
         .expect("the wiring is sound");

@@ -9,7 +9,7 @@ use anyhow::bail;
 use insta::assert_snapshot;
 use selvedge::event::{Fact, Wants};
 use selvedge::prelude::*;
-use selvedge::runtime::{IntoRegistration, Observer, Recorder, RecorderPolicy};
+use selvedge::runtime::{IntoRegistration, Observer, Recorder, RecorderPolicy, wanting};
 
 use crate::failure::in_time;
 use crate::routing::Log;
@@ -55,7 +55,7 @@ fn everyone_is_told_the_same_in_the_same_order() {
     let pipeline = built(
         Pipeline::builder()
             .processor(on("down", count_down))
-            .observer(noted(&looked))
+            .observer(wanting(Wants::ALL, noted(&looked)))
             .recorder(recorded(&kept))
             .workers(1),
     );
@@ -166,7 +166,7 @@ fn a_blocked_observer_holds_nobody_up_and_is_left_behind() {
         Pipeline::builder()
             .processor(starter(10, entered))
             .processor(on("down", count_down))
-            .observer_named("stuck", observer)
+            .observer_named("stuck", wanting(Wants::ALL, observer))
             .recorder(recorded(&others))
             .limits(limits)
             .workers(1),
@@ -201,7 +201,7 @@ fn what_an_observer_misses_is_counted_where_it_is_missing() {
             .processor(starter(10, entered))
             .processor(on("down", count_down))
             .processor(AtClose(move || drop(opener.take())))
-            .observer(observer)
+            .observer(wanting(Wants::ALL, observer))
             .recorder(recorded(&all))
             .limits(limits)
             .workers(1),
@@ -239,6 +239,9 @@ fn an_observer_that_panics_is_told_nothing_more() {
     struct DiesLast;
     impl Observer for DiesLast {
         fn observe(&self, _: &[Fact]) {}
+        fn wants(&self) -> Wants {
+            Wants::ALL
+        }
     }
     impl Drop for DiesLast {
         fn drop(&mut self) {
@@ -251,7 +254,7 @@ fn an_observer_that_panics_is_told_nothing_more() {
             .observer_named("dies", Dies(Wants::RUN))
             .observer_named("dies unheard", Dies(Wants::TASKS))
             .observer_named("dies last", DiesLast)
-            .observer_named("lives", |_: &[Fact]| ())
+            .observer_named("lives", wanting(Wants::ALL, |_: &[Fact]| ()))
             .workers(1),
     );
     pipeline.submit(Step { n: 3 }).expect("there is room");
@@ -262,6 +265,94 @@ fn an_observer_that_panics_is_told_nothing_more() {
     assert_eq!((unheard.told, unheard.missed, unheard.panicked), (0, 0, false));
     assert_eq!((last.told, last.missed, last.panicked), (13, 0, true));
     assert_eq!((lives.told, lives.missed, lives.panicked), (13, 0, false));
+}
+
+/// Fails on its first attempt, or on each.
+#[derive(Clone, Copy, Debug, Event)]
+struct Spark {
+    #[key]
+    n: u64,
+}
+
+fn sparks(cx: &mut Context<'_>, spark: &Spark) -> Result {
+    cx.emit(Item);
+    if spark.n > cx.attempt().into() {
+        bail!("planted");
+    }
+    cx.emit(Item);
+    Ok(())
+}
+
+fn tried_twice() -> PipelineBuilder {
+    let twice = Retry::times(2).then(LastResort::Skip);
+    Pipeline::builder()
+        .processor(on("sparks", sparks).stateless().on_failure(twice))
+        .processor(on("item", |_: &mut Context<'_>, _: &Item| Ok(())))
+        .workers(1)
+}
+
+#[test]
+fn an_observer_is_told_what_is_notable_unless_it_asks_for_more() {
+    let (notable, all) = (Log::default(), Log::default());
+    let builder = tried_twice().observer(noted(&notable));
+    let pipeline = built(builder.observer(wanting(Wants::ALL, noted(&all))));
+    (0..4).for_each(|n| assert_eq!(pipeline.submit(Spark { n }).expect("there is room"), 1));
+    let report = in_time(|| pipeline.run()).expect("failures are skipped");
+    assert_eq!((report.observers[0].told, report.observers[0].missed), (5, 0));
+    assert_snapshot!(notable.lines().join("\n"), @r"
+    run of 2 processors
+    sparks: retries selvedge-tests::Spark [2] after attempt 1 failed: planted
+    sparks: retries selvedge-tests::Spark [3] after attempt 1 failed: planted
+    sparks: gives up selvedge-tests::Spark [3] after 2 attempts: planted
+    run Completed
+    ");
+    // A turn's own facts surround those of what it emitted, whatever became of it.
+    assert_snapshot!(all.lines()[9..22].join("\n"), @r"
+    sparks: begins selvedge-tests::Spark [2]
+    sparks: retries selvedge-tests::Spark [2] after attempt 1 failed: planted
+    sparks: begins selvedge-tests::Spark [2]
+    sparks: emits selvedge-tests::Item to 1
+    sparks: emits selvedge-tests::Item to 1
+    sparks: selvedge-tests::Spark [2] succeeded, 2 emitted, attempt 2
+    sparks: begins selvedge-tests::Spark [3]
+    sparks: retries selvedge-tests::Spark [3] after attempt 1 failed: planted
+    sparks: begins selvedge-tests::Spark [3]
+    sparks: selvedge-tests::Spark [3] failed: planted, 0 emitted, attempt 2
+    sparks: gives up selvedge-tests::Spark [3] after 2 attempts: planted
+    item: begins selvedge-tests::Item
+    item: selvedge-tests::Item succeeded, 0 emitted
+    ");
+}
+
+/// While nobody has room, facts are only counted: as many as would have been told to each.
+#[test]
+fn what_is_missed_is_counted_by_what_each_wants() {
+    const N: u64 = 100;
+    let all_wants =
+        [Wants::ALL, Wants::TURNS, Wants::EMISSIONS, Wants::TURN_STARTS | Wants::FAILURES];
+    let limits = Limits { observer_facts_max: 1, ..Limits::default() };
+    let mut builder = tried_twice().limits(limits);
+    let mut openers = Vec::new();
+    let mut stand = Vec::new();
+    for wants in all_wants {
+        let (gate, entered, opener) = Gate::new();
+        openers.push(opener);
+        stand.push(entered);
+        builder = builder
+            .observer(wanting(wants | Wants::RUN, move |_: &[Fact]| gate.pass()))
+            .recorder(wanting(wants | Wants::RUN, |_: &[Fact]| Ok(())));
+    }
+    let starts = on("starts", move |cx: &mut Context<'_>, _: &Init| {
+        stand.iter().for_each(|entered| entered.recv().expect("it is told that the run began"));
+        (0..N).for_each(|n| cx.emit(Spark { n: n % 4 }));
+        Ok(())
+    });
+    let builder = builder.processor(starts).processor(AtClose(move || openers.clear()));
+    let report = in_time(|| built(builder).run()).expect("failures are skipped");
+    for (observer, recorder) in report.observers.iter().zip(&report.recorders) {
+        assert_eq!(observer.told + observer.missed, recorder.recorded, "{observer:?}");
+        assert!(observer.told <= 3 && recorder.recorded > N, "{observer:?}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use proptest::proptest;
 use selvedge::prelude::*;
 use selvedge::runtime::{
     Backoff, LastResort, PostError, Restart, Retry, Running, Scope, ScopeControl, ScopeError,
-    ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, Tasks, tasks,
+    ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, Tasks, tasks, wanting,
 };
 use selvedge_event::{Canceller, Fact, Init, Wants};
 
@@ -594,7 +594,7 @@ fn listeners_are_told_of_scopes_and_tasks() {
         });
         told.extend(of_tasks.map(ToString::to_string));
     };
-    let pipeline = Pipeline::builder().observer(observer).workers(1).build();
+    let pipeline = Pipeline::builder().observer(wanting(Wants::ALL, observer)).workers(1).build();
     let running = pipeline.expect("it is sound").start().expect("there is room for threads");
     let policy = Retry::times(2).then(LastResort::Skip);
     let scope = open(

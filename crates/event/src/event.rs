@@ -167,9 +167,17 @@ impl Event {
         Event { stored: Stored::Shared(Arc::new(packet)) }
     }
 
-    /// Whether the payload lies in the event itself: then looking at it costs a comparison.
+    /// Whether the payload lies in the event itself, small and `Copy`: then looking at it costs a
+    /// comparison, and a clone shares nothing with the event.
+    ///
+    /// ```
+    /// use selvedge_event::{Dynamic, Event, Init};
+    /// assert!(Event::new(Init).is_inline());
+    /// assert!(!Event::new(Dynamic::new("text", "x")).is_inline());
+    /// ```
     #[inline]
-    pub(crate) fn is_inline(&self) -> bool {
+    #[must_use]
+    pub fn is_inline(&self) -> bool {
         matches!(self.stored, Stored::Inline(_))
     }
 

@@ -46,7 +46,12 @@ const OWN: &[Peer] = &[
     Peer {
         name: "selvedge_obs",
         about: "selvedge with an idle observer",
-        workloads: Observed::WORKLOADS,
+        workloads: Observed::<false>::WORKLOADS,
+    },
+    Peer {
+        name: "selvedge_obs_full",
+        about: "the same, told of every turn",
+        workloads: Observed::<true>::WORKLOADS,
     },
     Peer { name: "limit", about: "by hand: what the machine allows", workloads: floor::WORKLOADS },
 ];

@@ -22,9 +22,9 @@ mod shards;
 
 use std::time::Duration;
 
-use selvedge::event::Fact;
+use selvedge::event::{Fact, Wants};
 use selvedge::prelude::*;
-use selvedge::runtime::Feeder;
+use selvedge::runtime::{Feeder, wanting};
 
 use crate::sample::Run;
 use crate::workload::Workload;
@@ -114,14 +114,17 @@ impl Feed for Feeder<'_> {
     }
 }
 
-/// [`Helping`] with an observer that is told everything and does nothing with it.
-pub(crate) struct Observed(Helping<2>);
+/// [`Helping`] with an observer that does nothing with what it is told: what is notable, or
+/// everything.
+pub(crate) struct Observed<const IN_FULL: bool>(Helping<2>);
 
-impl Layout for Observed {
+impl<const IN_FULL: bool> Layout for Observed<IN_FULL> {
     type Feed<'p> = <Helping<2> as Layout>::Feed<'p>;
 
     fn open(builder: PipelineBuilder, n_submitted: u64) -> Self {
-        Observed(Helping::open(builder.observer(|_: &[Fact]| ()), n_submitted))
+        let wants = if IN_FULL { Wants::ALL } else { Wants::default() };
+        let builder = builder.observer(wanting(wants, |_: &[Fact]| ()));
+        Observed(Helping::open(builder, n_submitted))
     }
 
     fn submitter(&self) -> Submitter {

@@ -68,6 +68,7 @@ fn the_list_is_the_registry() {
     selvedge_t3           our own, two threads besides the caller  W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     selvedge_w1           our own, the caller alone                W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     selvedge_obs          selvedge with an idle observer           W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
+    selvedge_obs_full     the same, told of every turn             W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     limit                 by hand: what the machine allows         W1 W1i W2 W3 W4 W5 W6 W6s W6j W7
     crossbeam             crossbeam-channel, unbounded             W1 W2 W3 W4 W6 W7
     crossbeam_b1024       crossbeam-channel, bounded to 1024       W1 W2 W3 W4 W6 W7

@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
     /// The name under which the processor is registered.
     #[must_use]
     pub fn processor(&self) -> &Text {
-        self.seat.name
+        self.seat.who.name()
     }
 
     /// Which attempt at this turn this is, from 1: more than that only under
@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
         let payload = event.payload_digest().ok()?;
         let (memo_key, processor) = match self.outbox.memo_key() {
             Some(key) => (Some(key), None),
-            None => (None, Some(self.seat.name)),
+            None => (None, Some(self.processor())),
         };
         Digest::of(&(memo_key, processor, event.topic(), payload)).ok()
     }

@@ -2,7 +2,7 @@
 
 use selvedge_event::{Event, Text};
 
-use crate::core::{Core, Slot};
+use crate::core::{Core, Member};
 use crate::error::RunError;
 use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
@@ -128,11 +128,15 @@ impl Failure {
             }
             Failure::TooManyEvents => {
                 let limit = core.tuned.pipeline_events_max();
-                RunError::TooManyEvents { limit, fullest: largest(core, Slot::n_abandoned), report }
+                RunError::TooManyEvents {
+                    limit,
+                    fullest: largest(core, Member::n_abandoned),
+                    report,
+                }
             }
             Failure::TooManyBytes => {
                 let limit = core.tuned.pipeline_bytes_max();
-                let largest = largest(core, Slot::abandoned_bytes);
+                let largest = largest(core, Member::abandoned_bytes);
                 RunError::TooManyBytes { limit, largest, report }
             }
         }
@@ -140,15 +144,14 @@ impl Failure {
 }
 
 /// The mailboxes in which most was given up.
-fn largest(core: &Core, size: impl Fn(&Slot) -> u64) -> Vec<(Text, usize)> {
+fn largest<'c>(core: &'c Core, size: impl Fn(Member<'c>) -> u64) -> Vec<(Text, usize)> {
     const NAMED_MAX: usize = 3;
-    let mut largest: Vec<_> = core
-        .slots()
-        .iter()
-        .map(|slot| (slot.info.name.clone(), usize::try_from(size(slot)).unwrap_or(usize::MAX)))
-        .filter(|(_, n)| *n > 0)
-        .collect();
+    let sizes = core.members().map(|member| (member, size(member)));
+    let mut largest: Vec<_> = sizes.filter(|(_, n)| *n > 0).collect();
     largest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     largest.truncate(NAMED_MAX);
-    largest
+    let named = |(member, n): (Member<'_>, u64)| {
+        (member.name().clone(), usize::try_from(n).unwrap_or(usize::MAX))
+    };
+    largest.into_iter().map(named).collect()
 }

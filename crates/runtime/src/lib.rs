@@ -46,6 +46,7 @@ mod ready;
 mod registration;
 mod replay;
 mod report;
+mod roster;
 mod routes;
 mod run;
 mod scope;
@@ -70,7 +71,9 @@ pub use feeder::Feeder;
 pub use handler::{Handler, on};
 pub use handles::{Monitor, Progress, StopHandle, Submitter};
 pub use limits::Limits;
-pub use listeners::{Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport};
+pub use listeners::{
+    Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Wanting, wanting,
+};
 pub use overflow::{MailboxCapacity, Overflow};
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use policy::{Backoff, FailurePolicy, LastResort, Restart, Retry};

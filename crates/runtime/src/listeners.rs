@@ -20,10 +20,11 @@ use selvedge_sync::atomic::{AtomicUsize, Ordering};
 
 use self::backlog::Overflow;
 use self::desk::{CHUNK_FACTS_MAX, Desk};
+use self::notes::{Note, Sorts};
 use crate::limits::Limits;
 
-pub(crate) use notes::Notes;
-pub use observer::Observer;
+pub(crate) use notes::{Attempted, Notes, Telling};
+pub use observer::{Observer, Wanting, wanting};
 pub(crate) use readers::{Readers, Told};
 pub use recorder::{Recorder, RecorderPolicy};
 pub use report::{ObserverReport, RecorderReport};
@@ -105,6 +106,19 @@ impl Listeners {
         self.wants
     }
 
+    /// Whether anybody wants what each turn tells, also one that simply succeeds.
+    #[inline]
+    pub(crate) fn want_each_turn(&self) -> bool {
+        self.wants.meets(Wants::EACH_TURN)
+    }
+
+    /// Whether any of those who want that has room for it. A hint.
+    #[inline]
+    fn have_room(&self) -> bool {
+        let wants_it = |desk: &&Arc<Desk>| desk.wants.meets(Wants::EACH_TURN);
+        self.desks.iter().filter(wants_it).any(|desk| desk.has_room())
+    }
+
     /// Whether a recorder is so far behind that nothing should be admitted. When that is over, the
     /// core is asked to [reconsider](crate::core::Core::reconsider).
     #[inline]
@@ -115,7 +129,7 @@ impl Listeners {
     /// Tells a single fact.
     pub(crate) fn tell(&self, fact: Fact) {
         if self.wants.includes(&fact) {
-            self.hand_over(&mut vec![fact]);
+            self.hand_over(&mut vec![Note::Whole(Box::new(fact))], Sorts::default());
         }
     }
 
@@ -128,30 +142,50 @@ impl Listeners {
         &self.desks
     }
 
-    /// Offers everyone what they want of these facts, each of which somebody wants. None is left.
-    fn hand_over(&self, facts: &mut Vec<Fact>) {
+    /// Offers everyone what they want of these notes, each of which somebody wants. None is left.
+    fn hand_over(&self, notes: &mut Vec<Note>, in_short: Sorts) {
         let Some((last, others)) = self.desks.split_last() else { return };
-        others.iter().for_each(|desk| self.offer_some(desk, facts));
+        others.iter().for_each(|desk| offer_some(desk, notes, in_short));
         if last.wants != self.wants {
-            self.offer_some(last, facts);
-            facts.clear();
+            offer_some(last, notes, in_short);
+            notes.clear();
             return;
         }
         // What the last one gets need not be copied: a few are moved, many change hands as they
         // are.
-        last.offer(facts.len(), |chunk| match chunk.is_empty() && facts.len() > CHUNK_FACTS_MAX {
-            true => std::mem::swap(chunk, facts),
-            false => chunk.append(facts),
+        let n = n_wanted(last, notes, in_short);
+        last.offer(n, |chunk| match chunk.is_empty() && notes.len() > CHUNK_FACTS_MAX {
+            true => std::mem::swap(chunk, notes),
+            false => chunk.append(notes),
         });
-        facts.clear();
+        notes.clear();
     }
 
-    fn offer_some(&self, desk: &Desk, facts: &[Fact]) {
-        let wanted = || facts.iter().filter(|fact| desk.wants.includes(fact));
-        match wanted().count() {
-            0 => (),
-            n if n == facts.len() => desk.offer(n, |chunk| chunk.extend_from_slice(facts)),
-            n => desk.offer(n, |chunk| chunk.extend(wanted().cloned())),
+    /// Has everyone miss what they want of facts that were not noted.
+    fn miss(&self, missed: Sorts) {
+        for desk in &self.desks {
+            let n = missed.n_wanted(desk.wants);
+            if n > 0 {
+                desk.miss(n);
+            }
         }
     }
+}
+
+fn offer_some(desk: &Desk, notes: &[Note], in_short: Sorts) {
+    let n = n_wanted(desk, notes, in_short);
+    if n > 0 {
+        let wanted = notes.iter().filter(|note| note.is_wanted(desk.wants));
+        desk.offer(n, |chunk| chunk.extend(wanted.cloned()));
+    }
+}
+
+/// How many facts these notes are to whom the desk is for.
+fn n_wanted(desk: &Desk, notes: &[Note], in_short: Sorts) -> usize {
+    let n_in_short = in_short.n_wanted(desk.wants) as usize;
+    if in_short.n_notes() == notes.len() as u64 {
+        return n_in_short;
+    }
+    let is_wanted = |note: &&Note| matches!(note, Note::Whole(fact) if desk.wants.includes(fact));
+    n_in_short + notes.iter().filter(is_wanted).count()
 }

@@ -304,16 +304,18 @@ impl Log {
         self.open_max = usize::from(self.open_origin.is(&self.origin));
     }
 
-    /// What was sent since the mark, with its routes.
-    pub(crate) fn since(&self, mark: Mark) -> impl Iterator<Item = (&Event, RouteIdx)> {
-        let before = self.closed.iter().take(mark.n_closed);
-        let n_before: usize = before.map(|stretch| stretch.mail.len()).sum();
+    /// What was sent since the mark, by the ways it goes.
+    pub(crate) fn since(&self, mark: Mark) -> impl Iterator<Item = (&[Event], RouteIdx)> {
+        // The first of these was open at the mark, perhaps, and holds what was sent before it.
         let closed = self.closed.get(mark.n_closed..).unwrap_or_default();
+        let n_closed: usize = closed.iter().map(|stretch| stretch.mail.len()).sum();
+        let mut n_before = n_closed + self.open.len() - self.n_since(mark);
         let closed = closed.iter().map(|stretch| (stretch.mail.as_slice(), stretch.route));
-        let stretches = closed.chain([(&self.open[..], self.open_route)]);
-        let events =
-            stretches.flat_map(|(events, route)| events.iter().map(move |event| (event, route)));
-        events.skip(mark.n_events - n_before)
+        closed.chain([(&self.open[..], self.open_route)]).map(move |(events, route)| {
+            let n_skipped = n_before.min(events.len());
+            n_before -= n_skipped;
+            (&events[n_skipped..], route)
+        })
     }
 
     /// Who hears the log's only event, if it holds just one, and one processor hears it.

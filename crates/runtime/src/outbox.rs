@@ -17,7 +17,7 @@ use crate::origin::Origin;
 use crate::parcels::Parcels;
 use crate::planted::planted;
 use crate::ready::OwnerIdx;
-use crate::routes::{Route, RouteCache};
+use crate::routes::{Route, RouteCache, RouteIdx};
 use crate::scope::{ScopeDraft, ScopeError, ScopeLog, ScopeOptions, Tasks};
 use crate::timer_log::{TimerHandle, TimerLog, TimerRefusal};
 use crate::timers::Repeat;
@@ -74,6 +74,7 @@ impl Aside {
     const WAS_REFUSED: Aside = Aside(8);
     const OPENED_SCOPES: Aside = Aside(16);
     const RECORDED: Aside = Aside(32);
+    const REPLAYED: Aside = Aside(64);
 
     fn has(self, other: Aside) -> bool {
         self.0 & other.0 != 0
@@ -221,6 +222,11 @@ impl Outbox {
         }
     }
 
+    /// The current turn emits what it did before.
+    pub(crate) fn note_replay(&mut self) {
+        self.aside.add(Aside::REPLAYED);
+    }
+
     /// What is to be written before anything is published.
     pub(crate) fn records(&mut self) -> &mut Records {
         &mut self.records
@@ -331,12 +337,13 @@ impl Outbox {
         self.log.cut_off(self.mark);
     }
 
-    /// The emissions of the current turn, for those who are told of them.
-    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&Event, usize)> {
-        let look = |(event, route): (_, usize)| {
-            (event, self.log.routes.route(route).recipients(event).len())
-        };
-        self.log.since(self.mark).map(look)
+    /// The emissions of the current turn by the ways they go, for those who are told of them.
+    #[inline]
+    pub(crate) fn current_turn(&self) -> impl Iterator<Item = (&[Event], Ways<'_>)> {
+        let routes = &self.log.routes;
+        self.log.since(self.mark).map(move |(events, route)| {
+            (events, Ways { routes, route, n_all: routes.n_recipients(route) })
+        })
     }
 
     /// Hands every emission to each of its recipients, and gives out the replies. A recipient gets
@@ -396,6 +403,23 @@ impl Outbox {
         for (question, event) in self.replies.drain(..) {
             question.answer(event);
         }
+    }
+}
+
+/// Where some emissions go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways<'a> {
+    routes: &'a RouteCache,
+    route: RouteIdx,
+    /// How many hear each, if they all go the same way.
+    n_all: Option<usize>,
+}
+
+impl Ways<'_> {
+    /// How many hear one of them.
+    #[inline]
+    pub(crate) fn n_recipients(self, event: &Event) -> usize {
+        self.n_all.unwrap_or_else(|| self.routes.route(self.route).recipients(event).len())
     }
 }
 
@@ -521,7 +545,7 @@ mod tests {
 
     use super::*;
     use crate::origin::Descent;
-    use crate::routes::{KindTypes, RouteTable};
+    use crate::routes::RouteTable;
 
     /// What was sent to whom, in the order in which parcels were sent.
     struct Shown(Vec<(OwnerIdx, Vec<String>)>);
@@ -553,8 +577,7 @@ mod tests {
         let listeners = ["a", "b", "b"].map(|kind| hears(Interest::kind(kind)));
         let keyed = hears(Interest::kind("k").keyed(7_u64));
         let listeners: Vec<_> = listeners.into_iter().chain([keyed]).collect();
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let table = RouteTable::of(&listeners);
         let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
@@ -674,8 +697,7 @@ mod tests {
         listeners[0] = Interests::listed([cast.clone()]);
         listeners[1] = Interests::listed([typed, cast.clone()]);
         listeners[FAR as usize] = Interests::listed([cast, Interest::kind("k").keyed(7_u64)]);
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        Arc::new(RouteTable::new(&listeners, &types))
+        RouteTable::of(&listeners)
     }
 
     proptest! {
@@ -709,8 +731,8 @@ mod tests {
                 if turn.fails || too_many {
                     outbox.roll_back();
                 } else {
-                    let emitted: Vec<u32> =
-                        outbox.current_turn().map(|(event, _)| place(event)).collect();
+                    let emitted = outbox.current_turn().flat_map(|(events, _)| events);
+                    let emitted: Vec<u32> = emitted.map(place).collect();
                     prop_assert!(emitted.into_iter().eq(first..next));
                     n_emitted += turn.emits.len();
                     for (&letter, place) in turn.emits.iter().zip(first..) {

@@ -8,11 +8,11 @@ use std::time::Duration;
 use selvedge_event::{Key, Text};
 
 use crate::cache::{Archive, Cached};
-use crate::error::BuildError;
 use crate::overflow::{Admission, Overflow};
-use crate::owner::{Bare, Factory, Owner, Restored};
+use crate::owner::{Bare, Factory, Owner, Plain, Restored};
 pub(crate) use crate::policy::FailurePolicy;
 use crate::processor::Processor;
+use crate::roster::Terms;
 
 /// A processor and how it takes part in a pipeline. Made by [`Configure`].
 pub struct Registration<P> {
@@ -319,7 +319,7 @@ pub(crate) struct Registered {
     pub(crate) name: Option<Text>,
     pub(crate) type_name: &'static str,
     pub(crate) priority: i32,
-    pub(crate) on_failure: FailurePolicy,
+    pub(crate) terms: Terms,
     pub(crate) key: Option<Key>,
     pub(crate) admission: Admission,
     /// Its results, if it is cached.
@@ -330,34 +330,22 @@ pub(crate) struct Registered {
 impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
         let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
-        let Registration { admission, archive, type_name, .. } = registration;
-        let mut owner: Box<dyn Owner> = match (registration.state, &on_failure) {
+        let Registration { time_budget, admission, state, type_name, archive, .. } = registration;
+        let owner: Box<dyn Owner> = match (state, &on_failure, factory) {
             // Nobody will ask for the clone.
-            (State::Unknown | State::Cloned(_), FailurePolicy::Fail) | (State::Unknown, _) => {
+            (State::Cloned(_), FailurePolicy::Fail, None) | (State::Unknown, _, None) => {
+                Box::new(Plain(processor))
+            }
+            (State::Cloned(_), FailurePolicy::Fail, factory) | (State::Unknown, _, factory) => {
                 Box::new(Bare::new(processor, false, factory))
             }
-            (State::None, _) => Box::new(Bare::new(processor, true, factory)),
-            (State::Cloned(clone), _) => Box::new(Restored::new(processor, clone, factory)),
+            (State::None, _, factory) => Box::new(Bare::new(processor, true, factory)),
+            (State::Cloned(clone), _, factory) => {
+                Box::new(Restored::new(processor, clone, factory))
+            }
         };
-        owner.record().time_budget = registration.time_budget;
-        Registered { name, type_name, priority, on_failure, key, admission, archive, owner }
-    }
-}
-
-impl Registered {
-    /// Refuses a failure policy or a budget that can't work.
-    pub(crate) fn check(&mut self, name: &Text) -> Result<(), BuildError> {
-        let record = self.owner.record();
-        if record.time_budget == Some(Duration::ZERO) {
-            let what = "a time budget of zero";
-            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
-        }
-        let bounds = self.admission.bounds;
-        let zeros = [(bounds.events, "room for no events"), (bounds.bytes, "room for no bytes")];
-        if let Some((_, what)) = zeros.into_iter().find(|(room, _)| *room == 0) {
-            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
-        }
-        self.on_failure.check(name, record.kept)
+        let terms = Terms { on_failure, time_budget };
+        Registered { name, type_name, priority, terms, key, admission, archive, owner }
     }
 }
 

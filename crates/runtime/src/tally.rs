@@ -28,6 +28,12 @@ impl Tally {
         self.bytes_ended += other.bytes_ended;
     }
 
+    /// Turns that came to their end.
+    #[inline]
+    pub(crate) fn n_ended(&self) -> u64 {
+        self.handled + self.dead
+    }
+
     /// Deliveries begun less deliveries ended. Negative for a worker that handled more than it
     /// sent; never for all of them together.
     #[inline]

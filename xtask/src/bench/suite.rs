@@ -30,8 +30,8 @@ pub(super) enum Peers {
 /// Both layouts in which two threads take turns.
 const LAYOUTS: &[&str] = &["selvedge", "selvedge_t3"];
 
-/// The layouts, and the first one with an observer.
-const OBSERVED: &[&str] = &["selvedge", "selvedge_t3", "selvedge_obs"];
+/// The layouts, and the first one with an observer that asks for nothing, or for everything.
+const OBSERVED: &[&str] = &["selvedge", "selvedge_t3", "selvedge_obs", "selvedge_obs_full"];
 
 /// In order of running.
 pub(super) const CONTESTS: &[Contest] = &[

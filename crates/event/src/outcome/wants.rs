@@ -50,6 +50,11 @@ impl Wants {
     pub const TASKS: Wants = Wants(1 << 7);
     /// Turns of cached processors, replayed or recorded: one per such turn that succeeds.
     pub const LOOK_UPS: Wants = Wants(1 << 8);
+    /// What people look at, and what costs a busy run nothing: how the run goes, failures, and
+    /// whatever looks wrong. Nothing of it is told of a turn that simply succeeds. The default.
+    pub const NOTABLE: Wants = Wants::RUN.and(Wants::FAILURES).and(Wants::WARNINGS);
+    /// What every turn tells, also one that simply succeeds: its start, what it emitted, its end.
+    pub const EACH_TURN: Wants = Wants::TURN_STARTS.and(Wants::EMISSIONS).and(Wants::TURNS);
     /// Everything, kinds that are added later included.
     pub const ALL: Wants = Wants(u32::MAX);
 
@@ -66,6 +71,13 @@ impl Wants {
         self.0 & other.0 == other.0
     }
 
+    /// Whether any of those is among these.
+    #[must_use]
+    #[inline]
+    pub const fn meets(self, other: Wants) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether a fact is of a kind that is among these.
     #[must_use]
     pub const fn includes(self, fact: &Fact) -> bool {
@@ -77,6 +89,13 @@ impl Wants {
     #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// [`Wants::NOTABLE`].
+impl Default for Wants {
+    fn default() -> Wants {
+        Wants::NOTABLE
     }
 }
 

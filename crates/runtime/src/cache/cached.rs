@@ -132,6 +132,7 @@ impl<P: CachedProcessor> Cached<P> {
             for event in &emissions.events {
                 cx.emit(event.clone());
             }
+            cx.outbox().note_replay();
             self.archive.note(input, &emissions, true);
             return Ok(());
         }
@@ -149,7 +150,7 @@ impl<P: CachedProcessor> Cached<P> {
                  be missing when it is replayed"
             );
         }
-        let events = outbox.current_turn().map(|(event, _)| event.clone()).collect();
+        let events = outbox.current_turn().flat_map(|(events, _)| events.to_vec()).collect();
         let (emissions, bytes) = self.archive.keep(key, events)?;
         outbox.record(Record { archive: Arc::clone(&self.archive), key, bytes });
         self.archive.note(input, &emissions, false);

@@ -100,17 +100,13 @@ impl Backlog {
     /// A batch of so many facts is there. At the limit it is full; below, it takes any batch, so
     /// one that is larger than the limit has a chance too.
     pub(super) fn offered(&mut self, n: usize) -> Offer {
-        let is_full = self.n_waiting + self.n_in_hand >= self.limit;
-        let misses = is_full && self.overflow == Overflow::Miss;
-        if misses || self.closing || self.reader == Reader::Gone {
-            self.n_missed += n as u64;
-            self.n_missed_since += n as u64;
+        if self.misses() {
+            self.missed(n as u64);
             return Offer::Refuse;
         }
         self.n_waiting += n;
-        let is_full = self.n_waiting + self.n_in_hand >= self.limit;
         let begins_to_hold_back =
-            is_full && self.overflow == Overflow::HoldBack && !self.holds_back;
+            self.is_full() && self.overflow == Overflow::HoldBack && !self.holds_back;
         self.holds_back |= begins_to_hold_back;
         let wakes = match self.reader {
             Reader::Sleeps => true,
@@ -123,6 +119,22 @@ impl Backlog {
         }
         let missed_before = std::mem::take(&mut self.n_missed_since);
         Offer::Keep { missed_before, wakes, begins_to_hold_back }
+    }
+
+    /// Whether a batch that came now would not be kept.
+    pub(super) fn misses(&self) -> bool {
+        let is_full = self.is_full() && self.overflow == Overflow::Miss;
+        is_full || self.closing || self.reader == Reader::Gone
+    }
+
+    /// So many facts were not even offered, as they would have been refused.
+    pub(super) fn missed(&mut self, n: u64) {
+        self.n_missed += n;
+        self.n_missed_since += n;
+    }
+
+    fn is_full(&self) -> bool {
+        self.n_waiting + self.n_in_hand >= self.limit
     }
 
     /// The reader has taken so many facts in hand.

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Fact, Text, Wants};
-use selvedge_sync::atomic::{AtomicUsize, Ordering};
-use selvedge_sync::{Clock, Condvar, Mutex};
+use selvedge_event::{Text, Wants};
+use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use super::backlog::{Backlog, Look, Offer, Overflow, Relief};
+use super::notes::Note;
 
 /// How long a reader that has just told something waits before it asks to be woken. Facts come no
 /// later than that, and a run that goes on wakes it a thousand times a second at most.
@@ -38,6 +39,13 @@ pub(super) struct Desk {
     /// Relaxed, because whoever waits for it to fall is woken under the scheduler's lock after
     /// that.
     n_holding: Arc<AtomicUsize>,
+    /// Whether a batch would be kept. Written under the lock of `state`; Relaxed, as a hint: who is
+    /// wrong about it finds a batch refused, or misses what there would have been room for.
+    has_room: AtomicBool,
+    /// Facts that were not noted, and that the backlog does not know of yet. Relaxed: what a worker
+    /// has added is there for the next batch of the same processor, and at the run's end, as those
+    /// come after it by way of a mailbox or of joining the thread.
+    n_missed: AtomicU64,
 }
 
 struct State {
@@ -45,15 +53,17 @@ struct State {
     /// Oldest first.
     waiting: VecDeque<Chunk>,
     /// Empty, to be filled.
-    spares: Vec<Vec<Fact>>,
+    spares: Vec<Vec<Note>>,
     /// The run ends at once: nobody waits for long.
     hastened: bool,
     fate: Fate,
 }
 
-/// Facts in their place.
+/// Notes in their place.
 pub(super) struct Chunk {
-    pub(super) facts: Vec<Fact>,
+    pub(super) notes: Vec<Note>,
+    /// How many facts they are.
+    pub(super) n_facts: usize,
     /// So many facts, which came before it, were not kept.
     pub(super) missed_before: u64,
 }
@@ -110,14 +120,25 @@ impl Desk {
             fate: Fate::Well,
         };
         let (news, left) = (Condvar::new(), Condvar::new());
-        Desk { name, wants, overflow, state: Mutex::new(state), news, left, n_holding }
+        Desk {
+            name,
+            wants,
+            overflow,
+            state: Mutex::new(state),
+            news,
+            left,
+            n_holding,
+            has_room: AtomicBool::new(true),
+            n_missed: AtomicU64::new(0),
+        }
     }
 
     /// Keeps a batch of `n` facts for the listener, or counts what it misses; never waits. `put`
-    /// adds them to others; it is called under the lock.
-    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Vec<Fact>)) {
-        let mut state = self.state.lock();
+    /// adds their notes to others; it is called under the lock.
+    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Vec<Note>)) {
+        let mut state = self.lock();
         let offer = state.backlog.offered(n);
+        self.say_whether_there_is_room(&state);
         let Offer::Keep { missed_before, wakes, begins_to_hold_back } = offer else { return };
         put(state.chunk(n, missed_before));
         if begins_to_hold_back {
@@ -129,6 +150,37 @@ impl Desk {
         }
     }
 
+    /// Whether a batch would be kept.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
+    }
+
+    /// Counts facts that were not noted, because a batch would not be kept.
+    pub(super) fn miss(&self, n: u64) {
+        self.n_missed.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The state, with all that is known to be missed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        self.count_missed(&mut state);
+        state
+    }
+
+    fn count_missed(&self, state: &mut State) {
+        if self.n_missed.load(Ordering::Relaxed) > 0 {
+            state.backlog.missed(self.n_missed.swap(0, Ordering::Relaxed));
+        }
+    }
+
+    fn say_whether_there_is_room(&self, state: &State) {
+        let has_room = !state.backlog.misses();
+        if has_room != self.has_room() {
+            self.has_room.store(has_room, Ordering::Relaxed);
+        }
+    }
+
     /// Gives back a lot that was told and waits for the next. Calls `on_room` when there is room
     /// again.
     pub(super) fn next(
@@ -137,19 +189,22 @@ impl Desk {
         patience: Patience,
         on_room: impl Fn(),
     ) -> Next {
-        lot.iter_mut().for_each(|chunk| chunk.facts.clear());
-        let mut state = self.state.lock();
+        lot.iter_mut().for_each(|chunk| chunk.notes.clear());
+        let mut state = self.lock();
         let n_spares = SPARES_MAX - state.spares.len();
-        let reusable = lot.drain(..).map(|chunk| chunk.facts);
-        let reusable = reusable.filter(|facts| facts.capacity() <= SPARE_FACTS_MAX);
+        let reusable = lot.drain(..).map(|chunk| chunk.notes);
+        let reusable = reusable.filter(|notes| notes.capacity() <= SPARE_FACTS_MAX);
         state.spares.extend(reusable.take(n_spares));
-        if state.backlog.told() == Relief::Room {
+        let relief = state.backlog.told();
+        self.say_whether_there_is_room(&state);
+        if relief == Relief::Room {
             self.n_holding.fetch_sub(1, Ordering::Relaxed);
             drop(state);
             on_room();
             state = self.state.lock();
         }
         loop {
+            self.count_missed(&mut state);
             match state.backlog.look() {
                 Look::Read => break,
                 Look::Leave { missed } => return Next::Leave { missed },
@@ -166,7 +221,7 @@ impl Desk {
         while n < state.backlog.lot()
             && let Some(chunk) = state.waiting.pop_front()
         {
-            n += chunk.facts.len();
+            n += chunk.n_facts;
             lot.push(chunk);
         }
         state.backlog.read(n);
@@ -177,6 +232,7 @@ impl Desk {
     pub(super) fn leave(&self, n_untold: usize, fate: Fate, on_room: impl Fn()) {
         let mut state = self.state.lock();
         let relief = state.backlog.leave(n_untold);
+        self.say_whether_there_is_room(&state);
         if relief == Relief::Room {
             self.n_holding.fetch_sub(1, Ordering::Relaxed);
         }
@@ -192,7 +248,10 @@ impl Desk {
 
     /// Nothing more comes.
     pub(super) fn close(&self) {
-        self.state.lock().backlog.close();
+        let mut state = self.lock();
+        state.backlog.close();
+        self.say_whether_there_is_room(&state);
+        drop(state);
         self.news.notify_one();
     }
 
@@ -201,6 +260,7 @@ impl Desk {
         let mut state = self.state.lock();
         state.hastened = true;
         state.backlog.close();
+        self.say_whether_there_is_room(&state);
         drop(state);
         self.news.notify_one();
         self.left.notify_all();
@@ -231,21 +291,23 @@ impl Desk {
     }
 
     pub(super) fn account(&self) -> Account {
-        let state = self.state.lock();
+        let state = self.lock();
         let Backlog { n_told: told, n_missed: missed, .. } = state.backlog;
         Account { told, missed, fate: state.fate.clone() }
     }
 }
 
 impl State {
-    /// Where to put the next `n` facts.
-    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Vec<Fact> {
+    /// Where to put the notes of the next `n` facts.
+    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Vec<Note> {
         let n_max = self.backlog.lot().min(CHUNK_FACTS_MAX);
-        let fits = |last: &Chunk| missed_before == 0 && last.facts.len() + n <= n_max;
+        let fits = |last: &Chunk| missed_before == 0 && last.n_facts + n <= n_max;
         if !self.waiting.back().is_some_and(fits) {
-            let facts = self.spares.pop().unwrap_or_default();
-            self.waiting.push_back(Chunk { facts, missed_before });
+            let notes = self.spares.pop().unwrap_or_default();
+            self.waiting.push_back(Chunk { notes, n_facts: 0, missed_before });
         }
-        &mut self.waiting.back_mut().expect("there is one by now").facts
+        let last = self.waiting.back_mut().expect("there is one by now");
+        last.n_facts += n;
+        &mut last.notes
     }
 }

@@ -2,7 +2,11 @@
 
 use selvedge_event::{Fact, Wants};
 
-/// Is told facts, in batches, on a thread of its own, while the run goes on.
+use super::Recorder;
+use crate::processor::Result;
+
+/// Is told facts, in batches, on a thread of its own, while the run goes on: those that are
+/// [notable](Wants::NOTABLE), or what it [wants](Self::wants).
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -33,14 +37,70 @@ pub trait Observer: Send + Sync + 'static {
     /// Takes note.
     fn observe(&self, facts: &[Fact]);
 
-    /// The kinds of facts it is to be told, asked once. Fewer cost the workers less.
+    /// The kinds of facts it is to be told, asked once: [`Wants::NOTABLE`] unless it says
+    /// otherwise, which costs a busy run nothing. What [each turn](Wants::EACH_TURN) tells costs
+    /// the worker some nanoseconds a turn, and its listener more.
     fn wants(&self) -> Wants {
-        Wants::ALL
+        Wants::NOTABLE
     }
 }
 
 impl<F: Fn(&[Fact]) + Send + Sync + 'static> Observer for F {
     fn observe(&self, facts: &[Fact]) {
         self(facts);
+    }
+}
+
+/// A listener that is told other kinds of facts than it asks for, or than a closure can ask for.
+/// Made by [`wanting`].
+#[derive(Clone, Copy, Debug)]
+pub struct Wanting<L> {
+    wants: Wants,
+    listener: L,
+}
+
+/// Has an observer or a recorder told these kinds of facts, whatever it wants itself.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+/// use selvedge_event::{Fact, Wants};
+/// use selvedge_runtime::{Context, Pipeline, on, wanting};
+/// # use selvedge_event::Init;
+///
+/// let turns = Arc::new(AtomicUsize::new(0));
+/// let counter = Arc::clone(&turns);
+/// let observer = wanting(Wants::TURNS, move |facts: &[Fact]| {
+///     counter.fetch_add(facts.len(), Ordering::Relaxed);
+/// });
+/// let idle = on("idle", |_: &mut Context<'_>, _: &Init| Ok(()));
+/// Pipeline::builder().processor(idle).observer(observer).build()?.run()?;
+/// assert_eq!(turns.load(Ordering::Relaxed), 1);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+pub const fn wanting<L>(wants: Wants, listener: L) -> Wanting<L> {
+    Wanting { wants, listener }
+}
+
+impl<O: Observer> Observer for Wanting<O> {
+    fn observe(&self, facts: &[Fact]) {
+        self.listener.observe(facts);
+    }
+
+    fn wants(&self) -> Wants {
+        self.wants
+    }
+}
+
+impl<R: Recorder> Recorder for Wanting<R> {
+    fn record(&mut self, facts: &[Fact]) -> Result<()> {
+        self.listener.record(facts)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.listener.close()
+    }
+
+    fn wants(&self) -> Wants {
+        self.wants
     }
 }

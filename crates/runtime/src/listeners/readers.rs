@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use selvedge_event::Fact;
+use selvedge_event::{Fact, Text};
 use selvedge_sync::thread::{self, JoinHandle};
 
 use super::backlog::Overflow;
 use super::desk::{Account, Chunk, Desk, Fate, Next, Patience};
+use super::notes::Expander;
 use super::{Listener, Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Role};
 use crate::core::Core;
 use crate::error::RunError;
@@ -20,8 +21,15 @@ use crate::turn;
 /// The threads of a run's listeners, or the listeners themselves.
 pub(crate) struct Readers {
     threads: Vec<(Arc<Desk>, JoinHandle<()>)>,
-    /// Told what there is whenever the caller has time for it. `None` once it has left.
-    called: Vec<(Arc<Desk>, Option<Role>)>,
+    called: Vec<Called>,
+}
+
+/// A listener that is told what there is whenever the caller has time for it.
+struct Called {
+    desk: Arc<Desk>,
+    expander: Expander,
+    /// `None` once it has left.
+    role: Option<Role>,
 }
 
 /// How the listeners took the run.
@@ -38,17 +46,20 @@ impl Readers {
     /// Starts a thread for each listener.
     pub(crate) fn start(core: &Arc<Core>, listeners: Vec<Listener>) -> Result<Readers, RunError> {
         let threads = Vec::with_capacity(listeners.len());
+        let names = names(core);
         let mut readers = Readers { threads, called: Vec::new() };
         for (listener, desk) in listeners.into_iter().zip(core.listeners.desks()) {
             let Listener { name, role } = listener;
             let thread_name = format!("selvedge-{}-{}", role.word(), readers.threads.len());
             let (theirs, core_) = (Arc::clone(desk), Arc::clone(core));
+            let mut expander = Expander::new(desk.wants, Arc::clone(&names));
             let spawned = match role {
+                // Who is left to itself must not keep the processors.
                 Role::Observer(observer) => thread::spawn(&thread_name, move || {
-                    observe(&theirs, observer, Patience::Waits);
+                    observe(&theirs, observer, &mut expander, Patience::Waits);
                 }),
                 Role::Recorder(recorder, policy) => thread::spawn(&thread_name, move || {
-                    record(&theirs, recorder, policy, &core_, Patience::Waits);
+                    record(&theirs, recorder, policy, (&core_, &mut expander), Patience::Waits);
                 }),
             };
             match spawned {
@@ -65,21 +76,27 @@ impl Readers {
 
     /// Starts no threads: listeners are told when the caller [says so](Self::tell).
     pub(crate) fn without_threads(core: &Core, listeners: Vec<Listener>) -> Readers {
-        let desks = core.listeners.desks().iter().map(Arc::clone);
-        let roles = listeners.into_iter().map(|listener| Some(listener.role));
-        Readers { threads: Vec::new(), called: desks.zip(roles).collect() }
+        let names = names(core);
+        let called = |(desk, listener): (&Arc<Desk>, Listener)| Called {
+            desk: Arc::clone(desk),
+            expander: Expander::new(desk.wants, Arc::clone(&names)),
+            role: Some(listener.role),
+        };
+        let called = core.listeners.desks().iter().zip(listeners).map(called).collect();
+        Readers { threads: Vec::new(), called }
     }
 
     /// Tells what waits to the listeners that have no thread.
     pub(crate) fn tell(&mut self, core: &Core) {
-        for (desk, role) in &mut self.called {
+        for Called { desk, expander, role } in &mut self.called {
             match role.take() {
                 Some(Role::Observer(observer)) => {
-                    let observer = observe(desk, observer, Patience::None);
+                    let observer = observe(desk, observer, expander, Patience::None);
                     *role = observer.map(Role::Observer);
                 }
                 Some(Role::Recorder(recorder, policy)) => {
-                    let recorder = record(desk, recorder, policy, core, Patience::None);
+                    let seat = (core, expander);
+                    let recorder = record(desk, recorder, policy, seat, Patience::None);
                     *role = recorder.map(|recorder| Role::Recorder(recorder, policy));
                 }
                 None => (),
@@ -92,9 +109,9 @@ impl Readers {
         let deadline = core.clock.now().saturating_add(core.limits.observer_drain_max);
         let mut told = Told::default();
         self.threads.iter().for_each(|(desk, _)| desk.close());
-        self.called.iter().for_each(|(desk, _)| desk.close());
+        self.called.iter().for_each(|called| called.desk.close());
         self.tell(core);
-        for (desk, role) in self.called.drain(..) {
+        for Called { desk, role, .. } in self.called.drain(..) {
             told.note(&desk, role.is_none(), core);
         }
         for (desk, thread) in self.threads.drain(..) {
@@ -144,14 +161,24 @@ impl Told {
     }
 }
 
+/// The processors' names by their numbers, if anybody has to be told them.
+fn names(core: &Core) -> Arc<[Text]> {
+    if core.listeners.want_each_turn() {
+        core.members().map(|member| member.name().clone()).collect()
+    } else {
+        Arc::default()
+    }
+}
+
 /// Tells an observer what waits at its desk until all is told or it panics, or, without patience,
 /// until there is nothing for now: then it is handed back.
 fn observe(
     desk: &Desk,
     observer: Box<dyn Observer>,
+    expander: &mut Expander,
     patience: Patience,
 ) -> Option<Box<dyn Observer>> {
-    let told = tell_all(desk, &*observer, patience);
+    let told = tell_all(desk, &*observer, expander, patience);
     if let Ok(Extent::ForNow) = told {
         return Some(observer);
     }
@@ -181,11 +208,16 @@ struct Untold {
 
 impl Untold {
     fn of(chunks: &[Chunk]) -> Untold {
-        Untold { n_facts: chunks.iter().map(|chunk| chunk.facts.len()).sum() }
+        Untold { n_facts: chunks.iter().map(|chunk| chunk.n_facts).sum() }
     }
 }
 
-fn tell_all(desk: &Desk, observer: &dyn Observer, patience: Patience) -> Result<Extent, Untold> {
+fn tell_all(
+    desk: &Desk,
+    observer: &dyn Observer,
+    expander: &mut Expander,
+    patience: Patience,
+) -> Result<Extent, Untold> {
     let tell = |facts: &[Fact]| guarded(|| observer.observe(facts)).is_ok();
     let tell_missed = |facts| facts == 0 || tell(&[Fact::Missed { facts }]);
     let mut lot = Vec::new();
@@ -194,15 +226,16 @@ fn tell_all(desk: &Desk, observer: &dyn Observer, patience: Patience) -> Result<
             Next::Nothing => return Ok(Extent::ForNow),
             Next::Leave { missed } if tell_missed(missed) => return Ok(Extent::All),
             Next::Leave { .. } => return Err(Untold { n_facts: 0 }),
-            Next::Tell => {
-                for (at, chunk) in lot.iter().enumerate() {
-                    if !tell_missed(chunk.missed_before) {
-                        return Err(Untold::of(&lot[at..]));
-                    }
-                    if !tell(&chunk.facts) {
-                        return Err(Untold::of(&lot[at + 1..]));
-                    }
-                }
+            Next::Tell => (),
+        }
+        for at in 0..lot.len() {
+            if !tell_missed(lot[at].missed_before) {
+                return Err(Untold::of(&lot[at..]));
+            }
+            // To name events is to call the user's code too.
+            let notes = &mut lot[at].notes;
+            if guarded(|| observer.observe(expander.expand(notes))).is_err() {
+                return Err(Untold::of(&lot[at + 1..]));
             }
         }
     }
@@ -214,14 +247,14 @@ fn record(
     desk: &Desk,
     recorder: Box<dyn Recorder>,
     policy: RecorderPolicy,
-    core: &Core,
+    (core, expander): (&Core, &mut Expander),
     patience: Patience,
 ) -> Option<Box<dyn Recorder>> {
     let mut untold = Untold { n_facts: 0 };
     let mut going_on = None;
     let recorded = caught(|| {
         let mut recorder = recorder;
-        match record_all(desk, &mut *recorder, core, &mut untold, patience)? {
+        match record_all(desk, &mut *recorder, (core, expander), &mut untold, patience)? {
             Extent::ForNow => going_on = Some(recorder),
             // Its destructor may have something to finish too, and is its own code.
             Extent::All => drop(recorder),
@@ -239,7 +272,7 @@ fn record(
 fn record_all(
     desk: &Desk,
     recorder: &mut dyn Recorder,
-    core: &Core,
+    (core, expander): (&Core, &mut Expander),
     untold: &mut Untold,
     patience: Patience,
 ) -> Result<Extent> {
@@ -250,9 +283,9 @@ fn record_all(
             Next::Leave { .. } => break,
             Next::Nothing => return Ok(Extent::ForNow),
         }
-        for (at, chunk) in lot.iter().enumerate() {
+        for at in 0..lot.len() {
             *untold = Untold::of(&lot[at..]);
-            recorder.record(&chunk.facts)?;
+            recorder.record(expander.expand(&mut lot[at].notes))?;
         }
         *untold = Untold { n_facts: 0 };
     }

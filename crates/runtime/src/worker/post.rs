@@ -5,7 +5,7 @@ use selvedge_event::Event;
 
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::Core;
+use crate::core::{Core, Member};
 use crate::failure::Failure;
 use crate::mailbox::DeskClaim;
 use crate::mailbox::cell::Release;
@@ -17,7 +17,7 @@ use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
-    pub(super) to: OwnerIdx,
+    pub(super) member: Member<'c>,
     pub(super) claim: DeskClaim<'c>,
     /// All there is for it, if that is a single event; else it is on the desk.
     pub(super) single: Option<(Event, Origin)>,
@@ -43,25 +43,25 @@ pub(super) struct Poster<'c, 'h> {
 
 impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
-        slot.note_posted(parcel.mail.len());
-        if let Some(mail) = slot.bounded() {
+        let member = self.core.member(to);
+        member.slot.note_posted(parcel.mail.len());
+        if let Some(mail) = member.bounded() {
             return self.deliver_bounded(to, mail, parcel, stock);
         }
-        let effect = slot.mailbox.post(stock.node(parcel));
+        let effect = member.slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
 
     #[inline]
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && slot.special().is_none()
-            && let Some(mut claim) = slot.mailbox.try_claim_idle()
+            && let member = self.core.member(to)
+            && member.special().is_none()
+            && let Some(mut claim) = member.slot.mailbox.try_claim_idle()
         {
-            slot.note_handed(parcel.mail.len());
+            member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim, single: None });
+            *gift = Some(Gift { member, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
@@ -82,20 +82,23 @@ impl<'c> Shift<'c> {
 
     /// Puts a gift's event where a mailbox's owner looks for mail.
     pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
+        let Gift { member, mut claim, single } = gift;
         if let Some((event, origin)) = single {
             let heap_bytes = event.bytes();
             let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
             claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
         }
-        (to, claim)
+        (member.owner, claim)
     }
 
     /// Makes heard what the turns so far emitted.
     #[inline]
     pub(super) fn publish(&mut self, posting: Posting) {
-        let Hands { outbox, notes, .. } = &*self.hands;
-        let nothing_to_tell = !outbox.has_more() && notes.is_empty();
+        if !self.hands.notes.is_empty() && !self.hands.holding {
+            // First, so that who hears of it can't be told of before it.
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+        let nothing_to_tell = !self.hands.outbox.has_more();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -133,7 +136,9 @@ impl<'c> Shift<'c> {
             }
             self.carry_out();
         }
-        self.hands.notes.hand_over(&self.core.listeners);
+        if !self.hands.notes.is_empty() {
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
     }
 
     /// Has what the turns so far computed kept, before anybody hears of it.
@@ -166,11 +171,11 @@ impl<'c> Shift<'c> {
         if outbox.has_replies() {
             return false;
         }
-        let slot = &self.core.slots()[to as usize];
-        if slot.special().is_some() {
+        let member = self.core.member(to);
+        if member.special().is_some() {
             return false;
         }
-        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let Some(claim) = member.slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
@@ -179,8 +184,8 @@ impl<'c> Shift<'c> {
             tally.bytes_accepted += event.bytes() as u64;
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
-        slot.note_handed(1);
-        self.gift = Some(Gift { to, claim, single });
+        member.slot.note_handed(1);
+        self.gift = Some(Gift { member, claim, single });
         true
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::bail;
-use selvedge_event::{Fact, Init};
+use selvedge_event::{Fact, Init, Wants};
 use selvedge_runtime::{
     Context, Limits, Pipeline, PipelineBuilder, Processor, Pull, RecorderPolicy, Result, RunError,
-    on, processor,
+    on, processor, wanting,
 };
 
 use super::{Ping, build, explore, join, start, thread, tight};
@@ -114,7 +114,7 @@ fn a_recorder_that_fails_ends_the_run_whenever() {
 fn what_an_observer_is_told_and_what_it_misses_is_all_there_was() {
     explore(|| {
         let n_told = Arc::new(AtomicU64::new(0));
-        let pipeline = build(hears().observer(counts(&n_told)));
+        let pipeline = build(hears().observer(wanting(Wants::ALL, counts(&n_told))));
         for n in 0..3 {
             pipeline.submit(Ping(n)).expect("there is room");
         }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::bail;
-use selvedge::event::{Fact, Outcome};
+use selvedge::event::{Fact, Outcome, Wants};
 use selvedge::prelude::*;
-use selvedge::runtime::BuildError;
+use selvedge::runtime::{BuildError, wanting};
 
 use crate::gauges::Gauges;
 
@@ -397,7 +397,7 @@ pub(crate) fn build(n_events: u64, gauges: Gauges) -> Result<(Pipeline, Arc<Tota
             Ok(())
         }))
         .processor(sums.priority(1))
-        .observer(move |facts: &[Fact]| observe(&observed, facts))
+        .observer(wanting(Wants::ALL, move |facts: &[Fact]| observe(&observed, facts)))
         // Few, so that they are all there before the warm-up ends.
         .limits(Limits { dead_letters_max: 100, ..Limits::default() })
         .strict()
