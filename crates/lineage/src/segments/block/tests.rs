@@ -20,7 +20,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             .prop_map(|(error, panicked)| Outcome::Failed { error, panicked }),
         any::<String>().prop_map(|reason| Outcome::Skipped { reason }),
         Just(Outcome::TimedOut),
-        proptest::sample::select(&by).prop_map(|by| Outcome::Cancelled { by }),
+        proptest::sample::select(by.to_vec()).prop_map(|by| Outcome::Cancelled { by }),
         Just(Outcome::Suspended),
         Just(Outcome::Abandoned),
     ]
@@ -48,7 +48,7 @@ fn record() -> impl Strategy<Value = Record> {
             digest: digest(value),
         },
     );
-    let whose = (0..3_u8, "[a-c]{0,2}", proptest::sample::select(&kinds), signatures());
+    let whose = (0..3_u8, "[a-c]{0,2}", proptest::sample::select(kinds.to_vec()), signatures());
     let values = (
         proptest::collection::vec(input, 0..4),
         proptest::collection::vec(any::<u8>().prop_map(digest), 0..3),
