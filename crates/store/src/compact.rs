@@ -2,8 +2,8 @@
 //! it can go.
 //!
 //! A base is written while batches are applied, so it shows no moment of the store. It doesn't have
-//! to: every frame from its start on is applied over it, and each of them says what a record is, not
-//! how it changes.
+//! to: every frame from its start on is applied over it, and each says what a record is, not how it
+//! changes.
 
 use std::io;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ const N_SEGMENTS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Compactor {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
+    /// One base is written at a time.
+    writing: Mutex<()>,
     is_running: AtomicBool,
     /// Relaxed suffices for both: nothing else is read because of them.
     has_to_stop: AtomicBool,
@@ -51,7 +53,11 @@ impl Compactor {
             }
         };
         match thread::spawn("selvedge-store-base", body) {
-            Ok(spawned) => drop(self.thread.lock().replace(spawned)),
+            Ok(spawned) => {
+                // The one before is done, but may not have let go of the store yet.
+                let before = self.thread.lock().replace(spawned);
+                let _ = before.map(thread::JoinHandle::join);
+            }
             Err(_) => self.is_running.store(false, Ordering::Relaxed),
         }
     }
@@ -66,8 +72,20 @@ impl Compactor {
 }
 
 impl Core {
+    /// Ends the segment, and writes a base in place of all there are.
+    pub(crate) fn compact(self: &Arc<Self>) -> Result<(), StoreError> {
+        let header = {
+            let mut log = self.log.lock();
+            let ended = log.end_segment();
+            ended.map_err(|error| StoreError::ReadOnly { reason: self.break_off(&error) })?;
+            log.next_header()
+        };
+        self.write_base(header)
+    }
+
     /// Writes a base that replaces every segment before a place where one ends.
     pub(crate) fn write_base(self: &Arc<Self>, header: Header) -> Result<(), StoreError> {
+        let _alone = self.compactor.writing.lock();
         let base = self.write_base_file(header)?;
         // A batch that is in the base has to be in the log, or half of it could be all there is.
         self.flush()?;

@@ -17,9 +17,10 @@ use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::batch::{Batch, Durability, Write};
 use crate::engine::{
-    Engine, EngineError, EngineWrite, POSITION_KEY, encode_key, encode_value, guarded, sound,
+    Engine, EngineError, EngineWrite, POSITION_KEY, decode_key, decode_value, encode_key,
+    encode_value, guarded,
 };
-use crate::error::{StoreError, told};
+use crate::error::{RecordKey, StoreError, told};
 use crate::log::Log;
 use crate::session::Session;
 use crate::views::{Views, keep_aside};
@@ -59,8 +60,10 @@ impl Drop for Core {
             return;
         }
         let mut log = self.log.lock();
-        if log.sync().and_then(|()| log.sync_mark()).is_ok() {
-            self.session.set_closing(log.next());
+        match log.sync().and_then(|()| log.sync_mark()) {
+            Ok(()) => self.session.set_closing(log.next()),
+            // The engine may have what the log has not.
+            Err(_) => self.session.spoil(),
         }
     }
 }
@@ -227,7 +230,7 @@ impl Core {
             let key = encode_key(&condition.at.namespace, &condition.at.key);
             let found = match written.get(&key) {
                 Some(value) => value.clone(),
-                None => self.get_raw(&key)?.map(|value| sound(&key, value)).transpose()?,
+                None => self.get_raw(&key)?.map(|value| self.sound(&key, value)).transpose()?,
             };
             if found != condition.value {
                 return Err(StoreError::Conflict { at: condition.at.clone() });
@@ -283,7 +286,19 @@ impl Core {
         doing: &'static str,
         call: impl FnOnce() -> Result<T, EngineError>,
     ) -> Result<T, StoreError> {
-        guarded(call).map_err(|error| engine_error(self.engine_name, doing, &error))
+        guarded(call).map_err(|error| {
+            self.session.spoil();
+            engine_error(self.engine_name, doing, &error)
+        })
+    }
+
+    /// The value of a record. One that isn't what was written is mended by the next open.
+    pub(crate) fn sound(&self, key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        decode_value(key, value).ok_or_else(|| {
+            self.session.spoil();
+            let at = decode_key(key).unwrap_or_else(|| RecordKey::new("?", key));
+            StoreError::DamagedRecord { at }
+        })
     }
 
     pub(crate) fn broken(&self) -> Option<String> {

@@ -225,7 +225,8 @@ impl DiskFile for OsFile {
 
 /// Writes a small file so that it is there whole or not at all, and durable on return.
 pub(crate) fn write_whole(disk: &dyn Disk, dir: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let (path, unfinished) = (format!("{dir}/{name}"), format!("{dir}/{name}{UNFINISHED}"));
+    let path = if dir == "." { name.to_owned() } else { format!("{dir}/{name}") };
+    let unfinished = format!("{path}{UNFINISHED}");
     let file = disk.create(&unfinished)?;
     file.write_at(bytes, 0)?;
     file.sync()?;

@@ -95,7 +95,7 @@ impl Options {
         self.open_on(Arc::new(disk), dir, backend)
     }
 
-    /// As [`open`](Self::open), with the log on a disk of choice; the lock and the engine are in the
+    /// As [`open`](Self::open), with the log on a disk of choice; lock and engine are in the
     /// directory. For tests that lose power or room.
     ///
     /// # Errors
@@ -163,8 +163,8 @@ impl Durable {
     /// Reads everything, the records in the engine and the log, and lists what isn't what was
     /// written. Commits wait meanwhile.
     ///
-    /// A damaged record is mended by opening the store again after [`rebuild`](Self::rebuild); for
-    /// damage of the log there is [`OnDamage`].
+    /// A damaged record is mended when the store is opened again, from the log; for damage of the
+    /// log there is [`OnDamage`].
     ///
     /// # Errors
     ///
@@ -183,6 +183,19 @@ impl Durable {
             }
         }
         Ok(damages)
+    }
+
+    /// Writes a base, so that the log holds nothing that was replaced or deleted before, and has
+    /// the engine made anew when the store is opened next: after that nothing of it is left in the
+    /// store's files. It takes as long as reading and writing all records.
+    ///
+    /// # Errors
+    ///
+    /// A record is damaged; the system or the engine failed.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        self.core.compact()?;
+        self.rebuild();
+        Ok(())
     }
 
     /// Has the engine made anew from the log when the store is opened next.

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use crate::error::{RecordKey, StoreError};
+use crate::error::RecordKey;
 use crate::scan::{Order, Scan, after_prefix};
 
 /// What went wrong in an engine, in its own words.
@@ -138,14 +138,6 @@ fn record_sum(encoded_key: &[u8], value: &[u8]) -> [u8; SUM_LEN] {
     hasher.update(&(encoded_key.len() as u64).to_le_bytes()).update(encoded_key).update(value);
     let hash = hasher.finalize();
     std::array::from_fn(|index| hash.as_bytes()[index])
-}
-
-/// The value of a record, or what is wrong with it.
-pub(crate) fn sound(encoded_key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-    decode_value(encoded_key, value).ok_or_else(|| {
-        let at = decode_key(encoded_key);
-        StoreError::DamagedRecord { at: at.unwrap_or_else(|| RecordKey::new("?", encoded_key)) }
-    })
 }
 
 #[cfg(test)]

@@ -122,6 +122,12 @@ pub enum StoreError {
         /// The record.
         at: RecordKey,
     },
+    /// A value in the content store isn't what was put, or its file is missing.
+    #[error("value {digest} isn't what was put; erase it, and put it again")]
+    DamagedValue {
+        /// Its digest, as it is written.
+        digest: String,
+    },
     /// What was durable is missing or isn't what was written, and can't be made from what is left.
     #[error(
         "{}{}; open it with `OnDamage::ReadOnly` to read the rest, or with `OnDamage::Repair` to \

@@ -18,6 +18,7 @@
 
 mod batch;
 mod compact;
+mod content;
 mod core;
 mod damage;
 mod disk;
@@ -31,6 +32,8 @@ mod log;
 mod memory;
 mod open;
 mod read;
+#[cfg(feature = "redb")]
+mod redb;
 mod replay;
 mod scan;
 mod session;
@@ -42,6 +45,7 @@ mod views;
 pub use batch::{
     BATCH_BYTES_MAX, Batch, Durability, KEY_BYTES_MAX, NAMESPACE_BYTES_MAX, VALUE_BYTES_MAX,
 };
+pub use content::{ContentStore, FILE_BYTES_MIN};
 pub use damage::Damage;
 pub use disk::{Disk, DiskFile, OsDisk};
 pub use durable::{Durable, Options};
@@ -50,6 +54,8 @@ pub use error::{RecordKey, StoreError};
 pub use export::{export, import};
 pub use memory::Memory;
 pub use open::{OnDamage, Opened};
+#[cfg(feature = "redb")]
+pub use redb::Redb;
 pub use scan::{Entries, Entry, Order, Scan};
 #[cfg(feature = "sled")]
 pub use sled::Sled;

@@ -274,10 +274,15 @@ impl Log {
         if !is_full || self.active.is_none() {
             return Ok(false);
         }
+        self.end_segment()?;
+        Ok(true)
+    }
+
+    pub(crate) fn end_segment(&mut self) -> Result<(), StoreError> {
         self.sync()?;
         self.sync_mark()?;
         self.active = None;
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the mark where the log ends, whatever was there.
@@ -290,6 +295,10 @@ impl Log {
 
     /// Puts a base in the place of the segments before it.
     pub(crate) fn rebase(&mut self, base: LogFile) -> Result<(), StoreError> {
+        if self.files.base.as_ref().is_some_and(|newer| newer.start > base.start) {
+            self.files.obsolete.push(base.name);
+            return self.files.remove_obsolete(&*self.disk);
+        }
         let is_before = |segment: &LogFile| segment.start < base.start;
         let obsolete = self.files.segments.extract_if(.., |segment| is_before(segment));
         let obsolete: Vec<LogFile> = obsolete.collect();

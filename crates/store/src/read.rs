@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::check_namespace;
 use crate::core::Core;
-use crate::engine::{Pairs, decode_key, encode_key, encode_range, sound};
+use crate::engine::{Pairs, decode_key, encode_key, encode_range};
 use crate::error::StoreError;
 use crate::scan::{Entries, Entry, Order, Scan, after_prefix};
 use crate::store::{Read, Snapshot};
@@ -30,7 +30,7 @@ impl Core {
         if let Some(view) = view {
             value = view.get(&key, value)?;
         }
-        value.map(|value| sound(&key, value)).transpose()
+        value.map(|value| self.sound(&key, value)).transpose()
     }
 
     fn scan_in<'s>(&'s self, view: Option<&'s View>, scan: &Scan) -> Entries<'s> {
@@ -41,7 +41,7 @@ impl Core {
         let pages = Pages::new(self, view, scan);
         Entries::new(pages.flatten().map(move |record| {
             let (mut key, value) = record?;
-            let value = sound(&key, value)?;
+            let value = self.sound(&key, value)?;
             key.drain(..n_prefix);
             Ok(Entry { key, value })
         }))

@@ -186,17 +186,20 @@ impl<'v> Reader<'v> {
             return Ok(());
         }
         self.expect(file, position, offset);
-        let before = self.chain.unwrap_or_default();
-        let chain = frame::link(&before, &frame.hash);
-        if position == self.mark.position && self.chain.is_some() && chain != self.mark.chain {
+        let before = self.chain;
+        // Behind damage it is not known.
+        let chain = before.map(|before| frame::link(&before, &frame.hash));
+        let is_marked = position == self.mark.position;
+        if is_marked && chain.is_some_and(|chain| chain != self.mark.chain) {
             self.damage(file, offset, "what is up to here isn't what was written");
         }
         self.next = position + 1;
-        self.chain = Some(chain);
-        self.found.end = Mark { position, chain };
+        self.chain = chain;
+        self.found.end = Mark { position, chain: chain.unwrap_or_default() };
         if position > self.mark.position {
             if self.found.carried.is_empty() {
-                self.found.carried_from = Mark { position: position - 1, chain: before };
+                let chain = before.unwrap_or_default();
+                self.found.carried_from = Mark { position: position - 1, chain };
             }
             self.found.carried.extend_from_slice(&frame.bytes);
         }

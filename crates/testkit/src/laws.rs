@@ -14,8 +14,8 @@ use selvedge_sync::thread;
 
 const DURABILITIES: [Durability; 3] = [Durability::Sync, Durability::Group, Durability::None];
 
-/// Checks a durable backend against every law, a fresh directory each; `open` opens the store in the
-/// directory, or makes it.
+/// Checks a durable backend against every law, a fresh directory each; `open` opens the store in
+/// the directory, or makes it.
 ///
 /// What only a killed process or a lost device can show isn't checked here: `cargo xtask crash` and
 /// `cargo xtask powerloss` do that for our own backends.
