@@ -52,7 +52,7 @@ pub(crate) struct Sight {
     pub(crate) owner: OwnerIdx,
     n_before: u64,
     turn: u64,
-    attempt: u32,
+    n_again: u32,
 }
 
 /// A worker was written off.
@@ -88,9 +88,9 @@ impl Sched {
 impl Core {
     /// The turn that a worker is in.
     pub(crate) fn sight(&self, board: &Board) -> Option<Sight> {
-        let (owner, turn, attempt) = board.look()?;
+        let (owner, turn, n_again) = board.look()?;
         let n_before = self.member(owner).counts().turns;
-        Some(Sight { owner, n_before, turn, attempt })
+        Some(Sight { owner, n_before, turn, n_again })
     }
 
     /// Goes on without a worker that is in this turn, and has been for so long; `None` if it is

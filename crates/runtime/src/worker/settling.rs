@@ -64,8 +64,7 @@ impl Shift<'_> {
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
-                        self.board.enter(batch.member.owner);
-                        self.board.attempt(attempt);
+                        self.board.enter_again(batch.member.owner);
                         end = self.attempt(batch, event, attempt);
                         if self.is_late() {
                             return None;
