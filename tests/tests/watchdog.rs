@@ -6,7 +6,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use selvedge::event::{Fact, Wants, Warning};
 use selvedge::prelude::*;
-use selvedge::runtime::{ControlError, Handler, Observer, Registration};
+use selvedge::runtime::{AskError, ControlError, Handler, Observer, Registration, SubmitError};
 
 use crate::failure::in_time;
 
@@ -189,6 +189,22 @@ fn one_more_than_may_be_left_behind_fails_the_run() {
     assert_eq!((processors.len(), report.stuck.len(), report.abandoned), (2, 2, 2));
     assert!(report.balances());
     drop((opens, opens_too));
+}
+
+#[test]
+fn who_waits_for_room_or_a_reply_is_told_when_the_last_worker_is_not_replaced() {
+    let (opens, wait) = door();
+    let limits = Limits { leaked_max: 0, in_flight_max: 1, lane_max: 1, ..hasty() };
+    let running = start(Pipeline::builder().processor(stuck(wait)).limits(limits).workers(1));
+    running.submit(Tick(0)).expect("there is room");
+    let answer = running.ask::<Tock>(Tick(1)).expect("there is room");
+    let submitter = running.submitter();
+    let refused = in_time(move || (2..).find_map(|n| submitter.submit(Tick(n)).err()));
+    assert!(matches!(refused, Some(SubmitError::Closed { .. })));
+    assert!(matches!(in_time(|| answer.wait()), Err(AskError::NoReply { .. })));
+    let error = in_time(|| running.finish()).expect_err("nobody may be left behind");
+    assert!(matches!(error, RunError::WorkersLost { .. }), "{error}");
+    drop(opens);
 }
 
 #[test]

@@ -124,6 +124,10 @@ impl Core {
         }
         // Nobody else may look into its shard without being told.
         self.publish_takeable(&mut sched);
+        drop(sched);
+        if !replace {
+            self.turn_away();
+        }
         Some(WrittenOff { processor: member.name().clone(), replace })
     }
 
@@ -138,6 +142,13 @@ impl Core {
     pub(crate) fn fail_unreplaced(&self, source: std::io::Error) {
         let processors = self.names_of(&self.lock());
         self.fail(Failure::WorkersLost { processors, source: Some(source) });
+        self.turn_away();
+    }
+
+    /// Does what a worker does that leaves since turns have ceased: it may have been the last.
+    fn turn_away(&self) {
+        self.close_lanes();
+        self.abandon();
     }
 
     fn names_of(&self, sched: &Sched) -> Vec<Text> {
