@@ -208,6 +208,39 @@ fn who_waits_for_room_or_a_reply_is_told_when_the_last_worker_is_not_replaced() 
 }
 
 #[test]
+fn a_dead_letter_of_a_stuck_batch_and_attempts_that_were_put_off_are_counted_once() {
+    let (opens, mut wait) = door();
+    let batch = on("batch", move |_: &mut Context<'_>, tick: &Tick| match tick.0 {
+        0 => anyhow::bail!("not that one"),
+        _ => {
+            wait();
+            Ok(())
+        }
+    });
+    let flaky = on("flaky", |cx: &mut Context<'_>, _: &Tick| {
+        anyhow::ensure!(cx.attempt() > 2, "not yet");
+        Ok(())
+    });
+    let retry = Retry::times(3).backoff(Backoff::fixed(Duration::from_millis(1)));
+    let limits = Limits { batch_time_max: Duration::MAX, ..hasty() };
+    let pipeline = Pipeline::builder()
+        .processor(batch.on_failure(FailurePolicy::Skip))
+        .processor(flaky.stateless().on_failure(retry))
+        .limits(limits)
+        .workers(1)
+        .build()
+        .expect("the wiring is sound");
+    (0..2).for_each(|n| assert_eq!(pipeline.submit(Tick(n)).expect("there is room"), 2));
+    let monitor = pipeline.monitor();
+    let running = pipeline.start().expect("there is room for threads");
+    let report = in_time(|| running.finish()).expect("one may be left behind");
+    assert_eq!((report.dead, report.dead_letters.len()), (1, 1));
+    assert_eq!((report.accepted, report.handled, report.abandoned), (4, 2, 1));
+    assert_eq!((report.stuck[0].abandoned, monitor.progress()[1].waiting), (1, 0));
+    drop(opens);
+}
+
+#[test]
 fn a_permit_goes_on_without_the_turn_that_had_it() {
     let (opens, mut wait) = door();
     let holds = on("holds", move |_: &mut Context<'_>, _: &Tick| {
