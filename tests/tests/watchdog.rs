@@ -272,6 +272,63 @@ fn what_is_stuck_takes_no_room_from_others() {
     drop(opens);
 }
 
+/// A source whose pull waits, which keeps the run from coming to rest.
+struct Slow<W>(W);
+
+#[processor(strict)]
+impl<W: FnMut() + Send + 'static> Processor for Slow<W> {
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            Init => cx.start_pulling(),
+        }
+        Ok(())
+    }
+
+    fn pull(&mut self, _: &mut Context<'_>) -> Result<Pull> {
+        (self.0)();
+        Ok(Pull::Done)
+    }
+}
+
+#[test]
+fn what_waited_for_a_stuck_turn_makes_room_once() {
+    let ((opens, mut wait), (ends, waits)) = (door(), door());
+    let (observer, told) = warned();
+    let (says, said) = mpsc::channel();
+    let stuck = on("stuck", move |_: &mut Context<'_>, _: &Tick| {
+        says.send(())?;
+        wait();
+        Ok(())
+    });
+    let never = on("never", |_: &mut Context<'_>, _: &Tock| anyhow::bail!("not yet"));
+    let in_an_hour = Backoff::fixed(Duration::from_secs(3_600));
+    let retry = Retry::times(2).backoff(in_an_hour).then(LastResort::Skip);
+    let limits = Limits { in_flight_max: 8, lane_max: 1, ..hasty() };
+    let builder = Pipeline::builder()
+        .processor(Slow(waits))
+        .processor(stuck)
+        .processor(never.stateless().on_failure(retry))
+        .observer(observer)
+        .limits(limits);
+    let running = start(builder.workers(3));
+    running.submit(Tick(0)).expect("there is room");
+    said.recv().expect("it begins");
+    (1..4).for_each(|n| assert_eq!(running.submit(Tick(n)).expect("there is room"), 1));
+    let is_lost = |fact: Fact| matches!(fact, Fact::WorkerWrittenOff { .. });
+    assert!(told.iter().any(is_lost));
+    let submitter = running.submitter();
+    let submits = std::thread::spawn(move || (0..).all(|n| submitter.submit(Tock(n)).is_ok()));
+    let is_full = |fact: Fact| matches!(fact, Fact::Warned { warning: Warning::CreditsHeld { .. } });
+    assert!(told.iter().any(is_full));
+    let waiting = running.monitor().progress()[2].waiting;
+    assert_eq!(waiting, 8, "what is allowed, as if nothing were stuck");
+    drop(ends);
+    let report = in_time(|| running.stop_within(Duration::from_secs(30)));
+    assert_eq!(report.expect("one may be left behind").stuck[0].abandoned, 4);
+    assert!(!submits.join().expect("no panic"));
+    drop(opens);
+}
+
 #[test]
 fn the_caller_s_own_turn_is_warned_of_and_waited_for() {
     let (opens, wait) = door();
