@@ -318,11 +318,13 @@ fn what_waited_for_a_stuck_turn_makes_room_once() {
     assert!(told.iter().any(is_lost));
     let submitter = running.submitter();
     let submits = std::thread::spawn(move || (0..).all(|n| submitter.submit(Tock(n)).is_ok()));
-    let is_full = |fact: Fact| matches!(fact, Fact::Warned { warning: Warning::CreditsHeld { .. } });
+    let is_full =
+        |fact: Fact| matches!(fact, Fact::Warned { warning: Warning::CreditsHeld { .. } });
     assert!(told.iter().any(is_full));
     let waiting = running.monitor().progress()[2].waiting;
-    assert_eq!(waiting, 8, "what is allowed, as if nothing were stuck");
+    // First: were this to fail, the run would wait for the source.
     drop(ends);
+    assert_eq!(waiting, 8, "what is allowed, as if nothing were stuck");
     let report = in_time(|| running.stop_within(Duration::from_secs(30)));
     assert_eq!(report.expect("one may be left behind").stuck[0].abandoned, 4);
     assert!(!submits.join().expect("no panic"));
