@@ -4,6 +4,7 @@
 
 mod bigfile;
 mod bounds;
+mod caching;
 mod capacities;
 mod concurrency;
 mod control;
@@ -24,6 +25,7 @@ mod scopes;
 mod sim;
 mod soak;
 mod sources;
+mod store;
 mod stress;
 mod timers;
 mod watchdog;

@@ -16,6 +16,7 @@ mod plan;
 mod program;
 mod ratchet;
 mod runtime;
+mod store;
 mod suite;
 mod table;
 
@@ -40,6 +41,8 @@ enum Suite {
     Runtime(runtime::Options),
     /// Count instructions per delivery and per hop, and hold them against the checked-in ones.
     Instructions(instructions::Options),
+    /// Measure stores beside the plain engines they are on.
+    Store(store::Options),
 }
 
 /// Runs the suite that was named, or the comparison that the options describe.
@@ -47,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
         Some(Suite::Runtime(options)) => runtime::run(options),
         Some(Suite::Instructions(options)) => instructions::run(options),
+        Some(Suite::Store(options)) => store::run(options),
         None => free::run(&options.free),
     }
 }

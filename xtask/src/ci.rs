@@ -92,11 +92,15 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "deny", work: Work::Deny },
         Step { name: "tidy", work: Work::Tidy },
         command("features", "check --package selvedge --no-default-features"),
+        command("topology", "check --package selvedge --features topology"),
         command("spans", "test --package selvedge-runtime --features tracing --test spans"),
         command("peers", "check --package selvedge-peers --all-targets"),
         command("atlas", "xtask atlas --rounds 3"),
         Step { name: "instructions", work: Work::Instructions },
         command("soak", "xtask soak --events 4000000"),
+        command("engines", "check --package selvedge-store --no-default-features"),
+        command("crash", "xtask crash --rounds 200"),
+        command("powerloss", "xtask powerloss --rounds 1"),
     ]
 }
 
@@ -219,11 +223,15 @@ mod tests {
         deny: cargo xtask deny
         tidy: cargo xtask tidy
         features: cargo check --package selvedge --no-default-features
+        topology: cargo check --package selvedge --features topology
         spans: cargo test --package selvedge-runtime --features tracing --test spans
         peers: cargo check --package selvedge-peers --all-targets
         atlas: cargo xtask atlas --rounds 3
         instructions: cargo xtask bench instructions
         soak: cargo xtask soak --events 4000000
+        engines: cargo check --package selvedge-store --no-default-features
+        crash: cargo xtask crash --rounds 200
+        powerloss: cargo xtask powerloss --rounds 1
         ");
     }
 

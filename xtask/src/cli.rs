@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{atlas, bench, bigfile, ci, deny, fuzz, planted, sim, soak, tidy};
+use crate::{atlas, bench, bigfile, ci, deny, durability, fuzz, planted, sim, soak, tidy};
 
 /// Every development task of the workspace.
 #[derive(Debug, Parser)]
@@ -27,6 +27,10 @@ enum Task {
     Bigfile(bigfile::Options),
     /// Send a day's events through a mixed pipeline, and check that memory stays where it is.
     Soak(soak::Options),
+    /// Kill processes that write to a store, and check that nothing acknowledged is lost.
+    Crash(durability::Options),
+    /// Lose power after every operation of a store, and check the same.
+    Powerloss(durability::Options),
     /// Play our own scenarios under many seeds: every interleaving keeps the rules.
     Sim(sim::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
@@ -46,6 +50,8 @@ pub(crate) fn run() -> Result<()> {
         Task::Atlas(options) => atlas::run(&options),
         Task::Bigfile(options) => bigfile::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Crash(options) => durability::crash(&options),
+        Task::Powerloss(options) => durability::powerloss(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
@@ -73,6 +79,8 @@ mod tests {
         atlas: Run the atlas example again and again, and check that its results are always the same
         bigfile: Send a huge JSONL file through source and sink under a memory limit
         soak: Send a day's events through a mixed pipeline, and check that memory stays where it is
+        crash: Kill processes that write to a store, and check that nothing acknowledged is lost
+        powerloss: Lose power after every operation of a store, and check the same
         sim: Play our own scenarios under many seeds: every interleaving keeps the rules
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain

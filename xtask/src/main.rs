@@ -14,6 +14,7 @@ mod bigfile;
 mod ci;
 mod cli;
 mod deny;
+mod durability;
 mod fuzz;
 mod invocation;
 mod layers;

@@ -1,11 +1,15 @@
 //! Owns `Signature`: which code, and which version of it, works on a value.
 
+mod error;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, DigestError};
 use crate::text::Text;
+
+pub use error::SignatureError;
 
 /// Identifies code together with the constants it was given. The names under which processors are
 /// registered, and their wiring, are not in it: renaming them keeps caches.
@@ -25,13 +29,19 @@ pub struct Signature {
     constants: Option<Digest>,
 }
 
+/// What stands for the code in a [`Signature`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Code {
+pub enum Code {
     /// The hash of the code's token stream, blind to whitespace and comments.
     Hash(Digest),
     /// What the author declared, in place of the code's hash.
-    Version { subject: Text, version: Text },
+    Version {
+        /// Whose code: `<package>::<Type>` where a macro writes it.
+        subject: Text,
+        /// Which version of it.
+        version: Text,
+    },
 }
 
 impl Signature {
@@ -45,6 +55,25 @@ impl Signature {
     pub fn of_version(subject: impl Into<Text>, version: impl Into<Text>) -> Signature {
         let code = Code::Version { subject: subject.into(), version: version.into() };
         Signature { code, constants: None }
+    }
+
+    /// Puts together what [`code`](Self::code) and [`constants`](Self::constants) took apart, for
+    /// those who keep signatures in a form of their own.
+    #[must_use]
+    pub const fn from_parts(code: Code, constants: Option<Digest>) -> Signature {
+        Signature { code, constants }
+    }
+
+    /// What stands for the code.
+    #[must_use]
+    pub const fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// The digest of the constants, if there are any.
+    #[must_use]
+    pub const fn constants(&self) -> Option<&Digest> {
+        self.constants.as_ref()
     }
 
     /// Tells apart what the same code does with other constants.

@@ -30,6 +30,11 @@ pub(crate) enum Failure {
         name: Text,
         cause: anyhow::Error,
     },
+    /// What a cached processor emitted could not be recorded.
+    Archive {
+        processor: Text,
+        cause: anyhow::Error,
+    },
     /// Whoever fed the run failed.
     Feed {
         cause: anyhow::Error,
@@ -66,6 +71,9 @@ impl Failure {
             }
             Failure::Recorder { name, cause } => {
                 format!("`{name}` failed: {}", turn::describe(cause))
+            }
+            Failure::Archive { processor, cause } => {
+                format!("what `{processor}` emitted could not be recorded: {cause:#}")
             }
             Failure::Feed { cause, panicked } => {
                 let verb = if *panicked { "panicked" } else { "failed" };
@@ -106,6 +114,7 @@ impl Failure {
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
+            Failure::Archive { processor, cause } => RunError::Archive { processor, cause, report },
             Failure::Feed { cause, panicked } => RunError::Feed { cause, panicked, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }

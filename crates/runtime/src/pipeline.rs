@@ -79,6 +79,7 @@ impl Pipeline {
             on_worker_start: None,
             clock: Clock::real(),
             concurrency: Vec::new(),
+            store: None,
         }
     }
 

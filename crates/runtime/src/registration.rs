@@ -2,10 +2,12 @@
 //! fails.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::{Key, Text};
 
+use crate::cache::{Archive, Cached};
 use crate::overflow::{Admission, Overflow};
 use crate::owner::{Bare, Factory, Owner, Plain, Restored};
 pub(crate) use crate::policy::FailurePolicy;
@@ -23,6 +25,8 @@ pub struct Registration<P> {
     processor: P,
     state: State<P>,
     factory: Option<Factory<P>>,
+    type_name: &'static str,
+    archive: Option<Arc<Archive>>,
 }
 
 /// What is known of a processor's state after a failed turn.
@@ -48,6 +52,22 @@ impl<P> fmt::Debug for Registration<P> {
     }
 }
 
+impl<P> Registration<Cached<P>>
+where
+    Cached<P>: Processor,
+{
+    /// One that is cached: turns leave nothing behind in it.
+    pub(crate) fn cached<Inner>(
+        cached: Cached<P>,
+        archive: Arc<Archive>,
+    ) -> Registration<Cached<P>> {
+        let mut registration = Registration::new(cached).stateless();
+        registration.type_name = short_type_name::<Inner>();
+        registration.archive = Some(archive);
+        registration
+    }
+}
+
 impl<P: Processor> Registration<P> {
     /// The processor as it is: named after its type, with its own priority.
     pub fn new(processor: P) -> Registration<P> {
@@ -61,6 +81,8 @@ impl<P: Processor> Registration<P> {
             processor,
             state: State::Unknown,
             factory: None,
+            type_name: short_type_name::<P>(),
+            archive: None,
         }
     }
 
@@ -300,13 +322,15 @@ pub(crate) struct Registered {
     pub(crate) terms: Terms,
     pub(crate) key: Option<Key>,
     pub(crate) admission: Admission,
+    /// Its results, if it is cached.
+    pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) owner: Box<dyn Owner>,
 }
 
 impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
         let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
-        let Registration { time_budget, admission, state, .. } = registration;
+        let Registration { time_budget, admission, state, type_name, archive, .. } = registration;
         let owner: Box<dyn Owner> = match (state, &on_failure, factory) {
             // Nobody will ask for the clone.
             (State::Cloned(_), FailurePolicy::Fail, None) | (State::Unknown, _, None) => {
@@ -321,8 +345,7 @@ impl<P: Processor> From<Registration<P>> for Registered {
             }
         };
         let terms = Terms { on_failure, time_budget };
-        let type_name = short_type_name::<P>();
-        Registered { name, type_name, priority, terms, key, admission, owner }
+        Registered { name, type_name, priority, terms, key, admission, archive, owner }
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison, Text};
 use selvedge_sync::signal::{self, Watch};
 
+use crate::cache::Archive;
 use crate::core::{Core, Member};
 use crate::error::RunError;
 use crate::failure::Failure;
@@ -373,10 +374,13 @@ impl Run {
                 failures: counts.failures,
                 emitted: counts.emitted,
                 dropped: member.n_dropped(),
+                replayed: member.archive().map_or(0, Archive::n_replayed),
                 busy: counts.busy,
             }
         };
         let processors = core.members().map(look).collect();
+        let archives = core.members().filter_map(|member| member.archive());
+        let archived: Vec<String> = archives.flat_map(Archive::warnings).collect();
         let mut sched = core.lock();
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
@@ -396,7 +400,7 @@ impl Run {
             observers: told.observers,
             recorders: told.recorders,
             stuck: Vec::new(),
-            warnings: [&self.plan.warnings[..], &told.warnings].concat(),
+            warnings: [&self.plan.warnings[..], &told.warnings, &archived].concat(),
             signal: core.signal(),
         }
     }

@@ -110,6 +110,7 @@ impl Solo {
             TurnEnd::Done | TurnEnd::DoneAndMore | TurnEnd::Again(_) => Ok(()),
         };
         self.outbox.timers.drain().for_each(drop);
+        self.outbox.records().write();
         self.look(result)
     }
 

@@ -8,6 +8,7 @@ use selvedge_event::Text;
 use selvedge_sync::atomic::{AtomicU64, Ordering};
 
 use super::slot::{Slot, add};
+use crate::cache::Archive;
 use crate::mailbox::Signal;
 use crate::mailbox::cell::Release;
 use crate::mailbox::chain::Chain;
@@ -40,6 +41,8 @@ pub(crate) struct Special {
     pub(crate) gate: Option<usize>,
     /// How long a turn should take at most.
     pub(crate) time_budget: Option<Duration>,
+    /// Its results, if it is cached.
+    pub(crate) archive: Option<Arc<Archive>>,
 }
 
 /// What most processors have nothing of, and most pipelines no processor.
@@ -169,6 +172,11 @@ impl<'c> Member<'c> {
     #[inline]
     pub(crate) fn bounded(self) -> Option<&'c BoundedMail> {
         self.special()?.mail.as_ref()
+    }
+
+    /// Its results, if it is cached.
+    pub(crate) fn archive(self) -> Option<&'c Archive> {
+        self.special()?.archive.as_deref()
     }
 
     /// How long a turn should take at most.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use selvedge_event::Text;
+use selvedge_store::Store;
 use selvedge_sync::Clock;
 
 use super::Pipeline;
@@ -45,6 +46,7 @@ pub struct PipelineBuilder {
     pub(super) on_worker_start: Option<WorkerStart>,
     pub(super) clock: Clock,
     pub(super) concurrency: Vec<(Text, usize)>,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +178,33 @@ impl PipelineBuilder {
         self
     }
 
+    /// Keeps what is to outlive the run in this store: the results of cached processors. Without
+    /// one they are kept in memory, see [`Limits::memo_max`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use selvedge_runtime::{Context, Pipeline, on_cached};
+    /// use selvedge_store::Memory;
+    /// # use selvedge_event::Event;
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # struct Ping(u32);
+    ///
+    /// let store = Arc::new(Memory::new()); // Or one on a disk.
+    /// for n_replayed in [0, 1] {
+    ///     let next = on_cached("next", "1", |_: &mut Context, ping: &Ping| {
+    ///         Ok((ping.0 < 1).then(|| Ping(ping.0 + 1)))
+    ///     });
+    ///     let pipeline = Pipeline::builder().processor(next).store(store.clone()).build()?;
+    ///     pipeline.submit(Ping(1))?;
+    ///     assert_eq!(pipeline.run()?.processors[0].replayed, n_replayed);
+    /// }
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn store(mut self, store: Arc<dyn Store>) -> PipelineBuilder {
+        self.store = Some(store);
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -192,6 +221,7 @@ impl PipelineBuilder {
         let mut warnings = Vec::new();
         let (routes, concurrency) =
             self.troupe.check(self.routing, &mut warnings, self.concurrency)?;
+        self.troupe.open_archives(self.store.as_ref(), &self.limits)?;
         let routes = Arc::new(routes);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);

@@ -6,11 +6,15 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use selvedge_event::{Interest, Interests, Key, Text};
+use selvedge_store::Store;
 
 use super::builder::Routing;
+use crate::cache::Archive;
 use crate::core::{Members, Slot, Special, Specials};
 use crate::error::BuildError;
+use crate::limits::Limits;
 use crate::mailbox::ring::BoundedMail;
 use crate::overflow::Admission;
 use crate::owner::Owner;
@@ -26,6 +30,7 @@ pub(super) struct Troupe {
     priorities: Vec<i32>,
     roster: Arc<Roster>,
     admissions: Vec<(OwnerIdx, Admission)>,
+    archives: Vec<(OwnerIdx, Arc<Archive>)>,
     /// Of those that hear a share of the keyed events; until the pipeline is built.
     keys: Vec<(OwnerIdx, Key)>,
 }
@@ -45,11 +50,12 @@ impl Troupe {
     }
 
     pub(super) fn add(&mut self, registered: Registered) {
-        let Registered { name, type_name, priority, terms, key, admission, owner } = registered;
+        let Registered { name, type_name, priority, terms, key, admission, owner, .. } = registered;
         let next = OwnerIdx::try_from(self.owners.len()).expect("processors are counted in u32");
         if admission.is_set() {
             self.admissions.push((next, admission));
         }
+        self.archives.extend(registered.archive.map(|archive| (next, archive)));
         self.keys.extend(key.map(|key| (next, key)));
         Arc::make_mut(&mut self.roster).add(name, type_name, terms);
         self.owners.push(owner);
@@ -120,6 +126,29 @@ impl Troupe {
         Ok(concurrency)
     }
 
+    /// Gives every cached processor a place for its results, and no two of them the same one.
+    pub(super) fn open_archives(
+        &self,
+        store: Option<&Arc<dyn Store>>,
+        limits: &Limits,
+    ) -> Result<(), BuildError> {
+        let mut taken: FxHashMap<String, OwnerIdx> = FxHashMap::default();
+        for (owner, archive) in &self.archives {
+            let name = || self.roster.name_of_one(*owner);
+            let unsigned = |cause| BuildError::NoSignature { name: name(), cause };
+            let namespace = archive.namespace().map_err(unsigned)?;
+            // In memory each has its own.
+            if store.is_some()
+                && let Some(first) = taken.insert(namespace, *owner)
+            {
+                let first = self.roster.name_of_one(first);
+                return Err(BuildError::SharedArchive { first, second: name() });
+            }
+            archive.open(name(), store, limits).map_err(unsigned)?;
+        }
+        Ok(())
+    }
+
     /// One more, when the others are checked. Says who hears what then.
     pub(super) fn add_checked(
         &mut self,
@@ -155,16 +184,18 @@ impl Troupe {
         };
         let mut specials = Specials::default();
         let mut admissions = self.admissions.into_iter().peekable();
+        let mut archives = self.archives.into_iter().peekable();
         for owner in (0..).take(self.owners.len()) {
             let admission = admissions.next_if(|(whose, _)| *whose == owner);
             let time_budget = self.roster.terms(owner).time_budget;
-            if admission.is_none() && time_budget.is_none() {
+            let archive = archives.next_if(|(whose, _)| *whose == owner).map(|(_, it)| it);
+            if admission.is_none() && time_budget.is_none() && archive.is_none() {
                 continue;
             }
             let Admission { bounds, limited_by } = admission.map(|(_, it)| it).unwrap_or_default();
             let mail = bounds.are_set().then(|| BoundedMail::new(bounds));
             let gate = limited_by.and_then(|key| place(&key));
-            specials.add(owner, Special { mail, gate, time_budget });
+            specials.add(owner, Special { mail, gate, time_budget, archive });
         }
         let slots = self.owners.into_iter().map(Slot::new).collect();
         (Members::new(slots, self.roster, bands, specials), priorities)

@@ -6,11 +6,13 @@ use selvedge_event::Event;
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
 use crate::core::{Core, Member};
+use crate::failure::Failure;
 use crate::mailbox::DeskClaim;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
+use crate::planted::planted;
 use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
@@ -96,8 +98,7 @@ impl<'c> Shift<'c> {
             // First, so that who hears of it can't be told of before it.
             self.hands.notes.hand_over(&self.core.listeners);
         }
-        let outbox = &self.hands.outbox;
-        let nothing_to_tell = outbox.timers.is_empty() && outbox.scopes.is_empty();
+        let nothing_to_tell = !self.hands.outbox.has_more();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -112,6 +113,10 @@ impl<'c> Shift<'c> {
         if self.hands.holding {
             return;
         }
+        let has_more = self.hands.outbox.has_more();
+        if has_more && !planted("heard-before-kept") {
+            self.write_records();
+        }
         let hands = &mut *self.hands;
         if !hands.outbox.is_empty() {
             hands.n_published += hands.outbox.len() as u64;
@@ -125,16 +130,36 @@ impl<'c> Shift<'c> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
+        if has_more {
+            if planted("heard-before-kept") {
+                self.write_records();
+            }
+            self.carry_out();
+        }
+        if !self.hands.notes.is_empty() {
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+    }
+
+    /// Has what the turns so far computed kept, before anybody hears of it.
+    #[cold]
+    fn write_records(&mut self) {
+        if let Some((processor, cause)) = self.hands.outbox.records().write() {
+            self.core.fail(Failure::Archive { processor, cause });
+        }
+    }
+
+    /// Does what the turns so far want besides emitting.
+    #[inline(never)]
+    fn carry_out(&mut self) {
         if !self.hands.outbox.scopes.is_empty() {
             self.begin_scopes();
         }
-        let hands = &mut *self.hands;
-        if !hands.outbox.timers.is_empty() {
-            self.core.carry_out(&mut hands.outbox.timers);
+        let outbox = &mut self.hands.outbox;
+        if !outbox.timers.is_empty() {
+            self.core.carry_out(&mut outbox.timers);
         }
-        if !hands.notes.is_empty() {
-            hands.notes.hand_over(&self.core.listeners);
-        }
+        outbox.note_carried_out();
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets

@@ -36,6 +36,11 @@ impl Shift<'_> {
                     if self.hands.outbox.wants_pull() {
                         batch.pulling = Some(origin.descent);
                     }
+                    if let Some(archive) = batch.member.archive() {
+                        let wants = self.core.listeners.wants();
+                        let name = batch.member.name();
+                        self.hands.notes.looked_up(wants, name, event, archive);
+                    }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
                         self.publish_midway(batch);

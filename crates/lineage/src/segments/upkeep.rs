@@ -1,0 +1,307 @@
+//! Owns writing and merging the index in the store, a bounded piece at a time, whoever has time for
+//! it.
+//!
+//! A run's chunks are written first, then its directory together with the manifest that names it.
+//! Batches are kept in order whatever happens, so a manifest never names what isn't there; chunks
+//! that no manifest names are deleted at the next open.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use selvedge_store::{Batch, Durability, Scan, Store};
+
+use super::index::{Entry, Sorted, encode_chunk};
+use super::manifest::{self, Run};
+use super::merge::{CHUNK_LEN, Merge, Step, choose};
+use super::rewrite::Live;
+use super::{INDEX, MANIFEST, META, Shared, damaged, refuse_newer};
+use crate::error::HistoryError;
+
+/// Chunks written, or deleted, at a time.
+const PIECE_CHUNKS: usize = 64;
+/// Where a run's directory is, behind its chunks.
+const DIRECTORY: u32 = u32::MAX;
+
+/// Where the upkeep stands. The index is derived, so nothing here waits for the device.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    next_number: u64,
+    merging: Option<Merging>,
+    /// Merged, and to be deleted once no reader has them: with how many chunks are left.
+    retired: Vec<(Arc<Run>, u32)>,
+}
+
+/// A merge under way.
+#[derive(Debug)]
+struct Merging {
+    merge: Merge,
+    /// With the number of the next chunk to read of each.
+    sources: Vec<(Arc<Run>, usize)>,
+    into: Writing,
+    /// Entries of other positions are left out.
+    live: Option<Arc<Live>>,
+}
+
+/// A run that is being written.
+#[derive(Debug)]
+struct Writing {
+    run: Run,
+    batch: Batch,
+}
+
+impl Writing {
+    fn new(number: u64, level: u8, span: Range<u64>, blocks: Vec<u64>) -> Writing {
+        let run = Run { number, level, span, n_entries: 0, firsts: Vec::new(), blocks };
+        Writing { run, batch: Batch::new() }
+    }
+
+    fn put(&mut self, chunk: &[Entry]) {
+        let number = u32::try_from(self.run.firsts.len()).expect("positions end before chunks do");
+        let key = chunk_key(self.run.number, number);
+        self.batch = std::mem::take(&mut self.batch).put(INDEX, &key, encode_chunk(chunk));
+        self.run.firsts.push(chunk[0]);
+        self.run.n_entries += chunk.len() as u64;
+    }
+
+    fn flush(&mut self, store: &dyn Store) -> Result<(), HistoryError> {
+        Ok(store.commit(std::mem::take(&mut self.batch), Durability::None)?)
+    }
+}
+
+fn chunk_key(run: u64, chunk: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&run.to_be_bytes());
+    key[8..].copy_from_slice(&chunk.to_be_bytes());
+    key
+}
+
+/// Reads a chunk of a run that somebody holds.
+pub(super) fn read_chunk(
+    store: &dyn Store,
+    run: &Run,
+    chunk: usize,
+) -> Result<Vec<Entry>, HistoryError> {
+    let what = || format!("chunk {chunk} of the index's run {}", run.number);
+    let number = u32::try_from(chunk).expect("a run has fewer than 2^32 chunks");
+    let Some(bytes) = store.get(INDEX, &chunk_key(run.number, number))? else {
+        return Err(HistoryError::Damaged { what: what(), expected: "a chunk" });
+    };
+    super::index::decode_chunk(&bytes).map_err(|error| damaged(what(), error))
+}
+
+impl Upkeep {
+    /// Reads which runs there are, the oldest first, and deletes what a crash left behind.
+    pub(super) fn open(store: &dyn Store) -> Result<(Upkeep, Vec<Arc<Run>>), HistoryError> {
+        let mut runs = Vec::new();
+        let mut next_number = 0;
+        if let Some(bytes) = store.get(META, MANIFEST)? {
+            refuse_newer(&bytes, manifest::VERSION)?;
+            let what = || "the manifest of the history's index".to_owned();
+            let (number, listed) =
+                manifest::decode(&bytes).map_err(|error| damaged(what(), error))?;
+            next_number = number;
+            for listed in listed {
+                let what = || format!("the directory of the index's run {}", listed.number);
+                let key = chunk_key(listed.number, DIRECTORY);
+                let Some(bytes) = store.get(INDEX, &key)? else {
+                    return Err(HistoryError::Damaged { what: what(), expected: "a directory" });
+                };
+                let run = manifest::decode_directory(listed.clone(), &bytes);
+                runs.push(Arc::new(run.map_err(|error| damaged(what(), error))?));
+            }
+        }
+        let mut upkeep = Upkeep { next_number, ..Upkeep::default() };
+        upkeep.delete_orphans(store, &runs)?;
+        Ok((upkeep, runs))
+    }
+
+    /// Deletes the chunks of runs that no manifest names: those between the numbers that it does.
+    fn delete_orphans(&mut self, store: &dyn Store, runs: &[Arc<Run>]) -> Result<(), HistoryError> {
+        let mut numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
+        numbers.sort_unstable();
+        let mut start = 0;
+        // The last gap has no end: a merge that was cut short may have taken the next number.
+        for number in numbers.into_iter().map(Some).chain([None]) {
+            let from = chunk_key(start, 0);
+            let until = number.map(|number| chunk_key(number, 0));
+            let range = match &until {
+                Some(until) => Scan::range(INDEX, &from[..]..&until[..]),
+                None => Scan::range(INDEX, &from[..]..),
+            };
+            let mut batch = Batch::new();
+            for entry in store.scan(range) {
+                let key = entry?.key;
+                if let Some(&found) = key.first_chunk() {
+                    self.next_number = self.next_number.max(u64::from_be_bytes(found) + 1);
+                }
+                batch = batch.delete(INDEX, &key);
+                if batch.len() == PIECE_CHUNKS {
+                    store.commit(std::mem::take(&mut batch), Durability::None)?;
+                }
+            }
+            store.commit(batch, Durability::None)?;
+            start = number.map_or(0, |number| number + 1);
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+}
+
+impl Shared {
+    /// Does a piece of what there is to do. False if there is nothing.
+    pub(super) fn work(&self) -> Result<bool, HistoryError> {
+        let mut upkeep = self.upkeep.lock();
+        let view = self.view();
+        // What waits in memory comes first: appending waits for it.
+        if let Some(frozen) = view.frozen.first() {
+            return self.write_frozen(&mut upkeep, frozen).map(|()| true);
+        }
+        if let Some(mut merging) = upkeep.merging.take() {
+            if merging.advance(&*self.store)? {
+                upkeep.merging = Some(merging);
+            } else {
+                self.replace_merged(&mut upkeep, merging)?;
+            }
+            return Ok(true);
+        }
+        let levels: Vec<u8> = view.runs.iter().map(|run| run.level).collect();
+        if let Some(range) = choose(&levels) {
+            let level = levels[range.start] + 1;
+            upkeep.begin(&view.runs[range], level, None);
+            return Ok(true);
+        }
+        drop(view);
+        self.delete_retired(&mut upkeep)
+    }
+
+    fn write_frozen(&self, upkeep: &mut Upkeep, frozen: &Sorted) -> Result<(), HistoryError> {
+        let (span, blocks) = (frozen.span.clone(), frozen.blocks.clone());
+        let mut writing = Writing::new(upkeep.number(), 0, span, blocks);
+        for piece in frozen.entries.chunks(CHUNK_LEN * PIECE_CHUNKS) {
+            piece.chunks(CHUNK_LEN).for_each(|chunk| writing.put(chunk));
+            writing.flush(&*self.store)?;
+        }
+        self.install(upkeep, writing, 1, Vec::push)
+    }
+
+    fn replace_merged(&self, upkeep: &mut Upkeep, merging: Merging) -> Result<(), HistoryError> {
+        let Merging { sources, into, .. } = merging;
+        let oldest = sources[0].0.number;
+        let n = sources.len();
+        self.install(upkeep, into, 0, |runs, run| {
+            let at = runs.iter().position(|run| run.number == oldest);
+            let at = at.expect("only upkeep replaces runs, one merge at a time");
+            runs.splice(at..at + n, [run]);
+        })?;
+        let retired = sources.into_iter().map(|(run, _)| {
+            let n_chunks = u32::try_from(run.firsts.len()).expect("as it was written");
+            (run, n_chunks)
+        });
+        upkeep.retired.extend(retired);
+        Ok(())
+    }
+
+    /// Puts a written run in its place, in the store first, then where readers see it, instead of
+    /// so many frozen parts.
+    fn install(
+        &self,
+        upkeep: &Upkeep,
+        writing: Writing,
+        n_frozen: usize,
+        change: impl FnOnce(&mut Vec<Arc<Run>>, Arc<Run>),
+    ) -> Result<(), HistoryError> {
+        let run = Arc::new(writing.run);
+        // Nobody else changes the runs, whatever is appended meanwhile.
+        let mut runs = self.view().runs.clone();
+        change(&mut runs, Arc::clone(&run));
+        let manifest = manifest::encode(upkeep.next_number, runs.iter().map(|run| &**run));
+        let key = chunk_key(run.number, DIRECTORY);
+        let batch = writing
+            .batch
+            .put(INDEX, &key, manifest::encode_directory(&run))
+            .put(META, MANIFEST, manifest);
+        self.store.commit(batch, Durability::None)?;
+        let mut state = self.state.lock();
+        let view = Arc::make_mut(&mut state.view);
+        view.frozen.drain(..n_frozen);
+        view.runs = runs;
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn delete_retired(&self, upkeep: &mut Upkeep) -> Result<bool, HistoryError> {
+        let unread = |(run, _): &(Arc<Run>, u32)| Arc::strong_count(run) == 1;
+        let Some(at) = upkeep.retired.iter().position(unread) else { return Ok(false) };
+        let (run, n_left) = &mut upkeep.retired[at];
+        let from = n_left.saturating_sub(PIECE_CHUNKS as u32);
+        let mut batch = Batch::new().delete(INDEX, &chunk_key(run.number, DIRECTORY));
+        for chunk in from..*n_left {
+            batch = batch.delete(INDEX, &chunk_key(run.number, chunk));
+        }
+        self.store.commit(batch, Durability::None)?;
+        *n_left = from;
+        if from == 0 {
+            upkeep.retired.swap_remove(at);
+        }
+        Ok(true)
+    }
+}
+
+impl Upkeep {
+    fn begin(&mut self, runs: &[Arc<Run>], level: u8, live: Option<Arc<Live>>) {
+        let span = runs[0].span.start..runs[runs.len() - 1].span.end;
+        let blocks = runs.iter().flat_map(|run| run.blocks.iter().copied()).collect();
+        let into = Writing::new(self.number(), level, span, blocks);
+        let sources = runs.iter().map(|run| (Arc::clone(run), 0)).collect();
+        self.merging = Some(Merging { merge: Merge::new(runs.len()), sources, into, live });
+    }
+}
+
+impl Shared {
+    /// Begins to merge all runs into one without what is gone. False if another merge is under way.
+    pub(super) fn begin_compaction(&self, live: &Arc<Live>) -> bool {
+        let mut upkeep = self.upkeep.lock();
+        if upkeep.merging.is_some() {
+            return false;
+        }
+        let runs = &self.view().runs;
+        if let Some(level) = runs.iter().map(|run| run.level).max() {
+            // What was written after the bits were read is not in them.
+            let known = runs.iter().take_while(|run| run.span.end <= live.end()).count();
+            upkeep.begin(&runs[..known], level, Some(Arc::clone(live)));
+        }
+        true
+    }
+}
+
+impl Merging {
+    /// Merges a piece and writes it. False when all is merged.
+    fn advance(&mut self, store: &dyn Store) -> Result<bool, HistoryError> {
+        while self.into.batch.len() < PIECE_CHUNKS {
+            match self.merge.advance() {
+                Step::Read(n) => {
+                    let (run, next) = &mut self.sources[n];
+                    let has_more = *next < run.firsts.len();
+                    let chunk = has_more.then(|| read_chunk(store, run, *next)).transpose()?;
+                    *next += 1;
+                    self.merge.give(n, chunk);
+                }
+                Step::Write(mut chunk) => {
+                    if let Some(live) = &self.live {
+                        chunk.retain(|entry| live.holds(entry.position()));
+                    }
+                    if !chunk.is_empty() {
+                        self.into.put(&chunk);
+                    }
+                }
+                Step::End => return Ok(false),
+            }
+        }
+        self.into.flush(store).map(|()| true)
+    }
+}

@@ -1,0 +1,201 @@
+//! Owns `Writer`: what many threads record, gathered and appended in groups by one thread of its
+//! own. Nothing is lost: whoever records waits while the buffer is full.
+
+use std::fmt;
+use std::sync::Arc;
+
+use selvedge_event::Outcome;
+use selvedge_sync::thread::{self, JoinHandle};
+use selvedge_sync::{Condvar, Mutex};
+
+use crate::error::HistoryError;
+use crate::history::History;
+use crate::record::Record;
+use crate::run::RunId;
+use crate::time::Timestamp;
+
+/// Limits of a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// Records that may wait before whoever records waits; 16 384.
+    pub buffered_max: usize,
+    /// Records appended at a time, at most; 4 096.
+    pub group_max: usize,
+}
+
+impl Default for WriterOptions {
+    fn default() -> WriterOptions {
+        WriterOptions { buffered_max: 16_384, group_max: 4_096 }
+    }
+}
+
+/// Appends what many threads record, in groups: while one is made durable, the next one gathers.
+///
+/// A record is acknowledged when [`flush`](Self::flush) returns after it. Clones write to the same
+/// buffer; when the last one goes, what waits is written.
+///
+/// ```
+/// use selvedge_event::Signature;
+/// use selvedge_lineage::{Filter, History, Page, Record, RunId, Writer, WriterOptions};
+///
+/// let history = History::in_memory();
+/// let writer = Writer::start(history.clone(), WriterOptions::default())?;
+/// let run = RunId::named("monday");
+/// writer.record(Record::new(run, "bill", Signature::of_version("shop::Bill", "1")))?;
+/// writer.flush()?;
+/// assert_eq!(history.of_run(run, &Filter::new(), &Page::default())?.items.len(), 1);
+/// # Ok::<(), selvedge_lineage::HistoryError>(())
+/// ```
+#[derive(Clone)]
+pub struct Writer(Arc<Handle>);
+
+/// Ends the thread when the last writer goes.
+struct Handle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    history: History,
+    options: WriterOptions,
+    buffer: Mutex<Buffer>,
+    /// There is something to write, or nothing will come.
+    filled: Condvar,
+    /// There is room, or something became durable, or nothing will any more.
+    emptied: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    waiting: Vec<Record>,
+    /// Records taken in, and of those, appended.
+    n_taken: u64,
+    n_appended: u64,
+    closing: bool,
+    /// What stopped the writer.
+    stopped: Option<String>,
+}
+
+impl Buffer {
+    fn check(&self) -> Result<(), HistoryError> {
+        match &self.stopped {
+            Some(cause) => Err(HistoryError::WriterStopped { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("options", &self.0.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts a thread that writes to a history.
+    ///
+    /// # Errors
+    ///
+    /// The system has no room for a thread.
+    pub fn start(history: History, options: WriterOptions) -> Result<Writer, HistoryError> {
+        let shared = Arc::new(Shared {
+            history,
+            options,
+            buffer: Mutex::new(Buffer::default()),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        });
+        let write = {
+            let shared = Arc::clone(&shared);
+            move || shared.write_until_closed()
+        };
+        let thread =
+            thread::spawn("selvedge-lineage-write", write).map_err(HistoryError::Thread)?;
+        Ok(Writer(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Takes a record in; waits while the buffer is full. It is not durable yet.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError::WriterStopped`] after an earlier record could not be written.
+    pub fn record(&self, record: Record) -> Result<(), HistoryError> {
+        let shared = &self.0.shared;
+        let buffered_max = shared.options.buffered_max.max(1);
+        let is_full =
+            |buffer: &mut Buffer| buffer.waiting.len() >= buffered_max && buffer.stopped.is_none();
+        let mut buffer = shared.emptied.wait_while(shared.buffer.lock(), is_full);
+        buffer.check()?;
+        buffer.waiting.push(record);
+        buffer.n_taken += 1;
+        drop(buffer);
+        shared.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits until all that was taken in before is as durable as was chosen.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record): what was not written by then is lost.
+    pub fn flush(&self) -> Result<(), HistoryError> {
+        let shared = &self.0.shared;
+        let buffer = shared.buffer.lock();
+        let n_taken = buffer.n_taken;
+        let is_behind =
+            |buffer: &mut Buffer| buffer.n_appended < n_taken && buffer.stopped.is_none();
+        let buffer = shared.emptied.wait_while(buffer, is_behind);
+        if buffer.n_appended < n_taken { buffer.check() } else { Ok(()) }
+    }
+
+    /// Writes that a run ended, after all that was recorded before.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush) and [`History::end_run`].
+    pub fn end_run(&self, run: RunId, outcome: Outcome, at: Timestamp) -> Result<(), HistoryError> {
+        self.flush()?;
+        self.0.shared.history.end_run(run, outcome, at)
+    }
+}
+
+impl Shared {
+    /// The writer's thread.
+    fn write_until_closed(&self) {
+        loop {
+            let is_idle = |buffer: &mut Buffer| buffer.waiting.is_empty() && !buffer.closing;
+            let mut buffer = self.filled.wait_while(self.buffer.lock(), is_idle);
+            let n = buffer.waiting.len().min(self.options.group_max.max(1));
+            if n == 0 {
+                return;
+            }
+            let rest = buffer.waiting.split_off(n);
+            let group = std::mem::replace(&mut buffer.waiting, rest);
+            drop(buffer);
+            self.emptied.notify_all();
+            let appended = self.history.append(group);
+            let mut buffer = self.buffer.lock();
+            match appended {
+                Ok(()) => buffer.n_appended += n as u64,
+                Err(error) => buffer.stopped = Some(error.to_string()),
+            }
+            let is_stopped = buffer.stopped.is_some();
+            drop(buffer);
+            self.emptied.notify_all();
+            if is_stopped {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.buffer.lock().closing = true;
+        self.shared.filled.notify_all();
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic of the thread has been reported by it.
+            let _ = thread.join();
+        }
+    }
+}
