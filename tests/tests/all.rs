@@ -4,6 +4,7 @@
 
 mod bigfile;
 mod bounds;
+mod caching;
 mod capacities;
 mod concurrency;
 mod control;

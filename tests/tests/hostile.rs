@@ -200,6 +200,8 @@ fn limits_may_be_as_large_as_they_go() {
         recorder_facts_max: usize::MAX,
         observer_drain_max: Duration::MAX,
         timers_max: usize::MAX,
+        memo_max: usize::MAX,
+        memo_bytes_max: usize::MAX,
         scopes_max: usize::MAX,
         watchdog_interval: Duration::MAX,
         leak_after: Duration::MAX,

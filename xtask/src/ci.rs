@@ -92,6 +92,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "deny", work: Work::Deny },
         Step { name: "tidy", work: Work::Tidy },
         command("features", "check --package selvedge --no-default-features"),
+        command("topology", "check --package selvedge --features topology"),
         command("spans", "test --package selvedge-runtime --features tracing --test spans"),
         command("peers", "check --package selvedge-peers --all-targets"),
         command("atlas", "xtask atlas --rounds 3"),
@@ -222,6 +223,7 @@ mod tests {
         deny: cargo xtask deny
         tidy: cargo xtask tidy
         features: cargo check --package selvedge --no-default-features
+        topology: cargo check --package selvedge --features topology
         spans: cargo test --package selvedge-runtime --features tracing --test spans
         peers: cargo check --package selvedge-peers --all-targets
         atlas: cargo xtask atlas --rounds 3

@@ -12,6 +12,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::digest::{Digest, DigestError, DigestProblem};
 use crate::dynamic::Dynamic;
@@ -266,6 +267,14 @@ impl Event {
     #[must_use]
     pub fn to_json(&self) -> Option<Value> {
         serde_json::to_value(self.packet().encodable()?).ok()
+    }
+
+    /// The payload in JSON, exactly as its type writes itself.
+    pub(crate) fn to_raw_json(&self) -> serde_json::Result<Box<RawValue>> {
+        match self.packet().encodable() {
+            Some(value) => to_raw_value(value),
+            None => Err(serde::ser::Error::custom("its type is not serializable")),
+        }
     }
 
     /// The way it goes, for a typed event under its default name or a static one.

@@ -12,6 +12,7 @@
 #[cfg_attr(not(test), expect(unused_extern_crates, reason = "only tests and examples derive"))]
 extern crate self as selvedge_event;
 
+pub mod codec;
 pub mod digest;
 pub mod dynamic;
 pub mod event;
@@ -22,6 +23,7 @@ pub mod signature;
 pub mod text;
 pub mod topic;
 
+pub use codec::Emits;
 pub use digest::{Digest, DigestError};
 pub use dynamic::Dynamic;
 pub use event::{Event, IntoEvent, Named, Typed, Way};
@@ -57,6 +59,6 @@ pub use payload::Payload;
 /// ```
 ///
 pub use selvedge_macros::Event;
-pub use signature::{Code, Signature};
+pub use signature::{Code, Signature, SignatureError};
 pub use text::Text;
 pub use topic::{CatchAll, Interest, Interests, Key, Kind, Name, SourceSpot, Topic};

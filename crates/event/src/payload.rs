@@ -58,6 +58,10 @@ pub trait Payload: Send + Sync + Sized + 'static {
     /// ```
     const COPIES: Option<Copies<Self>> = None;
 
+    /// Which version of its serialized form this is. What was kept in another is not read back:
+    /// raise it when the same bytes would mean something else.
+    const VERSION: u32 = 1;
+
     /// The stable name of the type: `<package>::<Ident>` unless declared otherwise.
     fn kind() -> Kind;
 
@@ -97,6 +101,7 @@ pub mod generated {
 
     use super::{Copies, Payload};
     use crate::event::Event;
+    use crate::signature::{Signature, SignatureError};
     use crate::topic::Key;
 
     pub use erased_serde::Serialize as Encodable;
@@ -128,6 +133,20 @@ pub mod generated {
     impl<'a, T> ViaNothing<'a> for &Probe<'a, T> {
         fn probe(self) -> Option<&'a dyn Encodable> {
             None
+        }
+    }
+
+    /// Completes the signature of a processor from what is known of its constants: the processor
+    /// itself, if it is serializable, or that it has none, being of no size.
+    pub fn signed(
+        signature: Signature,
+        constants: Option<&dyn Encodable>,
+        size: usize,
+    ) -> Result<Signature, SignatureError> {
+        match constants {
+            _ if size == 0 => Ok(signature),
+            Some(constants) => Ok(signature.with_constants(constants)?),
+            None => Err(SignatureError::UnknownConstants),
         }
     }
 

@@ -1,11 +1,15 @@
 //! Owns `Signature`: which code, and which version of it, works on a value.
 
+mod error;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, DigestError};
 use crate::text::Text;
+
+pub use error::SignatureError;
 
 /// Identifies code together with the constants it was given. The names under which processors are
 /// registered, and their wiring, are not in it: renaming them keeps caches.

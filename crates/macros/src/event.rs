@@ -33,6 +33,7 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     let event = crate_path::event_crate(options.krate.as_ref())?;
     let items = [
         copies(&event),
+        version(&options),
         kind(input, &options, &event)?,
         descent(&options, &marked, &event),
         key(&options, &marked, &event),
@@ -72,6 +73,16 @@ fn copies(event: &TokenStream) -> TokenStream {
             Copyable::<Self>::COPIES
         };
     }
+}
+
+/// Which version of its serialized form the type has, if that was said.
+fn version(options: &Options) -> TokenStream {
+    options
+        .version
+        .as_ref()
+        .map(|version| quote!(const VERSION: u32 = #version;))
+        .into_iter()
+        .collect()
 }
 
 fn kind(input: &DeriveInput, options: &Options, event: &TokenStream) -> Result<TokenStream> {

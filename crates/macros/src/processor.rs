@@ -50,7 +50,7 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
 /// Rewrites the turn and adds what is not written by hand.
 fn complete(options: TokenStream, block: &mut ItemImpl, code: [u8; 32]) -> Result<()> {
     let options = Options::read(options)?;
-    check_trait(block)?;
+    let flavour = Flavour::of(block)?;
     let event_crate = crate_path::event_crate(options.krate.as_ref())?;
     let by_hand = |name| functions(block).find(|function| function.sig.ident == name);
     let interests_by_hand = by_hand("interests").is_some();
@@ -66,25 +66,41 @@ fn complete(options: TokenStream, block: &mut ItemImpl, code: [u8; 32]) -> Resul
         block.items.push(interests(&heard, &event_crate));
     }
     if !signature_by_hand {
-        let signature = signature(&options, &block.self_ty, code, &event_crate);
+        let signature = signature(&options, flavour, &block.self_ty, code, &event_crate);
         block.items.push(signature);
     }
     Ok(())
 }
 
-fn check_trait(block: &ItemImpl) -> Result<()> {
-    let name = block.trait_.as_ref().and_then(|(path, _)| path.segments.last());
-    if name.is_some_and(|name| name.ident == "Processor") {
-        return Ok(());
+/// Which trait the block implements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flavour {
+    Plain,
+    /// `CachedProcessor`, whose signature covers its fields.
+    Cached,
+}
+
+impl Flavour {
+    fn of(block: &ItemImpl) -> Result<Flavour> {
+        let name = block.trait_.as_ref().and_then(|(path, _)| path.segments.last());
+        if let Some(name) = name {
+            if name.ident == "Processor" {
+                return Ok(Flavour::Plain);
+            }
+            if name.ident == "CachedProcessor" {
+                return Ok(Flavour::Cached);
+            }
+        }
+        let found: &dyn quote::ToTokens = match &block.trait_ {
+            Some((path, _)) => path,
+            None => &block.self_ty,
+        };
+        Err(Error::new_spanned(
+            found,
+            "`#[processor]` reads an `impl Processor for X`, or an `impl CachedProcessor for X`: \
+             put it on that block",
+        ))
     }
-    let found: &dyn quote::ToTokens = match &block.trait_ {
-        Some((path, _)) => path,
-        None => &block.self_ty,
-    };
-    Err(Error::new_spanned(
-        found,
-        "`#[processor]` reads an `impl Processor for X`: put it on that block",
-    ))
 }
 
 fn functions(block: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
@@ -153,6 +169,7 @@ fn interests(heard: &Heard, event_crate: &TokenStream) -> ImplItem {
 
 fn signature(
     options: &Options,
+    flavour: Flavour,
     subject: &syn::Type,
     code: [u8; 32],
     event_crate: &TokenStream,
@@ -171,10 +188,20 @@ fn signature(
             quote!(#event_crate::Signature::of_code(*#code))
         }
     };
-    parse_quote! {
-        fn signature(&self) -> ::core::option::Option<#event_crate::Signature> {
-            ::core::option::Option::Some(#signature)
-        }
+    match flavour {
+        Flavour::Plain => parse_quote! {
+            fn signature(&self) -> ::core::option::Option<#event_crate::Signature> {
+                ::core::option::Option::Some(#signature)
+            }
+        },
+        Flavour::Cached => parse_quote! {
+            fn signature(
+                &self,
+            ) -> ::core::result::Result<#event_crate::Signature, #event_crate::SignatureError> {
+                use #event_crate::payload::generated::*;
+                signed(#signature, Probe(self).probe(), ::core::mem::size_of::<Self>())
+            }
+        },
     }
 }
 

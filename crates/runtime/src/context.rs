@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use selvedge_event::{IntoEvent, Text};
+use selvedge_event::{Digest, Event, IntoEvent, Text};
 
 use crate::outbox::Outbox;
 use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
@@ -31,6 +31,11 @@ impl<'a> Context<'a> {
     /// The same context, for as long as this one is lent.
     pub(crate) fn reborrow(&mut self) -> Context<'_> {
         Context { outbox: &mut *self.outbox, seat: self.seat, thread: PhantomData }
+    }
+
+    /// Where what the turn does is noted.
+    pub(crate) fn outbox(&mut self) -> &mut Outbox {
+        self.outbox
     }
 
     /// Emits an event to all who hear it.
@@ -73,7 +78,7 @@ impl<'a> Context<'a> {
     /// The name under which the processor is registered.
     #[must_use]
     pub fn processor(&self) -> &Text {
-        self.seat.name
+        self.seat.who.name()
     }
 
     /// Which attempt at this turn this is, from 1: more than that only under
@@ -81,6 +86,41 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.seat.attempt
+    }
+
+    /// Names what this processor does about an event, for whoever outside is to do it once: the
+    /// same over attempts, after a crash, in every run. `None` if the event has no digest.
+    ///
+    /// It is made of the processor's name (of a cached one, of its signature: code and constants)
+    /// and the event's topic and content. So equal events have one key: those that are to count
+    /// apart need a field that tells them apart.
+    ///
+    /// ```
+    /// use selvedge_event::{Dynamic, Event, Interest, Interests};
+    /// use selvedge_runtime::{Configure, Context, Processor, Result, Solo};
+    ///
+    /// struct Bank;
+    /// impl Processor for Bank {
+    ///     fn process(&mut self, cx: &mut Context, order: &Event) -> Result {
+    ///         let key = cx.idempotency_key(order).map(|key| key.to_string());
+    ///         cx.emit(Dynamic::new("transfer", key)); // Sent with the request.
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let keys = [7, 7, 8].map(|id| {
+    ///     let turn = Solo::new(Bank.named("bank")).turn(Dynamic::new("order", id));
+    ///     turn.emitted[0].value().cloned()
+    /// });
+    /// assert!(keys[0] == keys[1] && keys[1] != keys[2]);
+    /// ```
+    #[must_use]
+    pub fn idempotency_key(&self, event: &Event) -> Option<Digest> {
+        let payload = event.payload_digest().ok()?;
+        let (memo_key, processor) = match self.outbox.memo_key() {
+            Some(key) => (Some(key), None),
+            None => (None, Some(self.processor())),
+        };
+        Digest::of(&(memo_key, processor, event.topic(), payload)).ok()
     }
 
     /// How many events this turn has emitted so far.

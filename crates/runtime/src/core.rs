@@ -7,6 +7,7 @@
 
 mod control;
 mod gates;
+mod members;
 mod sched;
 mod scoping;
 mod slot;
@@ -41,8 +42,9 @@ use crate::shards::Shards;
 use control::Hold;
 use tuned::Tuned;
 
+pub(crate) use members::{Counts, Member, Members, Special, Specials};
 pub(crate) use sched::{Assignment, Looked, Sched, Seat, Until};
-pub(crate) use slot::{Counts, Info, Slot, Special};
+pub(crate) use slot::Slot;
 pub(crate) use watch::{Counted, LostTurn, Sight, WrittenOff};
 
 /// How many lanes outside threads share.
@@ -98,7 +100,7 @@ pub(crate) struct Core {
 
 /// What is fixed once the run begins.
 struct Wired {
-    slots: Box<[Slot]>,
+    members: Members,
     shards: Shards,
     gates: Box<[Gate]>,
     /// Those of the bands, in order.
@@ -145,27 +147,38 @@ impl Core {
     /// `concurrency` are the keys under which turns in flight are limited.
     pub(crate) fn install(
         &self,
-        slots: Box<[Slot]>,
+        members: Members,
         priorities: Vec<i32>,
         n_workers: usize,
         n_seats: usize,
         concurrency: Vec<(Text, NonZeroUsize)>,
     ) {
-        let n_bands = slots.iter().map(|slot| slot.band + 1).max().unwrap_or(1);
+        let n_bands = members.n_bands();
         let mut sched = self.sched.lock();
         sched.ready.set_bands(n_bands);
         sched.idle_times = vec![Duration::ZERO; n_workers];
         drop(sched);
         let gate = |(key, cap)| Gate::new(key, cap, n_bands);
         let gates = concurrency.into_iter().map(gate).collect();
-        let wired = Wired { slots, shards: Shards::new(n_seats, n_bands), gates, priorities };
+        let wired = Wired { members, shards: Shards::new(n_seats, n_bands), gates, priorities };
         assert!(self.wired.set(wired).is_ok(), "a pipeline runs once");
     }
 
-    /// Every processor's place, in order of registration; none before the run.
+    /// How many processors there are; none before the run.
+    pub(crate) fn n_members(&self) -> usize {
+        self.wired.get().map_or(0, |wired| wired.members.len())
+    }
+
+    /// What is known of a processor.
     #[inline]
-    pub(crate) fn slots(&self) -> &[Slot] {
-        self.wired.get().map_or(&[], |wired| &wired.slots)
+    pub(crate) fn member(&self, owner: OwnerIdx) -> Member<'_> {
+        let wired = self.wired.get();
+        wired.expect("nobody asks for a processor before the run begins").members.member(owner)
+    }
+
+    /// Every processor, in order of registration; none before the run.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.wired.get().into_iter().flat_map(|wired| wired.members.iter())
     }
 
     /// The band of what has this priority: the first that is not before it.
@@ -371,32 +384,32 @@ impl Core {
         self.abandon_timers();
         self.abandon_scopes();
         let turn = self.giving_up.lock();
-        let abandoned: Vec<_> = self.slots().iter().map(Slot::abandon).collect();
+        let abandoned: Vec<_> = self.members().map(Member::abandon).collect();
         drop(turn);
         drop(abandoned);
     }
 
     /// Takes a processor out, unless a worker has it in hand.
-    pub(crate) fn take_processor(&self, slot: &Slot) -> Option<Box<dyn Owner>> {
+    pub(crate) fn take_processor(&self, member: Member<'_>) -> Option<Box<dyn Owner>> {
         let _turn = self.giving_up.lock();
-        slot.take_processor()
+        member.take_processor()
     }
 
     /// Processors that a worker has in hand.
     pub(crate) fn names_in_hand(&self) -> Vec<Text> {
         // Whoever gives mailboxes up has them in hand for a moment too.
         let _turn = self.giving_up.lock();
-        let in_hand = self.slots().iter().filter(|slot| slot.is_in_hand());
-        in_hand.map(|slot| slot.info.name.clone()).collect()
+        let in_hand = self.members().filter(|member| member.slot.is_in_hand());
+        in_hand.map(|member| member.name().clone()).collect()
     }
 
     /// Drops the processors that nobody has in hand.
     pub(crate) fn drop_processors(&self) {
-        for slot in self.slots() {
+        for member in self.members() {
             if planted("processor-kept") {
                 continue;
             }
-            let owner = self.take_processor(slot);
+            let owner = self.take_processor(member);
             drop(owner);
         }
     }

@@ -1,13 +1,17 @@
 //! Owns what can go wrong with building, feeding, asking and running a pipeline.
 
-use std::io;
+mod ask;
 
-use selvedge_event::{Event, Key, Kind, SourceSpot, Text, Topic};
+use std::io;
+use std::sync::Arc;
+
+use selvedge_event::{Event, Key, Kind, SignatureError, SourceSpot, Text, Topic};
 use selvedge_sync::signal::Signal;
 use thiserror::Error;
 
 use crate::overflow::MailboxCapacity;
 use crate::report::{Abandoned, RunReport};
+pub use ask::AskError;
 
 /// Why a pipeline could not be built.
 #[derive(Debug, Error)]
@@ -125,6 +129,25 @@ pub enum BuildError {
     DuplicateConcurrency {
         /// The key.
         key: Text,
+    },
+    /// A processor is to be cached, and nothing says what its results are to be known by.
+    #[error("processor `{name}` can't be cached: {cause}")]
+    NoSignature {
+        /// The processor.
+        name: Text,
+        /// Why.
+        cause: Arc<SignatureError>,
+    },
+    /// Two cached processors would keep their results in one place of the store.
+    #[error(
+        "cached processors `{first}` and `{second}` have one signature, and would share their \
+         results in the store: register one of them, or tell them apart with `Cache::namespace`"
+    )]
+    SharedArchive {
+        /// A processor.
+        first: Text,
+        /// Another.
+        second: Text,
     },
     /// A pipeline without threads.
     #[error("a pipeline needs at least one worker: the thread that calls `run()` counts")]
@@ -295,6 +318,19 @@ pub enum RunError {
         /// What had happened by then.
         report: Box<RunReport>,
     },
+    /// What a cached processor emitted could not be recorded, and its policy is to fail the run.
+    #[error(
+        "what `{processor}` emitted could not be recorded: {cause:#}; to go on without, cache it \
+         with `ArchivePolicy::Warn`"
+    )]
+    Archive {
+        /// The processor.
+        processor: Text,
+        /// What the store says.
+        cause: anyhow::Error,
+        /// What had happened by then.
+        report: Box<RunReport>,
+    },
     /// What fed the run failed: it may not have submitted all there is.
     #[error("feeding the run {}: {cause:#}", verb(*.panicked))]
     Feed {
@@ -429,6 +465,7 @@ impl RunError {
             | RunError::Close { report, .. }
             | RunError::Feed { report, .. }
             | RunError::Recorder { report, .. }
+            | RunError::Archive { report, .. }
             | RunError::NeverSettled { report, .. }
             | RunError::StoppedHard { report, .. }
             | RunError::WorkersLost { report, .. }
@@ -450,26 +487,4 @@ impl RunError {
             _ => 1,
         }
     }
-}
-
-/// Why a question got no answer.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AskError {
-    /// Everything the question caused was handled, or the run ended, and nobody replied.
-    #[error("nobody replied to {question}")]
-    NoReply {
-        /// The question.
-        question: Box<Topic>,
-    },
-    /// The reply is not what was asked for.
-    #[error("the reply to {question} is {reply}, not a `{expected}`")]
-    WrongReply {
-        /// The question.
-        question: Box<Topic>,
-        /// What came back.
-        reply: Box<Topic>,
-        /// What should have come.
-        expected: &'static str,
-    },
 }

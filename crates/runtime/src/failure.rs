@@ -2,7 +2,7 @@
 
 use selvedge_event::{Event, Text};
 
-use crate::core::{Core, Slot};
+use crate::core::{Core, Member};
 use crate::error::RunError;
 use crate::overflow::MailboxCapacity;
 use crate::report::RunReport;
@@ -28,6 +28,11 @@ pub(crate) enum Failure {
     },
     Recorder {
         name: Text,
+        cause: anyhow::Error,
+    },
+    /// What a cached processor emitted could not be recorded.
+    Archive {
+        processor: Text,
         cause: anyhow::Error,
     },
     /// Whoever fed the run failed.
@@ -66,6 +71,9 @@ impl Failure {
             }
             Failure::Recorder { name, cause } => {
                 format!("`{name}` failed: {}", turn::describe(cause))
+            }
+            Failure::Archive { processor, cause } => {
+                format!("what `{processor}` emitted could not be recorded: {cause:#}")
             }
             Failure::Feed { cause, panicked } => {
                 let verb = if *panicked { "panicked" } else { "failed" };
@@ -106,6 +114,7 @@ impl Failure {
             }
             Failure::Close { processor, cause } => RunError::Close { processor, cause, report },
             Failure::Recorder { name, cause } => RunError::Recorder { name, cause, report },
+            Failure::Archive { processor, cause } => RunError::Archive { processor, cause, report },
             Failure::Feed { cause, panicked } => RunError::Feed { cause, panicked, report },
             Failure::NeverSettled => {
                 RunError::NeverSettled { phase_max: core.limits.phase_max, report }
@@ -119,11 +128,15 @@ impl Failure {
             }
             Failure::TooManyEvents => {
                 let limit = core.tuned.pipeline_events_max();
-                RunError::TooManyEvents { limit, fullest: largest(core, Slot::n_abandoned), report }
+                RunError::TooManyEvents {
+                    limit,
+                    fullest: largest(core, Member::n_abandoned),
+                    report,
+                }
             }
             Failure::TooManyBytes => {
                 let limit = core.tuned.pipeline_bytes_max();
-                let largest = largest(core, Slot::abandoned_bytes);
+                let largest = largest(core, Member::abandoned_bytes);
                 RunError::TooManyBytes { limit, largest, report }
             }
         }
@@ -131,15 +144,14 @@ impl Failure {
 }
 
 /// The mailboxes in which most was given up.
-fn largest(core: &Core, size: impl Fn(&Slot) -> u64) -> Vec<(Text, usize)> {
+fn largest<'c>(core: &'c Core, size: impl Fn(Member<'c>) -> u64) -> Vec<(Text, usize)> {
     const NAMED_MAX: usize = 3;
-    let mut largest: Vec<_> = core
-        .slots()
-        .iter()
-        .map(|slot| (slot.info.name.clone(), usize::try_from(size(slot)).unwrap_or(usize::MAX)))
-        .filter(|(_, n)| *n > 0)
-        .collect();
+    let sizes = core.members().map(|member| (member, size(member)));
+    let mut largest: Vec<_> = sizes.filter(|(_, n)| *n > 0).collect();
     largest.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     largest.truncate(NAMED_MAX);
-    largest
+    let named = |(member, n): (Member<'_>, u64)| {
+        (member.name().clone(), usize::try_from(n).unwrap_or(usize::MAX))
+    };
+    largest.into_iter().map(named).collect()
 }

@@ -8,7 +8,7 @@ use selvedge_sync::atomic::Ordering;
 
 use crate::ask::{Answer, Question};
 use crate::control::RunState;
-use crate::core::{Core, N_LANES};
+use crate::core::{Core, Member, N_LANES};
 use crate::error::SubmitError;
 use crate::lanes::{Capacity, WhenFull};
 use crate::origin::{Descent, Origin};
@@ -256,13 +256,13 @@ impl Monitor {
     /// mailbox is looked at by itself, so the entries are not of one moment.
     #[must_use]
     pub fn progress(&self) -> Vec<Progress> {
-        let look = |slot: &crate::core::Slot| {
-            let waiting = usize::try_from(slot.n_waiting()).unwrap_or(usize::MAX);
-            let counts = slot.counts();
+        let look = |member: Member<'_>| {
+            let waiting = usize::try_from(member.n_waiting()).unwrap_or(usize::MAX);
+            let counts = member.counts();
             let (turns, emitted) = (counts.turns, counts.emitted);
-            Progress { processor: slot.info.name.clone(), turns, emitted, waiting }
+            Progress { processor: member.name().clone(), turns, emitted, waiting }
         };
-        self.core.slots().iter().map(look).collect()
+        self.core.members().map(look).collect()
     }
 }
 

@@ -15,6 +15,7 @@ mod ask;
 mod attempts;
 mod board;
 mod budget;
+mod cache;
 mod collect;
 mod context;
 mod control;
@@ -45,6 +46,7 @@ mod ready;
 mod registration;
 mod replay;
 mod report;
+mod roster;
 mod routes;
 mod run;
 mod scope;
@@ -60,6 +62,7 @@ mod watchdog;
 mod worker;
 
 pub use ask::Answer;
+pub use cache::{ArchivePolicy, Cache, Cached, CachedFunction, CachedProcessor, on_cached};
 pub use collect::Collected;
 pub use context::Context;
 pub use control::{Control, ControlError, Drained, RunState};
@@ -114,6 +117,7 @@ pub use scope::{
 /// ```
 ///
 pub use selvedge_macros::processor;
+pub use selvedge_store::Durability;
 pub use selvedge_sync::signal::Signal;
 pub use solo::{Solo, SoloTurn};
 pub use timer_log::TimerHandle;

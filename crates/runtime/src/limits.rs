@@ -32,6 +32,8 @@ use crate::error::BuildError;
 /// | `observer_drain_max` | 5 s | a run that has ended waits no longer for its observers |
 /// | `timers_max` | 1 048 576 | the turn that would set more fails |
 /// | `scopes_max` | 1 048 576 | opening one more errs |
+/// | `memo_max` | 65 536 | the oldest result is left to the store or, without one, forgotten |
+/// | `memo_bytes_max` | 256 MiB | the same |
 /// | `watchdog_interval` | 1 s | none: how often the watchdog looks |
 /// | `leak_after` | 60 s | a turn that takes longer is not waited for: its worker is written off |
 /// | `leaked_max` | 4 | one more worker to be written off, and the run fails |
@@ -104,6 +106,10 @@ pub struct Limits {
     pub timers_max: usize,
     /// Scopes that are open at the same time, overrun by those that turns under way open.
     pub scopes_max: usize,
+    /// Results that one [cached](crate::CachedProcessor) processor keeps in memory.
+    pub memo_max: usize,
+    /// What those may weigh, in bytes.
+    pub memo_bytes_max: usize,
     /// How often the watchdog looks for turns over their budget, limits that are held for long,
     /// mailboxes that only grow, and work that waits for a paused run. What it finds is told to
     /// observers as [`Fact::Warned`](selvedge_event::Fact::Warned).
@@ -148,6 +154,8 @@ impl Default for Limits {
             observer_drain_max: Duration::from_secs(5),
             timers_max: 1 << 20,
             scopes_max: 1 << 20,
+            memo_max: 1 << 16,
+            memo_bytes_max: 1 << 28,
             watchdog_interval: Duration::from_secs(1),
             leak_after: Duration::from_secs(60),
             leaked_max: 4,

@@ -30,24 +30,63 @@ pub(crate) struct Desk {
     pub(crate) owner: Option<Box<dyn Owner>>,
     /// Oldest first.
     pub(crate) rest: Chain<Parcel>,
-    /// How many events of the first parcel have had their turn.
-    pub(crate) cursor: u32,
-    /// Failed attempts at the event that the cursor points to.
+    pub(crate) mark: Mark,
+    /// Failed attempts at the event that the mark points to.
     pub(crate) n_attempts: u32,
-    /// Set while the processor wants to be pulled from: what a pull inherits from the turn that
-    /// asked for it.
-    pub(crate) pulling: Option<Descent>,
+}
+
+/// How many events of the first parcel have had their turn and, in the highest bits, whether the
+/// processor wants to be pulled from: a slot has to fit into a line of the cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mark(u32);
+
+const CURSOR_BITS: u32 = 30;
+const CURSOR_MAX: u32 = (1 << CURSOR_BITS) - 1;
+
+impl Mark {
+    #[inline]
+    pub(crate) fn cursor(self) -> usize {
+        (self.0 & CURSOR_MAX) as usize
+    }
+
+    #[inline]
+    pub(crate) fn set_cursor(&mut self, cursor: usize) {
+        assert!(cursor <= CURSOR_MAX as usize, "parcels are small");
+        self.0 = (self.0 & !CURSOR_MAX) | cursor as u32;
+    }
+
+    /// What a pull inherits from the turn that asked for it, while the processor wants to be
+    /// pulled from.
+    #[inline]
+    pub(crate) fn pulling(self) -> Option<Descent> {
+        match self.0 >> CURSOR_BITS {
+            0 => None,
+            1 => Some(Descent::Inside),
+            _ => Some(Descent::Outside),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_pulling(&mut self, pulling: Option<Descent>) {
+        let bits = match pulling {
+            None => 0,
+            Some(Descent::Inside) => 1,
+            Some(Descent::Outside) => 2,
+        };
+        self.0 = (self.0 & CURSOR_MAX) | (bits << CURSOR_BITS);
+    }
 }
 
 impl Desk {
     pub(crate) fn new(owner: Box<dyn Owner>) -> Desk {
-        Desk { owner: Some(owner), rest: Chain::default(), cursor: 0, n_attempts: 0, pulling: None }
+        Desk { owner: Some(owner), rest: Chain::default(), mark: Mark::default(), n_attempts: 0 }
     }
 
     /// Takes out the mail that had no turn, and says how many events there are in it.
     pub(crate) fn give_up(&mut self) -> (Chain<Parcel>, u64) {
         let (rest, n) = parcel::counted(std::mem::take(&mut self.rest));
-        let mut n_handled = u64::from(std::mem::take(&mut self.cursor));
+        let mut n_handled = self.mark.cursor() as u64;
+        self.mark.set_cursor(0);
         if planted("unbalanced") {
             n_handled = 0;
         }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use selvedge_event::{Event, IntoEvent, Way};
+use selvedge_event::{Digest, Event, IntoEvent, Way};
 
 use crate::ask::Question;
+use crate::cache::{Record, Records};
 use crate::error::KindClash;
 use crate::log::{Log, Mark, Stretch};
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
@@ -49,12 +50,17 @@ pub(crate) struct Outbox {
     pub(crate) timers: TimerLog,
     pub(crate) scopes: ScopeLog,
     replies: Vec<(Arc<Question>, Event)>,
+    records: Records,
     mark: Mark,
     per_turn_max: usize,
     /// The first thing that went wrong in this turn.
     refusal: Option<Refusal>,
     /// What the current turn did besides emitting.
     aside: Aside,
+    /// Whether there may be more to carry out than to publish.
+    has_more: bool,
+    /// What the current turn's result will be kept under, while it is computed.
+    memo_key: Option<Digest>,
 }
 
 /// What a turn did besides emitting. Most do nothing of it, and that is seen at one look.
@@ -67,6 +73,8 @@ impl Aside {
     const WANTS_PULL: Aside = Aside(4);
     const WAS_REFUSED: Aside = Aside(8);
     const OPENED_SCOPES: Aside = Aside(16);
+    const RECORDED: Aside = Aside(32);
+    const REPLAYED: Aside = Aside(64);
 
     fn has(self, other: Aside) -> bool {
         self.0 & other.0 != 0
@@ -88,10 +96,13 @@ impl Outbox {
             timers: TimerLog::new(worker),
             scopes: ScopeLog::default(),
             replies: Vec::new(),
+            records: Records::default(),
             mark: Mark::default(),
             per_turn_max,
             refusal: None,
             aside: Aside::default(),
+            has_more: false,
+            memo_key: None,
         }
     }
 
@@ -181,6 +192,7 @@ impl Outbox {
     ) -> Result<ScopeDraft<'_>, ScopeError> {
         if self.aside.add(Aside::OPENED_SCOPES) {
             self.scopes.mark();
+            self.has_more = true;
         }
         self.scopes.open(options, tasks, self.log.origin())
     }
@@ -188,7 +200,48 @@ impl Outbox {
     fn mark_timers(&mut self) {
         if self.aside.add(Aside::SET_TIMERS) {
             self.timers.mark();
+            self.has_more = true;
         }
+    }
+
+    /// Says what the current turn's result will be kept under, or that it is computed.
+    pub(crate) fn compute(&mut self, key: Option<Digest>) {
+        self.memo_key = key;
+    }
+
+    /// What the current turn's result will be kept under.
+    pub(crate) fn memo_key(&self) -> Option<&Digest> {
+        self.memo_key.as_ref()
+    }
+
+    /// Has what the current turn emitted written before it is published.
+    pub(crate) fn record(&mut self, record: Record) {
+        if self.aside.add(Aside::RECORDED) {
+            self.records.push(record);
+            self.has_more = true;
+        }
+    }
+
+    /// The current turn emits what it did before.
+    pub(crate) fn note_replay(&mut self) {
+        self.aside.add(Aside::REPLAYED);
+    }
+
+    /// What is to be written before anything is published.
+    pub(crate) fn records(&mut self) -> &mut Records {
+        &mut self.records
+    }
+
+    /// Whether there may be more to do than to publish: records to write, scopes to begin, timers
+    /// to set.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// All of that is done.
+    pub(crate) fn note_carried_out(&mut self) {
+        self.has_more = false;
     }
 
     /// The processor asks to be pulled from.
@@ -272,6 +325,10 @@ impl Outbox {
         if self.aside.has(Aside::OPENED_SCOPES) {
             drop(self.scopes.roll_back());
         }
+        if self.aside.has(Aside::RECORDED) {
+            self.records.roll_back();
+        }
+        self.memo_key = None;
         self.aside = Aside::default();
     }
 
@@ -488,7 +545,7 @@ mod tests {
 
     use super::*;
     use crate::origin::Descent;
-    use crate::routes::{KindTypes, RouteTable};
+    use crate::routes::RouteTable;
 
     /// What was sent to whom, in the order in which parcels were sent.
     struct Shown(Vec<(OwnerIdx, Vec<String>)>);
@@ -520,8 +577,7 @@ mod tests {
         let listeners = ["a", "b", "b"].map(|kind| hears(Interest::kind(kind)));
         let keyed = hears(Interest::kind("k").keyed(7_u64));
         let listeners: Vec<_> = listeners.into_iter().chain([keyed]).collect();
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let table = RouteTable::of(&listeners);
         let mut outbox = Outbox::new(RouteCache::new(table), 100, 0);
         let mut place = 0;
         for turn in turns.split(' ') {
@@ -641,8 +697,7 @@ mod tests {
         listeners[0] = Interests::listed([cast.clone()]);
         listeners[1] = Interests::listed([typed, cast.clone()]);
         listeners[FAR as usize] = Interests::listed([cast, Interest::kind("k").keyed(7_u64)]);
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        Arc::new(RouteTable::new(&listeners, &types))
+        RouteTable::of(&listeners)
     }
 
     proptest! {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use selvedge_event::Text;
 
+use crate::error::BuildError;
+
 /// What happens when an event comes to a mailbox that is at its capacity.
 ///
 /// A worker never waits for room: whatever is to give way, it is not the turn that emits.
@@ -78,4 +80,21 @@ pub(crate) struct Admission {
     pub(crate) bounds: Bounds,
     /// The key under which turns in flight are limited.
     pub(crate) limited_by: Option<Text>,
+}
+
+impl Admission {
+    /// Whether a registration says anything of the kind.
+    pub(crate) fn is_set(&self) -> bool {
+        self.bounds.are_set() || self.limited_by.is_some()
+    }
+
+    /// Refuses a mailbox that nothing would fit into.
+    pub(crate) fn check(&self, name: impl Fn() -> Text) -> Result<(), BuildError> {
+        let Bounds { events, bytes, .. } = self.bounds;
+        let zeros = [(events, "room for no events"), (bytes, "room for no bytes")];
+        match zeros.into_iter().find(|(room, _)| *room == 0) {
+            Some((_, what)) => Err(BuildError::ZeroInPolicy { name: name(), what }),
+            None => Ok(()),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::mem;
-use std::time::Duration;
 
 use selvedge_event::Event;
 
@@ -31,8 +30,8 @@ pub(crate) trait Owner: Send {
     /// too: the factory is the user's code, and so is the old processor's destructor.
     fn restart(&mut self) -> bool;
 
-    /// What is kept beside the processor.
-    fn record(&mut self) -> &mut Record;
+    /// What is kept beside the processor, if there is anything to keep.
+    fn record(&mut self) -> Option<&mut Record>;
 }
 
 /// Makes a processor anew.
@@ -43,11 +42,38 @@ pub(crate) type Factory<P> = Box<dyn FnMut() -> P + Send>;
 pub(crate) struct Record {
     pub(crate) kept: Kept,
     pub(crate) attempts: Attempts,
-    /// How long a turn should take at most.
-    pub(crate) time_budget: Option<Duration>,
     /// Whether the processor is new and has not asked to be pulled from: that it was the old one
     /// who asked is still on the mailbox's books.
     pub(crate) dormant: bool,
+}
+
+/// A processor of which nothing can be had back: it is all there is in its box.
+pub(crate) struct Plain<P>(pub(crate) P);
+
+impl<P: Processor> Owner for Plain<P> {
+    fn processor(&mut self) -> &mut dyn Processor {
+        &mut self.0
+    }
+
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        self.0.process(cx, event)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        self.0.pull(cx)
+    }
+
+    fn restore(&mut self) -> bool {
+        false
+    }
+
+    fn restart(&mut self) -> bool {
+        false
+    }
+
+    fn record(&mut self) -> Option<&mut Record> {
+        None
+    }
 }
 
 /// A processor, what can make a new one, and the record of both.
@@ -94,8 +120,8 @@ impl<P: Processor> Owner for Bare<P> {
         self.replace().is_some()
     }
 
-    fn record(&mut self) -> &mut Record {
-        &mut self.record
+    fn record(&mut self) -> Option<&mut Record> {
+        Some(&mut self.record)
     }
 }
 
@@ -149,8 +175,8 @@ impl<P: Processor> Owner for Restored<P> {
         self.current.restart()
     }
 
-    fn record(&mut self) -> &mut Record {
-        &mut self.current.record
+    fn record(&mut self) -> Option<&mut Record> {
+        Some(&mut self.current.record)
     }
 }
 

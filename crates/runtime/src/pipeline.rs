@@ -1,78 +1,36 @@
 //! Owns `Pipeline` and its builder: processors are wired, checked, and handed to a run.
 
 mod builder;
-mod wiring;
+mod troupe;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use selvedge_event::{Interest, Interests, IntoEvent, Payload, Text};
+use selvedge_event::{IntoEvent, Payload, Text};
 use selvedge_sync::Clock;
 
 use crate::ask::Answer;
 use crate::collect::{Collected, Collector};
 use crate::control::Control;
-use crate::core::{Core, Info, Slot, Special};
-use crate::error::{BuildError, RunError, SubmitError};
+use crate::core::Core;
+use crate::error::{RunError, SubmitError};
 use crate::feeder::Feeder;
 use crate::handles::{Monitor, StopHandle, Submitter};
 use crate::lanes::{Capacity, WhenFull};
 use crate::limits::Limits;
 use crate::listeners::Listener;
-use crate::mailbox::ring::BoundedMail;
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::processor::Result;
-use crate::registration::{Configure, IntoRegistration, Registered};
-use crate::replay::{ReplayError, replay};
+use crate::registration::{Configure, Registered};
+use crate::replay::{Addresses, ReplayError, replay};
 use crate::report::{DeadLetter, RunReport};
 use crate::routes::RouteTable;
 use crate::run::{Keeper, Lead, Plan, Run, Running, WorkerStart};
 pub use builder::PipelineBuilder;
 use builder::Routing;
-use wiring::wire;
-
-/// A processor in its place, before the run.
-struct Wired {
-    name: Text,
-    interests: Interests,
-    registered: Registered,
-}
-
-impl Wired {
-    fn new(name: Text, mut registered: Registered) -> Wired {
-        let interests = registered.owner.processor().interests();
-        let interests = match &registered.key {
-            Some(key) => interests.keyed(key),
-            None => interests,
-        };
-        Wired { name, interests, registered }
-    }
-
-    fn check(&mut self, routing: Routing, warnings: &mut Vec<String>) -> Result<(), BuildError> {
-        let name = self.name.clone();
-        self.registered.check(&name)?;
-        if self.interests.is_empty() {
-            return Err(BuildError::NoInterests { name });
-        }
-        if let Some(key) = self.registered.key.clone()
-            && !self.interests.as_slice().iter().any(Interest::carries_key)
-        {
-            return Err(BuildError::KeyWithoutUse { name, key });
-        }
-        let Some(catch_all) = self.interests.catch_all() else { return Ok(()) };
-        let refusal = BuildError::CatchAll { name, spot: catch_all.spot };
-        match routing {
-            Routing::Strict => Err(refusal),
-            Routing::Lenient => {
-                warnings.push(refusal.to_string());
-                Ok(())
-            }
-        }
-    }
-}
+use troupe::Troupe;
 
 /// Processors wired and ready to run, once.
 ///
@@ -98,7 +56,7 @@ impl Wired {
 pub struct Pipeline {
     core: Keeper,
     routes: Arc<RouteTable>,
-    processors: Vec<Wired>,
+    troupe: Troupe,
     listeners: Vec<Listener>,
     n_workers: usize,
     handle_signals: bool,
@@ -111,7 +69,7 @@ impl Pipeline {
     /// Begins to wire a pipeline.
     pub fn builder() -> PipelineBuilder {
         PipelineBuilder {
-            processors: Vec::new(),
+            troupe: Troupe::default(),
             limits: Limits::default(),
             n_workers: selvedge_sync::thread::available_parallelism(),
             routing: Routing::Lenient,
@@ -121,6 +79,7 @@ impl Pipeline {
             on_worker_start: None,
             clock: Clock::real(),
             concurrency: Vec::new(),
+            store: None,
         }
     }
 
@@ -132,7 +91,7 @@ impl Pipeline {
 
     /// The processors' names, in order of registration.
     pub fn processor_names(&self) -> impl Iterator<Item = &Text> {
-        self.processors.iter().map(|processor| &processor.name)
+        self.troupe.roster().names().iter()
     }
 
     /// Collects the events of one type, to be taken out during the run or after it. The
@@ -145,12 +104,13 @@ impl Pipeline {
     pub fn collect<T: Payload>(&mut self) -> Collected<T> {
         let Limits { collected_max, collected_bytes_max, .. } = self.core.limits;
         let (collector, collected) = Collector::<T>::new(collected_max, collected_bytes_max);
-        let name = format!("collect {} #{}", T::kind(), self.processors.len());
-        let registered = collector.named(name.as_str()).into_registration().into();
-        self.processors.push(Wired::new(Text::from(name.as_str()), registered));
-        self.core.addresses.lock().add(Text::from(name));
-        let routes = wire(&self.processors).unwrap_or_else(|clash| panic!("{clash}"));
-        self.routes = Arc::new(routes);
+        let name = format!("collect {} #{}", T::kind(), self.troupe.len());
+        let registered = Registered::from(collector.named(name));
+        // The roster is changed in place if nobody else has it.
+        *self.core.addresses.lock() = Addresses::default();
+        let routes = self.troupe.add_checked(registered, &self.routes);
+        self.routes = Arc::new(routes.unwrap_or_else(|clash| panic!("{clash}")));
+        *self.core.addresses.lock() = Addresses::of(Arc::clone(self.troupe.roster()));
         for lane in &self.core.lanes {
             lane.rewire(Arc::clone(&self.routes));
         }
@@ -319,36 +279,17 @@ impl Pipeline {
     /// another.
     pub(crate) fn begin_playing(
         mut self,
-        mut wrap: impl FnMut(&Text, Box<dyn Owner>) -> Box<dyn Owner>,
+        wrap: impl FnMut(&Text, Box<dyn Owner>) -> Box<dyn Owner>,
     ) -> Result<Run, RunError> {
-        let wrapped = self.processors.into_iter().map(|wired| {
-            let Wired { name, interests, registered } = wired;
-            let owner = wrap(&name, registered.owner);
-            Wired { name, interests, registered: Registered { owner, ..registered } }
-        });
-        self.processors = wrapped.collect();
+        self.troupe.wrap(wrap);
         Run::begin(self.into_plan(), Lead::Playing)
     }
 
     fn into_plan(self) -> Plan {
-        let priorities: BTreeSet<i32> =
-            self.processors.iter().map(|wired| wired.registered.priority).collect();
-        let band = |priority| priorities.iter().take_while(|&&other| other < priority).count();
-        let slots = self.processors.into_iter().map(|wired| {
-            let Registered { priority, on_failure, admission, mut owner, .. } = wired.registered;
-            let time_budget = owner.record().time_budget;
-            let info = Info { name: wired.name, on_failure, time_budget };
-            let bounds = admission.bounds;
-            let mail = bounds.are_set().then(|| BoundedMail::new(bounds));
-            let gate = admission
-                .limited_by
-                .and_then(|key| self.concurrency.iter().position(|(declared, _)| *declared == key));
-            Slot::new(owner, band(priority), info).with(Special { mail, gate })
-        });
-        let slots = slots.collect();
-        let priorities = priorities.iter().copied().collect();
+        let (members, priorities) = self.troupe.into_members(&self.concurrency);
         // The thread that leads without helping posts too.
-        self.core.install(slots, priorities, self.n_workers, self.n_workers + 1, self.concurrency);
+        let n_seats = self.n_workers + 1;
+        self.core.install(members, priorities, self.n_workers, n_seats, self.concurrency);
         Plan {
             core: self.core,
             routes: self.routes,

@@ -77,6 +77,12 @@ pub struct Retry {
 #[derive(Clone)]
 struct Worthwhile(Arc<dyn Fn(&anyhow::Error) -> bool + Send + Sync>);
 
+impl PartialEq for Worthwhile {
+    fn eq(&self, other: &Worthwhile) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 impl fmt::Debug for Worthwhile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Worthwhile(..)")
@@ -168,6 +174,15 @@ impl Retry {
     pub fn then(mut self, last_resort: impl Into<LastResort>) -> Retry {
         self.then = last_resort.into();
         self
+    }
+
+    fn is_same(&self, other: &Retry) -> bool {
+        self.max == other.max
+            && self.backoff == other.backoff
+            && self.jitter == other.jitter
+            && self.worthwhile == other.worthwhile
+            && self.meanwhile == other.meanwhile
+            && self.then == other.then
     }
 
     pub(crate) fn max(&self) -> u32 {
@@ -297,6 +312,18 @@ impl Restart {
 }
 
 impl FailurePolicy {
+    /// Whether this one says the same as another, as far as can be told: of what a user wrote only
+    /// that it is the same thing.
+    pub(crate) fn is_same(&self, other: &FailurePolicy) -> bool {
+        match (self, other) {
+            (FailurePolicy::Fail, FailurePolicy::Fail)
+            | (FailurePolicy::Skip, FailurePolicy::Skip) => true,
+            (FailurePolicy::Retry(one), FailurePolicy::Retry(other)) => one.is_same(other),
+            (FailurePolicy::Restart(one), FailurePolicy::Restart(other)) => one == other,
+            _ => false,
+        }
+    }
+
     /// What happens when a turn is not, or no longer, attempted again.
     pub(crate) fn last_resort(&self) -> LastResort {
         match self {
@@ -323,18 +350,18 @@ impl FailurePolicy {
     }
 
     /// Refuses what can't work for a processor that is kept like this.
-    pub(crate) fn check(&self, name: &Text, kept: Kept) -> Result<(), BuildError> {
-        let zero = |what| Err(BuildError::ZeroInPolicy { name: name.clone(), what });
+    pub(crate) fn check(&self, name: impl Fn() -> Text, kept: Kept) -> Result<(), BuildError> {
+        let zero = |what| Err(BuildError::ZeroInPolicy { name: name(), what });
         if let FailurePolicy::Retry(retry) = self {
             let factor = retry.backoff.factor;
             if retry.max == 0 {
                 return zero("zero attempts");
             }
             if !(factor.is_finite() && factor >= 1.0) {
-                return Err(BuildError::BackoffFactor { name: name.clone(), factor });
+                return Err(BuildError::BackoffFactor { name: name(), factor });
             }
             if !kept.restorable {
-                return Err(BuildError::RetryWithoutRestore { name: name.clone() });
+                return Err(BuildError::RetryWithoutRestore { name: name() });
             }
         }
         match self.last_resort() {
@@ -343,7 +370,7 @@ impl FailurePolicy {
                 zero("a restart period of zero")
             }
             LastResort::Restart(_) if !kept.restartable => {
-                Err(BuildError::RestartWithoutFactory { name: name.clone() })
+                Err(BuildError::RestartWithoutFactory { name: name() })
             }
             _ => Ok(()),
         }
@@ -386,7 +413,7 @@ mod tests {
 
     fn refusal(policy: impl Into<FailurePolicy>, kept: &str) -> String {
         let (restorable, restartable) = (kept.contains("state"), kept.contains("factory"));
-        match policy.into().check(&Text::literal("till"), Kept { restorable, restartable }) {
+        match policy.into().check(|| Text::literal("till"), Kept { restorable, restartable }) {
             Ok(()) => "accepted".to_owned(),
             Err(error) => error.to_string(),
         }

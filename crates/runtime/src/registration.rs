@@ -2,15 +2,17 @@
 //! fails.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::{Key, Text};
 
-use crate::error::BuildError;
+use crate::cache::{Archive, Cached};
 use crate::overflow::{Admission, Overflow};
-use crate::owner::{Bare, Factory, Owner, Restored};
+use crate::owner::{Bare, Factory, Owner, Plain, Restored};
 pub(crate) use crate::policy::FailurePolicy;
 use crate::processor::Processor;
+use crate::roster::Terms;
 
 /// A processor and how it takes part in a pipeline. Made by [`Configure`].
 pub struct Registration<P> {
@@ -23,6 +25,8 @@ pub struct Registration<P> {
     processor: P,
     state: State<P>,
     factory: Option<Factory<P>>,
+    type_name: &'static str,
+    archive: Option<Arc<Archive>>,
 }
 
 /// What is known of a processor's state after a failed turn.
@@ -48,6 +52,22 @@ impl<P> fmt::Debug for Registration<P> {
     }
 }
 
+impl<P> Registration<Cached<P>>
+where
+    Cached<P>: Processor,
+{
+    /// One that is cached: turns leave nothing behind in it.
+    pub(crate) fn cached<Inner>(
+        cached: Cached<P>,
+        archive: Arc<Archive>,
+    ) -> Registration<Cached<P>> {
+        let mut registration = Registration::new(cached).stateless();
+        registration.type_name = short_type_name::<Inner>();
+        registration.archive = Some(archive);
+        registration
+    }
+}
+
 impl<P: Processor> Registration<P> {
     /// The processor as it is: named after its type, with its own priority.
     pub fn new(processor: P) -> Registration<P> {
@@ -61,6 +81,8 @@ impl<P: Processor> Registration<P> {
             processor,
             state: State::Unknown,
             factory: None,
+            type_name: short_type_name::<P>(),
+            archive: None,
         }
     }
 
@@ -297,44 +319,33 @@ pub(crate) struct Registered {
     pub(crate) name: Option<Text>,
     pub(crate) type_name: &'static str,
     pub(crate) priority: i32,
-    pub(crate) on_failure: FailurePolicy,
+    pub(crate) terms: Terms,
     pub(crate) key: Option<Key>,
     pub(crate) admission: Admission,
+    /// Its results, if it is cached.
+    pub(crate) archive: Option<Arc<Archive>>,
     pub(crate) owner: Box<dyn Owner>,
 }
 
 impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
         let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
-        let admission = registration.admission;
-        let mut owner: Box<dyn Owner> = match (registration.state, &on_failure) {
+        let Registration { time_budget, admission, state, type_name, archive, .. } = registration;
+        let owner: Box<dyn Owner> = match (state, &on_failure, factory) {
             // Nobody will ask for the clone.
-            (State::Unknown | State::Cloned(_), FailurePolicy::Fail) | (State::Unknown, _) => {
+            (State::Cloned(_), FailurePolicy::Fail, None) | (State::Unknown, _, None) => {
+                Box::new(Plain(processor))
+            }
+            (State::Cloned(_), FailurePolicy::Fail, factory) | (State::Unknown, _, factory) => {
                 Box::new(Bare::new(processor, false, factory))
             }
-            (State::None, _) => Box::new(Bare::new(processor, true, factory)),
-            (State::Cloned(clone), _) => Box::new(Restored::new(processor, clone, factory)),
+            (State::None, _, factory) => Box::new(Bare::new(processor, true, factory)),
+            (State::Cloned(clone), _, factory) => {
+                Box::new(Restored::new(processor, clone, factory))
+            }
         };
-        owner.record().time_budget = registration.time_budget;
-        let type_name = short_type_name::<P>();
-        Registered { name, type_name, priority, on_failure, key, admission, owner }
-    }
-}
-
-impl Registered {
-    /// Refuses a failure policy or a budget that can't work.
-    pub(crate) fn check(&mut self, name: &Text) -> Result<(), BuildError> {
-        let record = self.owner.record();
-        if record.time_budget == Some(Duration::ZERO) {
-            let what = "a time budget of zero";
-            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
-        }
-        let bounds = self.admission.bounds;
-        let zeros = [(bounds.events, "room for no events"), (bounds.bytes, "room for no bytes")];
-        if let Some((_, what)) = zeros.into_iter().find(|(room, _)| *room == 0) {
-            return Err(BuildError::ZeroInPolicy { name: name.clone(), what });
-        }
-        self.on_failure.check(name, record.kept)
+        let terms = Terms { on_failure, time_budget };
+        Registered { name, type_name, priority, terms, key, admission, archive, owner }
     }
 }
 

@@ -2,6 +2,8 @@
 //! Decides who that is; refuses to deliver, which is up to the lanes: an addressed event takes a
 //! route of its processor's own.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use selvedge_event::{Event, Text};
 use selvedge_sync::Mutex;
@@ -10,6 +12,7 @@ use thiserror::Error;
 use crate::error::SubmitError;
 use crate::ready::OwnerIdx;
 use crate::report::DeadLetter;
+use crate::roster::Roster;
 
 /// An event for one processor, whoever else hears its like.
 #[derive(Debug)]
@@ -100,25 +103,25 @@ fn address(
     }
 }
 
-/// The processors of a pipeline by name.
+/// The processors of a pipeline by name. Most pipelines never look.
 #[derive(Debug, Default)]
-pub(crate) struct Addresses(FxHashMap<Text, OwnerIdx>);
+pub(crate) struct Addresses {
+    roster: Arc<Roster>,
+    /// Made for the first who looks.
+    places: Option<FxHashMap<Text, OwnerIdx>>,
+}
 
 impl Addresses {
-    /// Of processors in order of registration.
-    pub(crate) fn of(names: impl IntoIterator<Item = Text>) -> Addresses {
-        Addresses(names.into_iter().zip(0..).collect())
-    }
-
-    /// One more, registered last.
-    pub(crate) fn add(&mut self, name: Text) {
-        let next = u32::try_from(self.0.len()).expect("processors are counted in u32");
-        self.0.insert(name, next);
+    pub(crate) fn of(roster: Arc<Roster>) -> Addresses {
+        Addresses { roster, places: None }
     }
 
     /// Who has this name.
-    pub(crate) fn find(&self, name: &Text) -> Option<OwnerIdx> {
-        self.0.get(name).copied()
+    pub(crate) fn find(&mut self, name: &Text) -> Option<OwnerIdx> {
+        let roster = &self.roster;
+        let places =
+            self.places.get_or_insert_with(|| roster.names().iter().cloned().zip(0..).collect());
+        places.get(name).copied()
     }
 }
 
@@ -128,9 +131,14 @@ mod tests {
     use selvedge_event::Dynamic;
 
     use super::*;
+    use crate::roster::Terms;
 
     fn check(processor: &str, event: Option<Event>) -> String {
-        let addresses = Addresses::of(["till", "printer"].map(Text::literal));
+        let mut roster = Roster::default();
+        for name in ["till", "printer"] {
+            roster.add(Some(Text::literal(name)), "Sink", Terms::default());
+        }
+        let mut addresses = Addresses::of(Arc::new(roster));
         let topic = Event::new(Dynamic::new("sold", 1)).topic();
         let error = "no paper".to_owned();
         let processor = Text::from(processor);

@@ -78,6 +78,10 @@ pub struct ProcessorReport {
     /// Events for it that were dropped because its mailbox was full.
     #[serde(default)]
     pub dropped: u64,
+    /// Turns whose emissions were recorded before and replayed, if it is
+    /// [cached](crate::CachedProcessor).
+    #[serde(default)]
+    pub replayed: u64,
     /// Time spent in its turns, in seconds when serialized; zero unless the pipeline is
     /// [timed](crate::PipelineBuilder::timed).
     #[serde(with = "seconds")]
@@ -263,6 +267,9 @@ impl fmt::Display for RunReport {
             write!(f, "  {:>9} emitted", processor.emitted)?;
             if processor.failures > 0 {
                 write!(f, "  {} failed", processor.failures)?;
+            }
+            if processor.replayed > 0 {
+                write!(f, "  {} replayed", processor.replayed)?;
             }
             if processor.dropped > 0 {
                 write!(f, "  {} dropped", processor.dropped)?;

@@ -38,6 +38,8 @@ struct Keyed {
     /// By number, if they are not.
     numbers: FxHashMap<i128, Span>,
     words: FxHashMap<Text, Span>,
+    /// Numbers until it is known which of the two they are.
+    sorted: Vec<(i128, Span)>,
     owners: Vec<OwnerIdx>,
 }
 
@@ -49,32 +51,36 @@ struct Span {
 }
 
 impl Keyed {
-    fn insert(&mut self, key: Key, owners: &[OwnerIdx]) {
+    /// Those who asked for this key hear it, and the others. Each number comes in once, and after
+    /// all that are less.
+    fn insert(&mut self, key: Key, asked: impl Iterator<Item = OwnerIdx>, others: &[OwnerIdx]) {
         let place = |n: usize| u32::try_from(n).expect("owners and their keys are counted in u32");
-        let begin = place(self.owners.len());
-        self.owners.extend(owners);
-        let span = Span { begin, end: place(self.owners.len()) };
+        let begin = self.owners.len();
+        self.owners.extend(asked.chain(others.iter().copied()));
+        put_in_order(&mut self.owners, begin);
+        let span = Span { begin: place(begin), end: place(self.owners.len()) };
         match key {
-            Key::Number(number) => self.numbers.insert(number, span),
-            Key::Text(word) => self.words.insert(word, span),
-        };
+            Key::Number(number) => self.sorted.push((number, span)),
+            Key::Text(word) => drop(self.words.insert(word, span)),
+        }
     }
 
     /// Done inserting: numbers that fill a good part of their range need no hashing.
     fn settle(&mut self) {
         const RANGE_MAX: usize = 4;
         self.owners.shrink_to_fit();
-        let is_natural = self.numbers.keys().all(|&number| number >= 0);
-        let largest = self.numbers.keys().max().filter(|_| is_natural);
-        let largest = largest.and_then(|&largest| usize::try_from(largest).ok());
+        let sorted = std::mem::take(&mut self.sorted);
+        let is_natural = sorted.first().is_some_and(|&(least, _)| least >= 0);
+        let largest = sorted.last().filter(|_| is_natural);
+        let largest = largest.and_then(|&(largest, _)| usize::try_from(largest).ok());
         match largest {
-            Some(largest) if largest / RANGE_MAX < self.numbers.len() => {
+            Some(largest) if largest / RANGE_MAX < sorted.len() => {
                 self.dense = vec![Span::default(); largest + 1];
-                for (number, span) in std::mem::take(&mut self.numbers) {
+                for (number, span) in sorted {
                     self.dense[number as usize] = span;
                 }
             }
-            _ => self.numbers.shrink_to_fit(),
+            _ => self.numbers = sorted.into_iter().collect(),
         }
     }
 
@@ -129,6 +135,7 @@ pub(crate) type RouteIdx = usize;
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
     index: InterestIndex,
+    types: KindTypes,
     /// Guards the routes worked out so far. Taken once per route and sender.
     resolved: Mutex<Resolved>,
 }
@@ -141,7 +148,7 @@ struct Resolved {
     by_recipients: FxHashMap<Box<[OwnerIdx]>, RouteIdx>,
     /// Routes to one processor, whatever the event.
     addressed: FxHashMap<OwnerIdx, RouteIdx>,
-    /// Which Rust type has a kind; the first to turn up keeps it.
+    /// Which Rust type has a kind that no interest tells it of; the first to turn up keeps it.
     kind_types: FxHashMap<Kind, TypeId>,
 }
 
@@ -177,12 +184,39 @@ enum NameIdx {
 }
 
 impl RouteTable {
-    pub(crate) fn new<'a>(
-        listeners: impl IntoIterator<Item = &'a Interests>,
-        types: &KindTypes,
-    ) -> RouteTable {
-        let resolved = Resolved { kind_types: types.ids(), ..Resolved::default() };
-        RouteTable { index: InterestIndex::new(listeners), resolved: Mutex::new(resolved) }
+    /// What one more processor hears, the last one registered.
+    pub(crate) fn add(&mut self, owner: OwnerIdx, interests: &Interests) -> Result<(), BuildError> {
+        self.types.add(interests)?;
+        self.index.add_all(owner, interests);
+        Ok(())
+    }
+
+    /// Gives back what memory was reserved for more.
+    pub(crate) fn settle(&mut self) {
+        self.index.settle();
+    }
+
+    /// A table in which one more processor is heard of, and no route is known.
+    pub(crate) fn with(
+        &self,
+        owner: OwnerIdx,
+        interests: &Interests,
+    ) -> Result<RouteTable, BuildError> {
+        let (index, types) = (self.index.clone(), self.types.clone());
+        let mut table = RouteTable { index, types, resolved: Mutex::default() };
+        table.add(owner, interests)?;
+        Ok(table)
+    }
+
+    /// The table of processors that hear this.
+    #[cfg(test)]
+    pub(crate) fn of(listeners: &[Interests]) -> Arc<RouteTable> {
+        let mut table = RouteTable::default();
+        for (owner, interests) in (0..).zip(listeners) {
+            table.add(owner, interests).expect("there are no types to clash");
+        }
+        table.settle();
+        Arc::new(table)
     }
 
     /// Who hears phases, and the like, apart from events: by the kind alone.
@@ -214,7 +248,10 @@ impl RouteTable {
             return Ok((found, Arc::clone(&resolved.routes[found])));
         }
         if let RouteKey::Typed { payload, .. } = key {
-            let owner = *resolved.kind_types.entry(event.kind()).or_insert(payload);
+            let owner = match self.types.0.get(&event.kind()) {
+                Some((asked, _)) => *asked,
+                None => *resolved.kind_types.entry(event.kind()).or_insert(payload),
+            };
             if owner != payload {
                 return Err(KindClash { kind: event.kind(), topic: Box::new(event.topic()) });
             }
@@ -420,37 +457,64 @@ impl Hasher for WayHasher {
 }
 
 /// The interests of all processors, found by kind and by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct InterestIndex {
     /// Numbers of the kinds and names that interests mention.
     kinds: FxHashMap<Kind, u32>,
     names: FxHashMap<Name, u32>,
-    by_kind: FxHashMap<Kind, Vec<(OwnerIdx, Asked)>>,
+    by_kind: FxHashMap<Kind, Hearers>,
     /// Interests in any kind, but in one name.
-    by_name: FxHashMap<Name, Vec<(OwnerIdx, Asked)>>,
+    by_name: FxHashMap<Name, Hearers>,
     /// Interests in any kind and name, for a key or altogether.
-    everywhere: Vec<(OwnerIdx, Asked)>,
+    everywhere: Hearers,
 }
 
-/// What is left of an interest that is found by its kind, or by its name if it has none.
-#[derive(Debug)]
+/// Who hears what is found by its kind, or by its name if it has none. There may be a processor per
+/// key: those are told apart by what they ask for, so that each takes as little as it can.
+#[derive(Clone, Debug, Default)]
+struct Hearers {
+    /// Whatever else.
+    plain: Vec<OwnerIdx>,
+    /// Under any name, with a number for a key that fits.
+    numbered: Vec<(u64, OwnerIdx)>,
+    others: Vec<(OwnerIdx, Asked)>,
+}
+
+/// What is left of an interest.
+#[derive(Clone, Debug)]
 struct Asked {
     name: Option<Name>,
     key: Option<Key>,
 }
 
-impl InterestIndex {
-    fn new<'a>(listeners: impl IntoIterator<Item = &'a Interests>) -> InterestIndex {
-        let mut index = InterestIndex::default();
-        for (owner, interests) in (0..).zip(listeners) {
-            for interest in interests.as_slice() {
-                index.add(owner, interest);
+impl Hearers {
+    fn add(&mut self, owner: OwnerIdx, asked: Asked) {
+        match asked {
+            Asked { name: None, key: None } => self.plain.push(owner),
+            Asked { name: None, key: Some(Key::Number(number)) }
+                if let Ok(number) = u64::try_from(number) =>
+            {
+                self.numbered.push((number, owner));
             }
-            if interests.catch_all().is_some() {
-                index.add(owner, &Interest::any());
-            }
+            asked => self.others.push((owner, asked)),
         }
-        index
+    }
+
+    fn settle(&mut self) {
+        self.plain.shrink_to_fit();
+        self.numbered.shrink_to_fit();
+        self.others.shrink_to_fit();
+    }
+}
+
+impl InterestIndex {
+    fn add_all(&mut self, owner: OwnerIdx, interests: &Interests) {
+        for interest in interests.as_slice() {
+            self.add(owner, interest);
+        }
+        if interests.catch_all().is_some() {
+            self.add(owner, &Interest::any());
+        }
     }
 
     fn add(&mut self, owner: OwnerIdx, interest: &Interest) {
@@ -460,90 +524,125 @@ impl InterestIndex {
         if let Some(name) = interest.asked_name() {
             number(&mut self.names, name);
         }
-        let list = match (interest.asked_kind(), interest.asked_name()) {
-            (Some(kind), _) => self.by_kind.entry(kind.clone()).or_default(),
-            (None, Some(name)) => self.by_name.entry(name.clone()).or_default(),
-            (None, None) => &mut self.everywhere,
-        };
-        let name = interest.asked_name().cloned();
-        list.push((owner, Asked { name, key: interest.asked_key().cloned() }));
+        let (kind, name) = (interest.asked_kind(), interest.asked_name());
+        let key = interest.asked_key().cloned();
+        match (kind, name) {
+            (Some(kind), name) => {
+                let asked = Asked { name: name.cloned(), key };
+                self.by_kind.entry(kind.clone()).or_default().add(owner, asked);
+            }
+            (None, Some(name)) => {
+                self.by_name.entry(name.clone()).or_default().add(owner, Asked { name: None, key });
+            }
+            (None, None) => self.everywhere.add(owner, Asked { name: None, key }),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.by_kind.values_mut().chain(self.by_name.values_mut()).for_each(Hearers::settle);
     }
 
     /// Works out who hears events of this kind and name.
     fn route(&self, kind: &Kind, ancestors: &[Kind], name: &Name) -> Route {
-        let mut heard = Vec::new();
-        for kind in std::iter::once(kind).chain(ancestors) {
-            heard.extend(self.by_kind.get(kind).into_iter().flatten());
-        }
-        heard.extend(self.by_name.get(name).into_iter().flatten());
+        let kinds = std::iter::once(kind).chain(ancestors);
+        let by_kind = kinds.filter_map(|kind| self.by_kind.get(kind));
         // What hears everything does not hear the lifecycle: forwarding it would never end.
-        if !is_lifecycle(kind) {
-            heard.extend(&self.everywhere);
-        }
-        heard.retain(|(_, asked)| asked.name.as_ref().is_none_or(|asked| asked == name));
-        Route::new(&heard)
+        let everywhere = (!is_lifecycle(kind)).then_some(&self.everywhere);
+        let mut heard = Heard::default();
+        by_kind
+            .chain(self.by_name.get(name))
+            .chain(everywhere)
+            .for_each(|hearers| heard.add(hearers, name));
+        heard.route()
     }
 }
 
-impl Route {
-    /// From interests that hear the route's kind and name, if the key allows. Linear in them but
-    /// for sorting: there may be a processor per key.
-    fn new(heard: &[&(OwnerIdx, Asked)]) -> Route {
-        let mut plain = Vec::new();
-        let mut keyed: FxHashMap<Key, Vec<OwnerIdx>> = FxHashMap::default();
-        for (owner, asked) in heard {
+/// Who hears the events of a kind and a name, if the key allows.
+#[derive(Default)]
+struct Heard {
+    plain: Vec<OwnerIdx>,
+    numbers: Vec<(i128, OwnerIdx)>,
+    words: Vec<(Text, OwnerIdx)>,
+}
+
+impl Heard {
+    fn add(&mut self, hearers: &Hearers, name: &Name) {
+        self.plain.extend(&hearers.plain);
+        let numbered = hearers.numbered.iter();
+        self.numbers.extend(numbered.map(|&(number, owner)| (i128::from(number), owner)));
+        for (owner, asked) in &hearers.others {
+            if asked.name.as_ref().is_some_and(|asked| asked != name) {
+                continue;
+            }
             match &asked.key {
-                Some(key) => keyed.entry(key.clone()).or_default().push(*owner),
-                None => plain.push(*owner),
+                None => self.plain.push(*owner),
+                Some(Key::Number(number)) => self.numbers.push((*number, *owner)),
+                Some(Key::Text(word)) => self.words.push((word.clone(), *owner)),
             }
         }
-        let mut route = Route { plain: in_order(plain), keyed: Keyed::default() };
-        for (key, mut owners) in keyed {
-            owners.extend(&route.plain);
-            route.keyed.insert(key, &in_order(owners));
+    }
+
+    /// Linear but for sorting, which finds most of it done: there may be a processor per key.
+    fn route(self) -> Route {
+        let Heard { plain, mut numbers, mut words } = self;
+        let plain = in_order(plain);
+        let mut keyed = Keyed::default();
+        numbers.sort_unstable();
+        for same in numbers.chunk_by(|(one, _), (other, _)| one == other) {
+            keyed.insert(Key::Number(same[0].0), same.iter().map(|(_, owner)| *owner), &plain);
         }
-        route.keyed.settle();
-        route
+        words.sort_unstable();
+        for same in words.chunk_by(|(one, _), (other, _)| one == other) {
+            let key = Key::Text(same[0].0.clone());
+            keyed.insert(key, same.iter().map(|(_, owner)| *owner), &plain);
+        }
+        keyed.settle();
+        Route { plain, keyed }
     }
 }
 
 /// Each owner once, in order of registration.
 fn in_order(mut owners: Vec<OwnerIdx>) -> Box<[OwnerIdx]> {
-    owners.sort_unstable();
-    owners.dedup();
+    put_in_order(&mut owners, 0);
     owners.into_boxed_slice()
 }
 
-fn number<T: Clone + Eq + std::hash::Hash>(numbers: &mut FxHashMap<T, u32>, item: &T) {
+/// The same for those from a place on.
+fn put_in_order(owners: &mut Vec<OwnerIdx>, begin: usize) {
+    owners[begin..].sort_unstable();
+    let mut n_kept = begin;
+    for place in begin..owners.len() {
+        if n_kept == begin || owners[n_kept - 1] != owners[place] {
+            owners[n_kept] = owners[place];
+            n_kept += 1;
+        }
+    }
+    owners.truncate(n_kept);
+}
+
+fn number<T: Clone + Eq + Hash>(numbers: &mut FxHashMap<T, u32>, item: &T) {
     let next = u32::try_from(numbers.len()).expect("interests are few");
     numbers.entry(item.clone()).or_insert(next);
 }
 
 /// Which Rust type has which kind, as far as interests tell.
-#[derive(Debug, Default)]
-pub(crate) struct KindTypes(FxHashMap<Kind, (TypeId, &'static str)>);
+#[derive(Clone, Debug, Default)]
+struct KindTypes(FxHashMap<Kind, (TypeId, &'static str)>);
 
 impl KindTypes {
     /// Refuses two types under one kind.
-    pub(crate) fn of<'a>(
-        listeners: impl IntoIterator<Item = &'a Interests>,
-    ) -> Result<KindTypes, BuildError> {
-        let mut types = KindTypes::default();
-        for interest in listeners.into_iter().flat_map(Interests::as_slice) {
+    fn add(&mut self, interests: &Interests) -> Result<(), BuildError> {
+        for interest in interests.as_slice() {
             let (Some(kind), Some((id, second))) = (interest.asked_kind(), interest.payload_type())
             else {
                 continue;
             };
-            let (owner, first) = *types.0.entry(kind.clone()).or_insert((id, second));
+            let (owner, first) = *self.0.entry(kind.clone()).or_insert((id, second));
             if owner != id {
                 return Err(BuildError::KindClash { kind: kind.clone(), first, second });
             }
         }
-        Ok(types)
-    }
-
-    fn ids(&self) -> FxHashMap<Kind, TypeId> {
-        self.0.iter().map(|(kind, (id, _))| (kind.clone(), *id)).collect()
+        Ok(())
     }
 }
 
@@ -560,8 +659,7 @@ mod tests {
         let kind = || Interest::kind("k");
         let keyed = asked.iter().map(|&key| Interests::listed([kind().keyed(key)]));
         let listeners: Vec<_> = keyed.chain([Interests::listed([kind()])]).collect();
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let table = RouteTable::of(&listeners);
         let mut routes = RouteCache::new(table);
         let hears = |&key: &K| {
             let key = key.into();
@@ -586,8 +684,7 @@ mod tests {
     fn ways_are_remembered_up_to_a_limit() {
         let hears = |name: &str| Interests::listed([Interest::any().named(name)]);
         let listeners = [hears("n0"), hears("n1")];
-        let types = KindTypes::of(&listeners).expect("there are no types to clash");
-        let table = Arc::new(RouteTable::new(&listeners, &types));
+        let table = RouteTable::of(&listeners);
         let mut routes = RouteCache::new(table);
         let names: Vec<Name> = (0..WAYS_MAX + 100).map(|i| format!("n{}", i % 3).into()).collect();
         let names: &'static [Name] = Vec::leak(names);

@@ -12,7 +12,8 @@ use std::time::Duration;
 use selvedge_event::{Ending, Event, Fact, Init, Payload, Phase, Poison, Text};
 use selvedge_sync::signal::{self, Watch};
 
-use crate::core::Core;
+use crate::cache::Archive;
+use crate::core::{Core, Member};
 use crate::error::RunError;
 use crate::failure::Failure;
 use crate::feeder::Feeder;
@@ -102,7 +103,7 @@ impl Run {
         let began = core.clock.now();
         let lead_id = if lead == Lead::Helping { 0 } else { plan.n_workers };
         let worker = new_worker(&plan, lead_id);
-        let span = RunSpan::new(plan.n_workers, core.slots().len());
+        let span = RunSpan::new(plan.n_workers, core.n_members());
         let _in_run = span.enter();
         let crew = Arc::new(Crew::new(&plan, &span));
         let watching = Watching::nobody();
@@ -111,7 +112,7 @@ impl Run {
             Run { plan, lead, worker, crew, watching, readers, span, _watch, began, n_phases: 0 };
         run.tell(Fact::RunStarted {
             workers: run.plan.n_workers,
-            processors: run.plan.core.slots().len(),
+            processors: run.plan.core.n_members(),
         });
         let hear_init = run.plan.routes.hears_kind(&Init::kind());
         run.worker.take_in_order(&hear_init, &Event::new(Init));
@@ -298,14 +299,14 @@ impl Run {
 
     fn close_processors(&self, ending: Ending) {
         let core = &self.plan.core;
-        for (slot, idx) in core.slots().iter().zip(0..) {
-            if core.is_lost(idx) {
+        for member in core.members() {
+            if core.is_lost(member.owner) {
                 continue;
             }
-            let owner = core.take_processor(slot);
+            let owner = core.take_processor(member);
             let mut owner = owner.expect("nobody has a processor when the workers are gone");
             if let Err(cause) = turn::close(&mut *owner, ending) {
-                let processor = slot.info.name.clone();
+                let processor = member.name().clone();
                 core.fail(Failure::Close { processor, cause });
                 // The run has failed: what is not closed by now is not finished.
                 break;
@@ -341,19 +342,18 @@ impl Run {
     fn conclude_hard(mut self) -> RunError {
         let core = Arc::clone(&self.plan.core);
         core.abandon();
-        let look = |slot: &crate::core::Slot| {
-            let events = slot.n_abandoned() + slot.n_waiting();
-            let processor = slot.info.name.clone();
-            (events > 0).then_some(Abandoned { processor, events })
+        let look = |member: Member<'_>| {
+            let events = member.n_abandoned() + member.n_waiting();
+            (events > 0).then(|| Abandoned { processor: member.name().clone(), events })
         };
-        let abandoned = core.slots().iter().filter_map(look).collect();
+        let abandoned = core.members().filter_map(look).collect();
         let stuck = core.names_in_hand();
         core.drop_processors();
         let elapsed = core.clock.now().saturating_sub(self.began);
         self.tell(Fact::RunFinished { ending: None, elapsed });
         let told = self.readers.finish(&core);
         let mut report = self.report(None, elapsed, told);
-        let in_hand = core.slots().iter().map(crate::core::Slot::n_waiting).sum();
+        let in_hand = core.members().map(Member::n_waiting).sum();
         report.reconcile(in_hand);
         RunError::StoppedHard { abandoned, stuck, report: Box::new(report) }
     }
@@ -363,20 +363,23 @@ impl Run {
         let lanes = core.lanes.iter().map(crate::lanes::Lane::counts);
         let lanes = lanes.fold(LaneCounts::default(), LaneCounts::plus);
         let mut in_mailboxes = 0;
-        let look = |slot: &crate::core::Slot| {
-            let counts = slot.counts();
-            in_mailboxes += slot.n_abandoned();
+        let look = |member: Member<'_>| {
+            let counts = member.counts();
+            in_mailboxes += member.n_abandoned();
             ProcessorReport {
-                name: slot.info.name.clone(),
+                name: member.name().clone(),
                 turns: counts.turns,
                 pulls: counts.pulls,
                 failures: counts.failures,
                 emitted: counts.emitted,
-                dropped: slot.n_dropped(),
+                dropped: member.n_dropped(),
+                replayed: member.archive().map_or(0, Archive::n_replayed),
                 busy: counts.busy,
             }
         };
-        let processors = core.slots().iter().map(look).collect();
+        let processors = core.members().map(look).collect();
+        let archives = core.members().filter_map(|member| member.archive());
+        let archived: Vec<String> = archives.flat_map(Archive::warnings).collect();
         let mut sched = core.lock();
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
         RunReport {
@@ -396,7 +399,7 @@ impl Run {
             observers: told.observers,
             recorders: told.recorders,
             stuck: Vec::new(),
-            warnings: [&self.plan.warnings[..], &told.warnings].concat(),
+            warnings: [&self.plan.warnings[..], &told.warnings, &archived].concat(),
             signal: core.signal(),
         }
     }

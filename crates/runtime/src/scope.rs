@@ -223,7 +223,7 @@ impl ScopeOptions {
         // A task has no state of its own to be had back.
         let kept = Kept { restorable: true, restartable: false };
         self.on_failure
-            .check(&self.name, kept)
+            .check(|| self.name.clone(), kept)
             .map_err(|source| ScopeError::Policy { name: name(), source: Box::new(source) })
     }
 }

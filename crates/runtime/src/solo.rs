@@ -11,8 +11,10 @@ use crate::ask::Question;
 use crate::limits::Limits;
 use crate::origin::{Descent, Origin};
 use crate::outbox::Outbox;
+use crate::owner::Owner;
 use crate::processor::{Pull, Result};
 use crate::registration::{IntoRegistration, Registered};
+use crate::roster::{Roster, Who};
 use crate::routes::{RouteCache, RouteTable};
 use crate::turn::{Seated, TurnEnd};
 
@@ -34,8 +36,8 @@ use crate::turn::{Seated, TurnEnd};
 /// assert_eq!(turn.payloads::<Ping>()[0].0, 2);
 /// ```
 pub struct Solo {
-    registered: Registered,
-    name: Text,
+    owner: Box<dyn Owner>,
+    roster: Roster,
     clock: Clock,
     outbox: Outbox,
 }
@@ -62,12 +64,13 @@ impl Solo {
     /// Takes a processor, or a configured one.
     pub fn new(processor: impl IntoRegistration) -> Solo {
         let registered = Registered::from(processor.into_registration());
-        let name = registered.name.clone().unwrap_or(Text::literal(registered.type_name));
+        let name = registered.name.unwrap_or(Text::literal(registered.type_name));
+        let roster = Roster::of_one(name, registered.terms);
         let routes = RouteCache::new(Arc::new(RouteTable::default()));
         let limits = Limits::default();
         let mut outbox = Outbox::new(routes, limits.emissions_per_turn_max, 0);
         outbox.timers.allow(limits.timers_max);
-        Solo { registered, name, clock: Clock::real(), outbox }
+        Solo { owner: registered.owner, roster, clock: Clock::real(), outbox }
     }
 
     /// One turn on one event, whether or not the processor is interested in it.
@@ -90,16 +93,16 @@ impl Solo {
     /// One pull of at most `room` events.
     pub fn pull(&mut self, room: usize) -> SoloTurn<Pull> {
         self.outbox.descend_from(&Origin::inside());
-        let result = self.seated().pull(room);
+        let result = self.seated(|seated| seated.pull(room));
         self.look(result.map_err(|failed| (failed.panicked, failed.cause)))
     }
 
     /// A turn with all its attempts, none of which waits.
     fn attempt(&mut self, event: &Event, origin: &Origin) -> SoloTurn {
         self.outbox.descend_from(origin);
-        let mut end = self.seated().take_turn(event, 1);
+        let mut end = self.seated(|seated| seated.take_turn(event, 1));
         while let TurnEnd::Again(again) = end {
-            end = self.seated().take_turn(event, again.attempt);
+            end = self.seated(|seated| seated.take_turn(event, again.attempt));
         }
         self.outbox.log.forget_question();
         let result = match end {
@@ -107,17 +110,14 @@ impl Solo {
             TurnEnd::Done | TurnEnd::DoneAndMore | TurnEnd::Again(_) => Ok(()),
         };
         self.outbox.timers.drain().for_each(drop);
+        self.outbox.records().write();
         self.look(result)
     }
 
-    fn seated(&mut self) -> Seated<'_> {
-        Seated {
-            owner: &mut *self.registered.owner,
-            name: &self.name,
-            policy: &self.registered.on_failure,
-            clock: &self.clock,
-            outbox: &mut self.outbox,
-        }
+    fn seated<R>(&mut self, act: impl FnOnce(Seated<'_>) -> R) -> R {
+        let who = &Who::Member(&self.roster, 0);
+        let (owner, clock, outbox) = (&mut *self.owner, &self.clock, &mut self.outbox);
+        act(Seated { owner, who, clock, outbox })
     }
 
     /// What there is to see after a turn; of a failed one, whether it panicked and why.
@@ -136,6 +136,6 @@ impl Solo {
 
 impl fmt::Debug for Solo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Solo").field("processor", &self.name).finish_non_exhaustive()
+        f.debug_struct("Solo").field("processor", self.roster.name(0)).finish_non_exhaustive()
     }
 }

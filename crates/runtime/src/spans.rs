@@ -4,6 +4,8 @@
 #[cfg(feature = "tracing")]
 mod imp {
     use selvedge_event::{Event, Text};
+
+    use crate::roster::Who;
     use tracing::dispatcher::{self, DefaultGuard, Dispatch};
     use tracing::field::{Empty, display};
     use tracing::info_span;
@@ -37,11 +39,11 @@ mod imp {
     }
 
     /// One attempt at a turn.
-    pub(crate) fn turn(processor: &Text, event: &Event, attempt: u32) -> EnteredSpan {
+    pub(crate) fn turn(processor: &Who<'_>, event: &Event, attempt: u32) -> EnteredSpan {
         let span = info_span!(
             target: "selvedge",
             "turn",
-            processor = processor.as_str(),
+            processor = processor.name().as_str(),
             kind = event.kind().as_str(),
             name = Empty,
             attempt,
@@ -58,14 +60,16 @@ mod imp {
     }
 
     /// One pull.
-    pub(crate) fn pull(processor: &Text) -> EnteredSpan {
-        info_span!(target: "selvedge", "pull", processor = processor.as_str()).entered()
+    pub(crate) fn pull(processor: &Who<'_>) -> EnteredSpan {
+        info_span!(target: "selvedge", "pull", processor = processor.name().as_str()).entered()
     }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod imp {
     use selvedge_event::{Event, Text};
+
+    use crate::roster::Who;
 
     #[derive(Clone)]
     pub(crate) struct RunSpan;
@@ -83,7 +87,7 @@ mod imp {
     }
 
     #[inline]
-    pub(crate) fn turn(_: &Text, _: &Event, _attempt: u32) -> Nothing {
+    pub(crate) fn turn(_: &Who<'_>, _: &Event, _attempt: u32) -> Nothing {
         Nothing
     }
 
@@ -93,7 +97,7 @@ mod imp {
     }
 
     #[inline]
-    pub(crate) fn pull(_: &Text) -> Nothing {
+    pub(crate) fn pull(_: &Who<'_>) -> Nothing {
         Nothing
     }
 }

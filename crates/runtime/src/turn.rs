@@ -6,16 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use selvedge_event::{Ending, Event, Text};
+use selvedge_event::{Ending, Event};
 use selvedge_sync::Clock;
 use selvedge_sync::thread::Caught;
 
 use crate::attempts::{Fault, Verdict, Why};
 use crate::context::Context;
 use crate::outbox::Outbox;
-use crate::owner::Owner;
+use crate::owner::{Owner, Record};
 use crate::policy::{FailurePolicy, Meanwhile};
 use crate::processor::{Pull, Result};
+use crate::roster::Who;
 use crate::spans;
 
 /// How an attempt failed. What it did is undone by then.
@@ -164,7 +165,8 @@ impl Attempted for Pulling<'_> {
     type Done = Pull;
 
     fn run(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
-        if self.owner.record().dormant { Ok(Pull::Done) } else { self.owner.pull(cx) }
+        let is_dormant = self.owner.record().is_some_and(|record| record.dormant);
+        if is_dormant { Ok(Pull::Done) } else { self.owner.pull(cx) }
     }
 
     /// A pull that fails fails the run, whatever can be said about the state.
@@ -176,7 +178,7 @@ impl Attempted for Pulling<'_> {
 /// What a context knows of the turn it is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat<'a> {
-    pub(crate) name: &'a Text,
+    pub(crate) who: &'a Who<'a>,
     /// How many events a pull should bring in at most.
     pub(crate) room: usize,
     /// From 1.
@@ -186,8 +188,7 @@ pub(crate) struct Seat<'a> {
 /// Whose turn it is, and where what it emits goes.
 pub(crate) struct Seated<'a> {
     pub(crate) owner: &'a mut dyn Owner,
-    pub(crate) name: &'a Text,
-    pub(crate) policy: &'a FailurePolicy,
+    pub(crate) who: &'a Who<'a>,
     pub(crate) clock: &'a Clock,
     pub(crate) outbox: &'a mut Outbox,
 }
@@ -198,10 +199,10 @@ impl Seated<'_> {
     /// This is [`attempt`] with its usual way kept apart: it is what a delivery costs.
     #[inline(always)]
     pub(crate) fn take_turn(self, event: &Event, number: u32) -> TurnEnd {
-        let _span = spans::turn(self.name, event, number);
-        let Seated { owner, name, outbox, .. } = self;
+        let _span = spans::turn(self.who, event, number);
+        let Seated { owner, who, outbox, .. } = self;
         outbox.begin_turn();
-        let mut cx = Context::new(&mut *outbox, Seat { name, room: 0, attempt: number });
+        let mut cx = Context::new(&mut *outbox, Seat { who, room: 0, attempt: number });
         match catch_unwind(AssertUnwindSafe(|| owner.process(&mut cx, event))) {
             Ok(Ok(())) if outbox.just_emitted() => TurnEnd::Done,
             called => Seated { owner, outbox, ..self }.end(event, number, called),
@@ -211,12 +212,15 @@ impl Seated<'_> {
     #[cold]
     fn end(mut self, event: &Event, number: u32, called: Caught<Result>) -> TurnEnd {
         if matches!(called, Ok(Ok(()))) && !self.outbox.was_refused() {
-            if self.outbox.wants_pull() {
-                self.owner.record().dormant = false;
+            if self.outbox.wants_pull()
+                && let Some(record) = self.owner.record()
+            {
+                record.dormant = false;
             }
             return TurnEnd::DoneAndMore;
         }
-        let mut turn = Turn { owner: &mut *self.owner, policy: self.policy, event };
+        let policy = self.who.on_failure();
+        let mut turn = Turn { owner: &mut *self.owner, policy, event };
         let failure = undo(self.outbox, &mut turn, called);
         self.recover(number, failure)
     }
@@ -237,12 +241,17 @@ impl Seated<'_> {
     }
 
     fn judge(&mut self, attempt: u32, failure: &TurnFailure) -> Verdict {
-        let worthwhile = is_worthwhile(self.policy, &failure.cause);
-        let record = self.owner.record();
+        let policy = self.who.on_failure();
+        let worthwhile = is_worthwhile(policy, &failure.cause);
+        let name = self.who.name();
+        let now = self.clock.now();
+        // Who has no record can neither go on with an earlier state nor be made anew, and is
+        // judged without a memory.
+        let mut none = Record::default();
+        let record = self.owner.record().unwrap_or(&mut none);
         let restartable = record.kept.restartable;
         let fault = Fault { worthwhile, usable: failure.usable, restartable };
-        let now = self.clock.now();
-        record.attempts.judge(self.policy, self.name, attempt, fault, now)
+        record.attempts.judge(policy, name, attempt, fault, now)
     }
 
     fn restart(&mut self) -> Then {
@@ -255,8 +264,8 @@ impl Seated<'_> {
 
     /// One pull of at most `room` events.
     pub(crate) fn pull(self, room: usize) -> Result<Pull, TurnFailure> {
-        let _span = spans::pull(self.name);
-        let seat = Seat { name: self.name, room, attempt: 1 };
+        let _span = spans::pull(self.who);
+        let seat = Seat { who: self.who, room, attempt: 1 };
         attempt(&mut Pulling { owner: self.owner }, self.outbox, seat)
     }
 }
@@ -322,13 +331,14 @@ mod tests {
 
     use anyhow::bail;
     use insta::assert_snapshot;
-    use selvedge_event::Dynamic;
+    use selvedge_event::{Dynamic, Text};
 
     use super::*;
     use crate::origin::Origin;
     use crate::owner::{Bare, Restored};
     use crate::policy::{Restart, Retry};
     use crate::processor::Processor;
+    use crate::roster::{Roster, Terms};
     use crate::routes::{RouteCache, RouteTable};
     use crate::timer_log::TimerWish;
 
@@ -375,15 +385,19 @@ mod tests {
         };
         let mut outbox = Outbox::new(RouteCache::new(Arc::new(RouteTable::default())), 3, 0);
         outbox.timers.allow(3);
-        let (name, clock) = (Text::literal("player"), Clock::manual());
+        let clock = Clock::manual();
+        let roster = Roster::of_one(
+            Text::literal("player"),
+            Terms { on_failure: policy, time_budget: None },
+        );
         let mut text = String::new();
         for letters in turns {
             let event = Event::new(Dynamic::new("play", *letters));
             let outbox = &mut outbox;
             outbox.descend_from(&Origin::outside());
             let mut turn = |number| {
-                let (name, policy, clock) = (&name, &policy, &clock);
-                Seated { owner: &mut *owner, name, policy, clock, outbox: &mut *outbox }
+                let (owner, outbox) = (&mut *owner, &mut *outbox);
+                Seated { owner, who: &Who::Member(&roster, 0), clock: &clock, outbox }
                     .take_turn(&event, number)
             };
             let mut end = turn(1);

@@ -7,6 +7,7 @@ mod feed;
 mod late;
 mod pace;
 mod post;
+mod settling;
 mod stepped;
 mod tasks;
 
@@ -157,7 +158,7 @@ impl Worker {
         let mut shift = self.shift();
         shift.hands.holding = true;
         for &owner in owners {
-            let slot = &shift.core.slots()[owner as usize];
+            let slot = shift.core.member(owner).slot;
             let (mut claim, _) = slot
                 .mailbox
                 .try_claim(Signal::ClaimedIfIdle)
@@ -255,11 +256,10 @@ impl<'c> Shift<'c> {
 
     #[inline]
     fn claim_and_activate(&mut self, owner: OwnerIdx) {
-        let slot = &self.core.slots()[owner as usize];
         if let Some(claim) = self.claim(owner) {
             self.activate(owner, claim);
             if !self.hands.is_lost {
-                self.hand_permit_on(slot);
+                self.hand_permit_on(self.core.member(owner));
             }
         }
     }
@@ -267,11 +267,11 @@ impl<'c> Shift<'c> {
     /// Takes a ready mailbox over; `None` when its mail was given up, or has to wait for a permit.
     #[inline]
     fn claim(&mut self, owner: OwnerIdx) -> Option<DeskClaim<'c>> {
-        let slot = &self.core.slots()[owner as usize];
-        if !self.may_begin(owner, slot) {
+        let member = self.core.member(owner);
+        if !self.may_begin(member) {
             return None;
         }
-        match slot.mailbox.try_claim(Signal::Claimed) {
+        match member.slot.mailbox.try_claim(Signal::Claimed) {
             Some((mut claim, posted)) => {
                 claim.rest.append(posted);
                 Some(claim)
@@ -379,10 +379,10 @@ impl<'c> Shift<'c> {
     /// Pulls from a processor; with no room, tells it to stop instead.
     fn pull(&mut self, owner_idx: OwnerIdx, room: usize) -> Option<Pulled<'c>> {
         let core = self.core;
-        let slot = &core.slots()[owner_idx as usize];
+        let member = core.member(owner_idx);
         // If it has got mail by now, it is in the ready set, and this entry is stale.
-        let (mut claim, _) = slot.mailbox.try_claim(Signal::ClaimedToPull)?;
-        let pulling = claim.pulling.take().expect("a mailbox waits for room to be pulled from");
+        let (mut claim, _) = member.slot.mailbox.try_claim(Signal::ClaimedToPull)?;
+        let pulling = claim.mark.pulling().expect("a mailbox waits for room to be pulled from");
 
         let mut counts = Counts::default();
         let began = core.timed.then(|| core.clock.now());
@@ -393,16 +393,15 @@ impl<'c> Shift<'c> {
             counts.pulls += 1;
             let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
             let outbox = &mut self.hands.outbox;
-            let info = &slot.info;
-            let (name, policy, clock) = (&info.name, &info.on_failure, &core.clock);
+            let (who, clock) = (&member.who(), &core.clock);
             outbox.descend_from(&origin);
-            Seated { owner, name, policy, clock, outbox }.pull(room)
+            Seated { owner, who, clock, outbox }.pull(room)
         };
         counts.emitted += self.hands.outbox.n_emitted() as u64;
         if core.listeners.want_each_turn() {
             let Hands { notes, outbox, .. } = &mut *self.hands;
             notes.look_for_room(&core.listeners);
-            notes.emitted(core.listeners.wants(), (owner_idx, &slot.info.name), outbox);
+            notes.emitted(core.listeners.wants(), (owner_idx, member.name()), outbox);
         }
         let more = match answer {
             Ok(answer) => answer == Pull::More,
@@ -410,11 +409,12 @@ impl<'c> Shift<'c> {
                 counts.failures += 1;
                 // A source that fails has not brought in all there is: nothing to be skipped.
                 let TurnFailure { cause, panicked, usable: _ } = failure;
-                core.fail(Failure::Pull { processor: slot.info.name.clone(), cause, panicked });
+                let processor = member.name().clone();
+                core.fail(Failure::Pull { processor, cause, panicked });
                 false
             }
         };
-        claim.pulling = more.then_some(pulling);
+        claim.mark.set_pulling(more.then_some(pulling));
         Some(Pulled { owner_idx, claim, counts, began })
     }
 
@@ -424,7 +424,7 @@ impl<'c> Shift<'c> {
         if let Some(began) = began {
             counts.busy = self.core.clock.now().saturating_sub(began);
         }
-        self.core.slots()[owner_idx as usize].add(&counts);
+        self.core.member(owner_idx).add(&counts);
         self.release(owner_idx, claim);
     }
 
@@ -463,7 +463,7 @@ impl<'c> Shift<'c> {
                     let mail = Mail::Again(Box::new((event, n_attempts)));
                     let parcel = Parcel { origin, mail, heap_bytes: 0 };
                     let node = self.hands.outbox.log.stock.node(parcel);
-                    let effect = self.core.slots()[to as usize].mailbox.post(node);
+                    let effect = self.core.member(to).slot.mailbox.post(node);
                     self.hands.newly.extend(Newly::from_effect(effect, to));
                 }
             }
@@ -473,7 +473,7 @@ impl<'c> Shift<'c> {
 
     /// Gives a mailbox back to whoever finds it ready.
     fn release(&mut self, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let waits = self.core.slots()[owner as usize].bounded().is_some_and(BoundedMail::is_told);
+        let waits = self.core.member(owner).bounded().is_some_and(BoundedMail::is_told);
         let has_mail = !claim.rest.is_empty() || waits;
         self.release_with(has_mail, owner, claim);
     }
@@ -481,7 +481,7 @@ impl<'c> Shift<'c> {
     /// The same for who knows whether there is mail.
     #[inline]
     fn release_with(&mut self, has_mail: bool, owner: OwnerIdx, claim: DeskClaim<'c>) {
-        let pulling = claim.pulling.is_some();
+        let pulling = claim.mark.pulling().is_some();
         let effect = claim.release(Release::Free { has_mail, pulling });
         self.hands.newly.extend(Newly::from_effect(effect, owner));
     }

@@ -35,7 +35,8 @@
 //! | feature | default | what it adds | what it costs |
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
-//! | `store` | no | `store`: durable bytes, on sled | sled and 15 crates of its to compile |
+//! | `sled` | no | [`store`]s on a disk | sled and 15 crates of its to compile |
+//! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
@@ -49,8 +50,9 @@ pub use selvedge_event as event;
 #[cfg(feature = "io")]
 pub use selvedge_io as io;
 pub use selvedge_runtime as runtime;
-#[cfg(feature = "store")]
 pub use selvedge_store as store;
+#[cfg(feature = "topology")]
+pub use selvedge_topology as topology;
 
 mod error;
 pub mod prelude;

@@ -5,7 +5,7 @@ pub use selvedge_event::{
     Payload, Phase, Poison, Signature, Topic, Typed,
 };
 pub use selvedge_runtime::{
-    Backoff, Collected, Configure, Context, Control, FailurePolicy, LastResort, Limits, Pipeline,
-    PipelineBuilder, Processor, Pull, Restart, Result, Retry, RunError, RunReport, Running,
-    Submitter, on, processor,
+    Backoff, CachedProcessor, Collected, Configure, Context, Control, FailurePolicy, LastResort,
+    Limits, Pipeline, PipelineBuilder, Processor, Pull, Restart, Result, Retry, RunError,
+    RunReport, Running, Submitter, on, on_cached, processor,
 };

@@ -86,7 +86,11 @@ impl Core {
     /// Writes a base that replaces every segment before a place where one ends.
     pub(crate) fn write_base(self: &Arc<Self>, header: Header) -> Result<(), StoreError> {
         let _alone = self.compactor.writing.lock();
-        let base = self.write_base_file(header)?;
+        let base = self.write_base_file(header).inspect_err(|_| {
+            // The room may be what was missing; if this fails too, the next open does it.
+            let unfinished = format!("{}{UNFINISHED}", base_name(header.start));
+            let _ = self.session.disk().remove(&unfinished);
+        })?;
         // A batch that is in the base has to be in the log, or half of it could be all there is.
         self.flush()?;
         let name = base.name.clone();

@@ -161,18 +161,26 @@ impl ContentStore {
     ///
     /// [`StoreError::DamagedValue`] if it isn't what was put; the store's and the system's.
     pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let damaged = || StoreError::DamagedValue { digest: digest.to_string() };
+        match self.read(digest) {
+            // A large one may have been released and put again meanwhile.
+            Err(StoreError::DamagedValue { .. }) => {
+                let _files = self.files.lock();
+                self.read(digest)
+            }
+            read => read,
+        }
+    }
+
+    fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(bytes) = self.store.get(VALUES, digest.as_bytes())? else { return Ok(None) };
+        let damaged = || StoreError::DamagedValue { digest: digest.to_string() };
         let record = Record::decode(&bytes).ok_or_else(damaged)?;
         if record.kind == INLINE {
             return Ok(Some(record.rest));
         }
-        match self.read_file(digest)? {
-            Some(value) if blake3::hash(&value).as_bytes()[..] == record.rest => Ok(Some(value)),
-            // It may have been released after its record was read.
-            _ if self.store.get(VALUES, digest.as_bytes())?.is_none() => Ok(None),
-            _ => Err(damaged()),
-        }
+        let value = self.read_file(digest)?.ok_or_else(damaged)?;
+        let is_sound = blake3::hash(&value).as_bytes()[..] == record.rest;
+        if is_sound { Ok(Some(value)) } else { Err(damaged()) }
     }
 
     /// How often a value is counted on; 0 if it isn't there.
@@ -283,6 +291,7 @@ impl ContentStore {
         let name = file_name(digest);
         let write = || {
             self.disk.create_dir(DIR)?;
+            self.disk.sync_dir(".")?;
             write_whole(&*self.disk, DIR, &name, value)
         };
         write().map_err(|error: io::Error| io_error("write", &format!("{DIR}/{name}"), error))

@@ -114,7 +114,12 @@ impl OsDisk {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let is_new = !root.exists();
         builder.recursive(true).create(root)?;
+        // Its name has to be durable too.
+        if is_new && let Some(parent) = root.canonicalize()?.parent() {
+            sync_path(parent)?;
+        }
         Ok(OsDisk { root: root.to_owned() })
     }
 }

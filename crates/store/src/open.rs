@@ -175,7 +175,9 @@ fn base_point(disk: &dyn Disk, files: &LogFiles) -> Result<Option<Mark>, StoreEr
     let Some(base) = &files.base else { return Ok(None) };
     let file = disk.open(&base.name).map_err(|error| io_error("open", &base.name, error))?;
     let header = Frames::new(crate::disk::Reading::new(file)).header();
-    Ok(header.ok().map(|header| Mark { position: header.start - 1, chain: header.chain }))
+    Ok(header
+        .ok()
+        .map(|header| Mark { position: header.start.saturating_sub(1), chain: header.chain }))
 }
 
 /// Writes the frames behind the mark again: if the device failed them once, the system may have
@@ -280,6 +282,7 @@ impl Core {
                 disk.rename(name, &format!("{QUARANTINE}/{file}"))?;
             }
             disk.sync_dir(QUARANTINE)?;
+            disk.sync_dir(".")?;
             disk.sync_dir(log::DIR)
         };
         put().map_err(|error| io_error("replace", log::DIR, error))?;

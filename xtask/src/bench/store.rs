@@ -1,4 +1,4 @@
-//! Measures stores beside the plain engines they are on: builds the program in `tests/` and runs it.
+//! Measures stores beside the plain engines they are on: builds the program in `tests/`, runs it.
 
 use anyhow::Result;
 use clap::Args;

@@ -62,7 +62,7 @@ const fn bug(name: &'static str, what: &'static str, suite: Suite, test: &'stati
 }
 
 /// All of them.
-pub(super) const BUGS: [Bug; 22] = [
+pub(super) const BUGS: [Bug; 23] = [
     bug(
         "failed-turn-heard",
         "a failed turn's emissions stay in the outbox",
@@ -194,5 +194,11 @@ pub(super) const BUGS: [Bug; 22] = [
         "a reply waits for the end of its batch",
         Suite::System,
         "lifecycle::a_reply_does_not_wait_for_the_next_turn_of_its_batch",
+    ),
+    bug(
+        "heard-before-kept",
+        "a cached turn's record is written after what it emitted is published",
+        Suite::System,
+        "caching::archives::no_record_is_lost_that_somebody_heard_of",
     ),
 ];

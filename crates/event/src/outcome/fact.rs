@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Wants, Warning};
+use crate::digest::Digest;
 use crate::lifecycle::Ending;
+use crate::signature::Signature;
 use crate::text::Text;
 use crate::topic::Topic;
 
@@ -54,6 +56,21 @@ pub enum Fact {
         /// Which attempt it was, from 1.
         #[serde(default = "first")]
         attempt: u32,
+    },
+    /// A cached processor's turn was looked up: it was replayed, or taken and recorded.
+    LookedUp {
+        /// Whose turn.
+        processor: Text,
+        /// On what.
+        topic: Topic,
+        /// The processor's code and constants.
+        signature: Signature,
+        /// What the event is known by.
+        input: Digest,
+        /// The payloads emitted, in order.
+        outputs: Vec<Digest>,
+        /// Whether the turn was not taken, but what it once emitted emitted again.
+        replayed: bool,
     },
     /// A turn that succeeded published this.
     Emitted {
@@ -210,6 +227,7 @@ impl Fact {
             | Fact::RunFinished { .. } => Wants::RUN,
             Fact::TurnStarted { .. } => Wants::TURN_STARTS,
             Fact::TurnFinished { .. } => Wants::TURNS,
+            Fact::LookedUp { .. } => Wants::LOOK_UPS,
             Fact::Emitted { .. } => Wants::EMISSIONS,
             Fact::Retrying { .. }
             | Fact::DeadLettered { .. }
@@ -243,6 +261,11 @@ impl fmt::Display for Fact {
             Fact::TurnFinished { processor, topic, outcome, emitted, attempt } => {
                 write!(f, "{processor}: {topic} {outcome}, {emitted} emitted")?;
                 on_attempt(f, *attempt)
+            }
+            Fact::LookedUp { processor, topic, outputs, replayed, .. } => {
+                let what = if *replayed { "replays" } else { "records" };
+                let events = Several(outputs.len() as u64, "event");
+                write!(f, "{processor}: {what} {events} for {topic}")
             }
             Fact::Emitted { processor, topic, recipients } => {
                 write!(f, "{processor}: emits {topic} to {recipients}")
@@ -343,6 +366,14 @@ mod tests {
                 emitted: 0,
                 attempt: 2,
             },
+            Fact::LookedUp {
+                processor: name(),
+                topic: topic(),
+                signature: Signature::of_version("till", "1"),
+                input: Digest::from_bytes([1; 32]),
+                outputs: vec![Digest::from_bytes([2; 32])],
+                replayed: true,
+            },
             Fact::Emitted { processor: name(), topic: topic(), recipients: 1 },
             Fact::Retrying {
                 processor: name(),
@@ -380,6 +411,7 @@ mod tests {
         RUN run failed
         TURN_STARTS till: begins order
         TURNS till: order failed: no\nchange\u{7}, 0 emitted, attempt 2
+        LOOK_UPS till: replays 1 event for order
         EMISSIONS till: emits order to 1
         FAILURES till: retries order after attempt 1 failed: no\nchange\u{7}
         FAILURES till: gives up order after 1 attempt: no\nchange\u{7}

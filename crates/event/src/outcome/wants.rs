@@ -17,7 +17,7 @@ use super::Fact;
 pub struct Wants(u32);
 
 /// Every kind there is, with its name.
-const KINDS: [(&str, Wants); 8] = [
+const KINDS: [(&str, Wants); 9] = [
     ("RUN", Wants::RUN),
     ("TURN_STARTS", Wants::TURN_STARTS),
     ("TURNS", Wants::TURNS),
@@ -26,6 +26,7 @@ const KINDS: [(&str, Wants); 8] = [
     ("TIMERS", Wants::TIMERS),
     ("WARNINGS", Wants::WARNINGS),
     ("TASKS", Wants::TASKS),
+    ("LOOK_UPS", Wants::LOOK_UPS),
 ];
 
 impl Wants {
@@ -47,6 +48,8 @@ impl Wants {
     pub const WARNINGS: Wants = Wants(1 << 6);
     /// Scopes and their tasks.
     pub const TASKS: Wants = Wants(1 << 7);
+    /// Turns of cached processors, replayed or recorded: one per such turn that succeeds.
+    pub const LOOK_UPS: Wants = Wants(1 << 8);
     /// What people look at, and what costs a busy run nothing: how the run goes, failures, and
     /// whatever looks wrong. Nothing of it is told of a turn that simply succeeds. The default.
     pub const NOTABLE: Wants = Wants::RUN.and(Wants::FAILURES).and(Wants::WARNINGS);

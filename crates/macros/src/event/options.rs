@@ -1,6 +1,6 @@
 //! Owns what may stand in `#[event(…)]`.
 
-use syn::{Attribute, LitStr, Path, Result, Token, Type};
+use syn::{Attribute, LitInt, LitStr, Path, Result, Token, Type};
 
 /// What the user said in `#[event(…)]`.
 #[derive(Default)]
@@ -9,6 +9,7 @@ pub(super) struct Options {
     pub(super) name: Option<LitStr>,
     pub(super) extends: Option<Type>,
     pub(super) heap_bytes: Option<Path>,
+    pub(super) version: Option<LitInt>,
 }
 
 impl Options {
@@ -25,13 +26,17 @@ impl Options {
                     options.extends.replace(meta.value()?.parse()?).is_some()
                 } else if meta.path.is_ident("heap_bytes") {
                     options.heap_bytes.replace(meta.value()?.parse()?).is_some()
+                } else if meta.path.is_ident("version") {
+                    let version: LitInt = meta.value()?.parse()?;
+                    version.base10_parse::<u32>()?;
+                    options.version.replace(version).is_some()
                 } else {
                     if meta.input.peek(Token![=]) {
                         meta.value()?.parse::<syn::Expr>()?;
                     }
                     return Err(meta.error(
-                        "unknown option: `#[event]` knows `crate`, `extends`, `heap_bytes` and \
-                         `name`; a field is marked with `#[base]` or `#[key]`",
+                        "unknown option: `#[event]` knows `crate`, `extends`, `heap_bytes`, \
+                         `name` and `version`; a field is marked with `#[base]` or `#[key]`",
                     ));
                 };
                 if twice { Err(meta.error("this option is given twice")) } else { Ok(()) }

@@ -244,12 +244,12 @@ impl Core {
         let jobs = seat.newly.drain(..).filter_map(|newly| match newly {
             Newly::Ready(job) => Some((job, self.band(job))),
             Newly::Promoted(owner) => {
-                let band = self.slots()[owner as usize].band;
+                let band = self.member(owner).band();
                 ready.forget_pull(owner, band);
                 Some((Job::Turns(owner), band))
             }
             Newly::Pull(owner) => {
-                ready.push_pull(owner, self.slots()[owner as usize].band);
+                ready.push_pull(owner, self.member(owner).band());
                 None
             }
             Newly::Lane(lane) => {
@@ -273,7 +273,7 @@ impl Core {
     #[inline]
     pub(crate) fn band(&self, job: Job) -> usize {
         match job {
-            Job::Turns(owner) => self.slots()[owner as usize].band,
+            Job::Turns(owner) => self.member(owner).band(),
             Job::Scope { band, .. } => usize::from(band),
         }
     }

@@ -89,7 +89,7 @@ impl Core {
     /// The turn that a worker is in.
     pub(crate) fn sight(&self, board: &Board) -> Option<Sight> {
         let (owner, turn, attempt) = board.look()?;
-        let n_before = self.slots()[owner as usize].counts().turns;
+        let n_before = self.member(owner).counts().turns;
         Some(Sight { owner, n_before, turn, attempt })
     }
 
@@ -105,10 +105,10 @@ impl Core {
         if !board.suspect(|| self.sight(board) == Some(seen)) {
             return None;
         }
-        let slot = &self.slots()[seen.owner as usize];
+        let member = self.member(seen.owner);
         sched.lost.turns.push(LostTurn { owner: seen.owner, worker, stuck_for });
-        sched.lost.given_up += slot.n_waiting().cast_signed();
-        if let Some(gate) = slot.special().and_then(|special| special.gate)
+        sched.lost.given_up += member.n_waiting().cast_signed();
+        if let Some(gate) = member.special().and_then(|special| special.gate)
             && let Some(job) = self.gates()[gate].leave()
         {
             let band = self.band(job);
@@ -124,7 +124,7 @@ impl Core {
         }
         // Nobody else may look into its shard without being told.
         self.publish_takeable(&mut sched);
-        Some(WrittenOff { processor: slot.info.name.clone(), replace })
+        Some(WrittenOff { processor: member.name().clone(), replace })
     }
 
     /// Whether a worker that is out of its turn was written off. Taking the lock waits for who is
@@ -141,7 +141,7 @@ impl Core {
     }
 
     fn names_of(&self, sched: &Sched) -> Vec<Text> {
-        let name = |turn: &LostTurn| self.slots()[turn.owner as usize].info.name.clone();
+        let name = |turn: &LostTurn| self.member(turn.owner).name().clone();
         sched.lost.turns.iter().map(name).collect()
     }
 
@@ -175,7 +175,7 @@ impl Core {
     /// The name of the processor whose turn a job is.
     pub(crate) fn name_of(&self, job: Job) -> Option<Text> {
         match job {
-            Job::Turns(owner) => Some(self.slots()[owner as usize].info.name.clone()),
+            Job::Turns(owner) => Some(self.member(owner).name().clone()),
             Job::Scope { .. } => None,
         }
     }
@@ -193,13 +193,13 @@ impl Core {
     /// Gives up what was posted to processors whose turn was written off.
     pub(crate) fn sweep_lost(&self) {
         for LostTurn { owner, .. } in self.lost_turns() {
-            let slot = &self.slots()[owner as usize];
-            let n_before = slot.n_abandoned();
+            let member = self.member(owner);
+            let n_before = member.n_abandoned();
             let turn = self.giving_up.lock();
-            let mail = slot.abandon();
+            let mail = member.abandon();
             drop(turn);
             let mut sched = self.lock();
-            sched.lost.given_up += (slot.n_abandoned() - n_before).cast_signed();
+            sched.lost.given_up += (member.n_abandoned() - n_before).cast_signed();
             sched.lost.given_up_bytes += mail.weight();
             self.publish_takeable(&mut sched);
             drop(sched);
@@ -213,10 +213,10 @@ impl Core {
     pub(crate) fn counted(&self) -> Counted {
         let mut counted = Counted::default();
         let mut turns = 0;
-        for slot in self.slots() {
-            let counts = slot.counts();
-            counted.accepted += slot.n_accepted();
-            counted.dropped += slot.n_dropped();
+        for member in self.members() {
+            let counts = member.counts();
+            counted.accepted += member.n_accepted();
+            counted.dropped += member.n_dropped();
             counted.dead += counts.failures;
             turns += counts.turns;
         }

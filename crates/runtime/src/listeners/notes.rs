@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use selvedge_event::{Event, Fact, Kind, Name, Outcome, Text, Topic, Wants, Way};
 
 use super::Listeners;
+use crate::cache::{Archive, Looked};
 use crate::outbox::Outbox;
 use crate::ready::OwnerIdx;
 use crate::turn::{self, GivenUp, TurnEnd};
@@ -244,6 +245,29 @@ impl Notes {
                 let n_hear = |event| route.n_recipients(event);
                 events.iter().for_each(|event| self.whole(emission(name, event, n_hear(event))));
             }
+        }
+    }
+
+    /// A cached processor's turn came to something.
+    pub(crate) fn looked_up(
+        &mut self,
+        wants: Wants,
+        processor: &Text,
+        event: &Event,
+        archive: &Archive,
+    ) {
+        if wants.contains(Wants::LOOK_UPS)
+            && let Some((Looked { input, outputs, replayed }, signature)) =
+                archive.take_last().zip(archive.signature())
+        {
+            self.whole(Fact::LookedUp {
+                processor: processor.clone(),
+                topic: event.topic(),
+                signature: signature.clone(),
+                input,
+                outputs: outputs.to_vec(),
+                replayed,
+            });
         }
     }
 

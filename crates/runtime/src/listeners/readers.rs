@@ -164,7 +164,7 @@ impl Told {
 /// The processors' names by their numbers, if anybody has to be told them.
 fn names(core: &Core) -> Arc<[Text]> {
     if core.listeners.want_each_turn() {
-        core.slots().iter().map(|slot| slot.info.name.clone()).collect()
+        core.members().map(|member| member.name().clone()).collect()
     } else {
         Arc::default()
     }

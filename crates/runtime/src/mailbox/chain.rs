@@ -3,7 +3,7 @@
 //!
 //! This is one of the runtime's raw modules: the links are pointers. What is unsafe about them
 //! stays inside; the interface is safe.
-#![expect(unsafe_code, reason = "a linked queue whose idle form is two words")]
+#![expect(unsafe_code, reason = "a linked queue whose idle form is one word")]
 
 use std::fmt;
 use std::ptr;
@@ -30,12 +30,11 @@ impl<T: fmt::Debug> fmt::Debug for Node<T> {
     }
 }
 
-/// Nodes in a row, first come, first out.
+/// Nodes in a row, first come, first out. A word wide: the last node leads back to the first.
 ///
-/// Invariant: `first` is null and `last` anything, or `first` leads over `next` links to `last`,
-/// whose link is null; every node on the way came out of a `Box` and is owned by this chain alone.
+/// Invariant: `last` is null, or leads over `next` links to itself; every node on the way came out
+/// of a `Box` and is owned by this chain alone.
 pub(crate) struct Chain<T> {
-    first: *mut Node<T>,
     last: *mut Node<T>,
 }
 
@@ -44,71 +43,85 @@ unsafe impl<T: Send> Send for Chain<T> {}
 
 impl<T> Default for Chain<T> {
     fn default() -> Chain<T> {
-        Chain { first: ptr::null_mut(), last: ptr::null_mut() }
+        Chain { last: ptr::null_mut() }
     }
 }
 
 impl<T> Chain<T> {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_null()
+        self.last.is_null()
     }
 
     /// The oldest item.
     #[inline]
     pub(crate) fn front(&self) -> Option<&T> {
-        // SAFETY: by the invariant `first` is null or an owned node; the borrow of the chain
-        // keeps it so.
-        unsafe { self.first.as_ref() }.map(|node| &node.item)
+        // SAFETY: by the invariant `last` is null or an owned node, and so is what it leads to;
+        // the borrow of the chain keeps it so.
+        unsafe { self.last.as_ref().map(|last| &(*last.next).item) }
     }
 
     /// All items, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let mut next = self.first;
+        let mut before = self.last;
+        let mut is_over = before.is_null();
         std::iter::from_fn(move || {
-            // SAFETY: by the invariant the links lead over owned nodes to null; the chain is
-            // borrowed for as long as the items are.
-            let node = unsafe { next.as_ref() }?;
-            next = node.next;
+            if is_over {
+                return None;
+            }
+            // SAFETY: the chain is not empty, so by the invariant the links lead over owned nodes
+            // back to `last`; the chain is borrowed for as long as the items are.
+            let node = unsafe { &*(*before).next };
+            before = ptr::from_ref(node).cast_mut();
+            is_over = ptr::eq(before, self.last);
             Some(&node.item)
         })
     }
 
     #[inline]
-    pub(crate) fn push_back(&mut self, mut node: Box<Node<T>>) {
-        node.next = ptr::null_mut();
+    pub(crate) fn push_back(&mut self, node: Box<Node<T>>) {
         let node = Box::into_raw(node);
-        if self.first.is_null() {
-            self.first = node;
-        } else {
-            // SAFETY: the chain is not empty, so `last` is a node that it owns.
-            unsafe { (*self.last).next = node };
+        // SAFETY: the node came out of its box just now; `last`, if it is one, is owned by this
+        // chain.
+        unsafe {
+            if self.last.is_null() {
+                (*node).next = node;
+            } else {
+                (*node).next = (*self.last).next;
+                (*self.last).next = node;
+            }
         }
         self.last = node;
     }
 
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<Box<Node<T>>> {
-        if self.first.is_null() {
+        if self.last.is_null() {
             return None;
         }
-        // SAFETY: by the invariant `first` came out of a `Box` and is owned by this chain alone;
-        // it is unlinked before anyone else sees it.
-        let node = unsafe { Box::from_raw(self.first) };
-        self.first = node.next;
-        Some(node)
+        // SAFETY: by the invariant `last` is an owned node and leads to one. The first came out of
+        // a `Box` and is owned by this chain alone; it is unlinked before anyone else sees it.
+        unsafe {
+            let first = (*self.last).next;
+            if ptr::eq(first, self.last) {
+                self.last = ptr::null_mut();
+            } else {
+                (*self.last).next = (*first).next;
+            }
+            Some(Box::from_raw(first))
+        }
     }
 
     /// Adds all of another chain behind this one.
     #[inline]
     pub(crate) fn append(&mut self, mut other: Chain<T>) {
-        if self.first.is_null() {
+        if self.last.is_null() {
             std::mem::swap(self, &mut other);
-        } else if !other.first.is_null() {
-            // SAFETY: this chain is not empty, so `last` is a node that it owns.
-            unsafe { (*self.last).next = other.first };
+        } else if !other.last.is_null() {
+            // SAFETY: neither chain is empty, so each `last` is a node that its chain owns.
+            unsafe { std::mem::swap(&mut (*self.last).next, &mut (*other.last).next) };
             self.last = other.last;
-            other.first = ptr::null_mut();
+            other.last = ptr::null_mut();
         }
     }
 
@@ -119,15 +132,19 @@ impl<T> Chain<T> {
     /// `newest` is null or leads over `next` links to null; every node on the way came out of a
     /// `Box` and is given up by the caller.
     pub(super) unsafe fn from_newest(newest: *mut Node<T>) -> Chain<T> {
-        let mut chain = Chain { first: ptr::null_mut(), last: newest };
+        let mut after = ptr::null_mut();
         let mut node = newest;
         while !node.is_null() {
             // SAFETY: the caller gives up every node on the way to null.
-            let next = unsafe { std::mem::replace(&mut (*node).next, chain.first) };
-            chain.first = node;
+            let next = unsafe { std::mem::replace(&mut (*node).next, after) };
+            after = node;
             node = next;
         }
-        chain
+        if !newest.is_null() {
+            // SAFETY: as above. What was the last link is the one that leads back.
+            unsafe { (*newest).next = after };
+        }
+        Chain { last: newest }
     }
 }
 

@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use selvedge_event::Text;
+use selvedge_store::Store;
 use selvedge_sync::Clock;
 
-use super::wiring::{Names, check_concurrency, wire};
-use super::{Pipeline, Wired};
+use super::Pipeline;
+use super::troupe::Troupe;
 use crate::core::Core;
 use crate::error::BuildError;
 use crate::limits::Limits;
 use crate::listeners::{Listener, Listeners, Observer, Recorder, RecorderPolicy};
-use crate::registration::{IntoRegistration, Registered};
+use crate::registration::IntoRegistration;
 use crate::replay::Addresses;
 use crate::run::{Keeper, WorkerStart};
 
@@ -35,7 +36,7 @@ use crate::run::{Keeper, WorkerStart};
 /// ```
 #[must_use = "a builder does nothing until it is built"]
 pub struct PipelineBuilder {
-    pub(super) processors: Vec<Registered>,
+    pub(super) troupe: Troupe,
     pub(super) limits: Limits,
     pub(super) n_workers: usize,
     pub(super) routing: Routing,
@@ -45,6 +46,7 @@ pub struct PipelineBuilder {
     pub(super) on_worker_start: Option<WorkerStart>,
     pub(super) clock: Clock,
     pub(super) concurrency: Vec<(Text, usize)>,
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl PipelineBuilder {
     /// Adds a processor. Order counts: it is the order of init and close, and of turns among
     /// equals.
     pub fn processor(mut self, processor: impl IntoRegistration) -> PipelineBuilder {
-        self.processors.push(processor.into_registration().into());
+        self.troupe.add(processor.into_registration().into());
         self
     }
 
@@ -66,8 +68,11 @@ impl PipelineBuilder {
         mut self,
         processors: impl IntoIterator<Item = R>,
     ) -> PipelineBuilder {
-        let registered = processors.into_iter().map(|p| p.into_registration().into());
-        self.processors.extend(registered);
+        let processors = processors.into_iter();
+        self.troupe.reserve(processors.size_hint().0);
+        for processor in processors {
+            self.troupe.add(processor.into_registration().into());
+        }
         self
     }
 
@@ -173,12 +178,39 @@ impl PipelineBuilder {
         self
     }
 
+    /// Keeps what is to outlive the run in this store: the results of cached processors. Without
+    /// one they are kept in memory, see [`Limits::memo_max`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use selvedge_runtime::{Context, Pipeline, on_cached};
+    /// use selvedge_store::Memory;
+    /// # use selvedge_event::Event;
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # struct Ping(u32);
+    ///
+    /// let store = Arc::new(Memory::new()); // Or one on a disk.
+    /// for n_replayed in [0, 1] {
+    ///     let next = on_cached("next", "1", |_: &mut Context, ping: &Ping| {
+    ///         Ok((ping.0 < 1).then(|| Ping(ping.0 + 1)))
+    ///     });
+    ///     let pipeline = Pipeline::builder().processor(next).store(store.clone()).build()?;
+    ///     pipeline.submit(Ping(1))?;
+    ///     assert_eq!(pipeline.run()?.processors[0].replayed, n_replayed);
+    /// }
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn store(mut self, store: Arc<dyn Store>) -> PipelineBuilder {
+        self.store = Some(store);
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
     ///
     /// [`BuildError`] says what does not fit and what to do about it.
-    pub fn build(self) -> Result<Pipeline, BuildError> {
+    pub fn build(mut self) -> Result<Pipeline, BuildError> {
         if cfg!(panic = "abort") {
             return Err(BuildError::PanicAborts);
         }
@@ -187,23 +219,17 @@ impl PipelineBuilder {
         }
         self.limits.check()?;
         let mut warnings = Vec::new();
-        let mut names = Names::of(&self.processors)?;
-        let mut processors = Vec::with_capacity(self.processors.len());
-        for registered in self.processors {
-            let name = names.name(&registered);
-            let mut wired = Wired::new(name, registered);
-            wired.check(self.routing, &mut warnings)?;
-            processors.push(wired);
-        }
-        let concurrency = check_concurrency(self.concurrency, &processors)?;
-        let routes = Arc::new(wire(&processors)?);
+        let (routes, concurrency) =
+            self.troupe.check(self.routing, &mut warnings, self.concurrency)?;
+        self.troupe.open_archives(self.store.as_ref(), &self.limits)?;
+        let routes = Arc::new(routes);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);
-        *core.addresses.lock() = Addresses::of(processors.iter().map(|wired| wired.name.clone()));
+        *core.addresses.lock() = Addresses::of(Arc::clone(self.troupe.roster()));
         Ok(Pipeline {
             core: Keeper(Arc::new(core)),
             routes,
-            processors,
+            troupe: self.troupe,
             listeners: self.listeners,
             n_workers: self.n_workers,
             handle_signals: self.handle_signals,
@@ -217,7 +243,7 @@ impl PipelineBuilder {
 impl fmt::Debug for PipelineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PipelineBuilder")
-            .field("processors", &self.processors.len())
+            .field("processors", &self.troupe.len())
             .field("routing", &self.routing)
             .field("n_workers", &self.n_workers)
             .finish_non_exhaustive()

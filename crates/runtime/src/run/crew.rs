@@ -114,12 +114,12 @@ impl super::Run {
     pub(super) fn settle_stuck(&self, report: &mut RunReport) {
         let core = &self.plan.core;
         let stuck = |turn: LostTurn| {
-            let slot = &core.slots()[turn.owner as usize];
+            let member = core.member(turn.owner);
             StuckTurn {
-                processor: slot.info.name.clone(),
+                processor: member.name().clone(),
                 worker: turn.worker,
                 stuck_for: turn.stuck_for,
-                abandoned: slot.n_abandoned() + slot.n_waiting(),
+                abandoned: member.n_abandoned() + member.n_waiting(),
             }
         };
         report.stuck = core.lost_turns().into_iter().map(stuck).collect();

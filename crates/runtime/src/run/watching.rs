@@ -12,7 +12,7 @@ use selvedge_sync::{Condvar, Mutex};
 
 use super::crew::Crew;
 use crate::board::Board;
-use crate::core::{Core, Sight, WrittenOff};
+use crate::core::{Core, Member, Sight, WrittenOff};
 use crate::watchdog::{self, Growth, Snapshot, TurnUnderWay, Watchdog};
 
 /// Warnings that a report keeps.
@@ -201,23 +201,25 @@ impl Watch {
 
     fn snapshot(&mut self, now: Duration) -> Snapshot {
         let core = &self.core;
-        let slots = core.slots();
         let turns = self.seen.iter().map(|seen| {
-            let info = &slots[seen.sight.owner as usize].info;
-            let budget = info.time_budget.unwrap_or(core.limits.leak_after / 2);
+            let member = core.member(seen.sight.owner);
+            let budget = member.time_budget().unwrap_or(core.limits.leak_after / 2);
             TurnUnderWay {
                 worker: seen.seat,
-                processor: info.name.clone(),
+                processor: member.name().clone(),
                 since: seen.since,
                 budget,
             }
         });
-        let depth = |slot: &crate::core::Slot| watchdog::Depth {
-            processor: slot.info.name.clone(),
-            waiting: usize::try_from(slot.n_waiting()).unwrap_or(usize::MAX),
+        // An empty mailbox does not grow, and a hundred thousand of them are not worth naming.
+        let depth = |member: Member<'_>| {
+            let waiting @ 1.. = usize::try_from(member.n_waiting()).unwrap_or(usize::MAX) else {
+                return None;
+            };
+            Some(watchdog::Depth { processor: member.name().clone(), waiting })
         };
-        let mailboxes: Vec<_> = slots.iter().map(depth).collect();
-        let n_turns = slots.iter().map(|slot| slot.counts().turns).sum();
+        let mailboxes: Vec<_> = core.members().filter_map(depth).collect();
+        let n_turns = core.members().map(|member| member.counts().turns).sum();
         if self.idle_since.0 != n_turns {
             self.idle_since = (n_turns, now);
         }
@@ -237,16 +239,16 @@ impl Watch {
 
     /// Keys for which somebody waits, with the turns under way that hold them.
     fn held_keys(&self) -> Vec<watchdog::HeldKey> {
-        let (core, slots) = (&self.core, self.core.slots());
+        let core = &self.core;
         let mut held = Vec::new();
         for (gate, number) in core.gates().iter().zip(0..) {
             let Some((n_permits, waiter)) = gate.first_waiter() else { continue };
             let has_it = |seen: &&Seen| {
-                let special = slots[seen.sight.owner as usize].special();
+                let special = core.member(seen.sight.owner).special();
                 special.and_then(|special| special.gate) == Some(number)
             };
             let holders = self.seen.iter().filter(has_it).map(|seen| watchdog::Holder {
-                name: slots[seen.sight.owner as usize].info.name.clone(),
+                name: core.member(seen.sight.owner).name().clone(),
                 since: seen.since,
             });
             held.push(watchdog::HeldKey {

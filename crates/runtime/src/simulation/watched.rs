@@ -188,7 +188,7 @@ impl Owner for Watched {
         self.owner.restart()
     }
 
-    fn record(&mut self) -> &mut Record {
+    fn record(&mut self) -> Option<&mut Record> {
         self.owner.record()
     }
 }

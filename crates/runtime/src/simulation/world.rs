@@ -12,7 +12,7 @@ use selvedge_sync::{Clock, Mutex};
 use super::client::{ClientDid, Played};
 use super::strategy::Picker;
 use super::watched::{Journal, Who};
-use crate::core::Core;
+use crate::core::{Core, Member};
 use crate::error::SubmitError;
 use crate::run::Run;
 use crate::worker::{Did, Stepped, Worker};
@@ -211,10 +211,11 @@ impl World {
             .clone()
             .map(|(number, client)| format!("client {number} waits for {}", client.waits_for()))
             .collect();
-        for slot in self.core.slots() {
-            let mut line = format!("`{}` has {} events waiting", slot.info.name, slot.n_waiting());
-            if slot.n_waiting() > 0 {
-                let _ = write!(line, " (its mailbox is {:?})", slot.mailbox.status());
+        for member in self.core.members() {
+            let n_waiting = member.n_waiting();
+            let mut line = format!("`{}` has {n_waiting} events waiting", member.name());
+            if n_waiting > 0 {
+                let _ = write!(line, " (its mailbox is {:?})", member.slot.mailbox.status());
                 waiting.push(line);
             }
         }
@@ -234,8 +235,8 @@ impl World {
     /// The processors that took most turns, with how many.
     fn busiest(&self) -> Vec<(Text, u64)> {
         const NAMED_MAX: usize = 3;
-        let turns = |slot: &crate::core::Slot| (slot.info.name.clone(), slot.counts().turns);
-        let mut all: Vec<_> = self.core.slots().iter().map(turns).collect();
+        let turns = |member: Member<'_>| (member.name().clone(), member.counts().turns);
+        let mut all: Vec<_> = self.core.members().map(turns).collect();
         all.sort_by_key(|(_, turns)| std::cmp::Reverse(*turns));
         all.truncate(NAMED_MAX);
         all

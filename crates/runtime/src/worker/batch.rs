@@ -10,35 +10,33 @@ use super::post::{Gift, Posting};
 use super::{HAS_PROCESSOR, Hands, Shift, UNPUBLISHED_MAX};
 use crate::alarms::Alarm;
 use crate::budget::measured;
-use crate::core::{Counts, Slot};
-use crate::failure::Failure;
+use crate::core::{Counts, Member};
 use crate::listeners::{Attempted, Telling};
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel};
-use crate::mailbox::{Desk, DeskClaim};
+use crate::mailbox::{Desk, DeskClaim, Mark};
 use crate::origin::Origin;
 use crate::owner::Owner;
 use crate::planted::planted;
-use crate::policy::Meanwhile;
 use crate::ready::OwnerIdx;
-use crate::report::DeadLetter;
-use crate::turn::{self, Again, GivenUp, Seated, Then, TurnEnd};
+use crate::roster::Who;
+use crate::turn::{Seated, TurnEnd};
 
 /// Whose batch it is, and what it has come to.
-struct Batch<'b> {
-    owner_idx: OwnerIdx,
-    slot: &'b Slot,
+pub(super) struct Batch<'b> {
+    pub(super) member: Member<'b>,
+    who: Who<'b>,
     owner: &'b mut dyn Owner,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Turns of it that the slot knows of already.
-    n_told: u64,
+    pub(super) n_told: u64,
     /// Set if the processor wants to be pulled from.
-    pulling: Option<crate::origin::Descent>,
+    pub(super) pulling: Option<crate::origin::Descent>,
 }
 
 /// How far an owner is with a parcel.
 struct Place<'b> {
-    cursor: &'b mut u32,
+    mark: &'b mut Mark,
     n_attempts: &'b mut u32,
 }
 
@@ -55,22 +53,22 @@ impl<'c> Shift<'c> {
     /// Takes a batch of turns for one processor.
     pub(super) fn activate(&mut self, owner_idx: OwnerIdx, mut claim: DeskClaim<'c>) {
         let core = self.core;
-        let slot = &core.slots()[owner_idx as usize];
+        let member = core.member(owner_idx);
         let began = core.timed.then(|| core.clock.now());
-        let (mut counts, held) = self.take_batch(owner_idx, slot, &mut claim, Pace::new());
+        let (mut counts, held) = self.take_batch(member, &mut claim, Pace::new());
         if self.hands.is_lost || self.is_late() {
             return self.quit(claim);
         }
         // Before the release: were the next batch taken elsewhere by then, its emissions could
         // overtake these.
-        let is_done = claim.rest.is_empty() && claim.pulling.is_none();
+        let is_done = claim.rest.is_empty() && claim.mark.pulling().is_none();
         if !planted("late-publication") {
             self.publish(if is_done { Posting::Last } else { Posting::Midway });
         }
         if let Some(began) = began {
             counts.busy = core.clock.now().saturating_sub(began);
         }
-        slot.add(&counts);
+        member.add(&counts);
         self.give_back(owner_idx, claim, held);
     }
 
@@ -101,8 +99,8 @@ impl<'c> Shift<'c> {
     pub(super) fn activate_gift(&mut self) {
         let Some(gift) = self.gift.take() else { return };
         match gift {
-            Gift { to, claim, single: Some((event, origin)) } if !self.core.timed => {
-                self.take_single(to, claim, event, origin);
+            Gift { member, claim, single: Some((event, origin)) } if !self.core.timed => {
+                self.take_single(member, claim, event, origin);
             }
             gift => {
                 let (to, claim) = self.put_on_desk(gift);
@@ -115,32 +113,25 @@ impl<'c> Shift<'c> {
     #[inline]
     fn take_single(
         &mut self,
-        owner_idx: OwnerIdx,
+        member: Member<'c>,
         mut claim: DeskClaim<'c>,
         event: Event,
         origin: Origin,
     ) {
-        let slot = &self.core.slots()[owner_idx as usize];
-        if slot.info.time_budget.is_some() {
-            let gift = Gift { to: owner_idx, claim, single: Some((event, origin)) };
-            let (to, claim) = self.put_on_desk(gift);
-            return self.activate(to, claim);
-        }
-        let (core, info) = (self.core, &slot.info);
+        let core = self.core;
         let n_emitted_before = self.hands.n_emitted();
         let outbox = &mut self.hands.outbox;
         outbox.descend_from(&origin);
         let owner = claim.owner.as_deref_mut().expect(HAS_PROCESSOR);
-        let (name, policy) = (&info.name, &info.on_failure);
-        let seated = Seated { owner, name, policy, clock: &core.clock, outbox };
-        self.board.enter(owner_idx);
+        let seated = Seated { owner, who: &member.who(), clock: &core.clock, outbox };
+        self.board.enter(member.owner);
         let end = seated.take_turn(&event, 1);
         if self.is_late() {
             return self.quit(claim);
         }
         let telling = self.telling();
         if telling == Telling::Noted {
-            self.note_attempt(owner_idx, &event, 1, &end);
+            self.note_attempt(member, &event, 1, &end);
         }
         match end.unusual() {
             None if origin.question.is_none() => {
@@ -148,18 +139,18 @@ impl<'c> Shift<'c> {
                 self.hands.tally.bytes_ended += event.bytes() as u64;
                 drop(event);
                 let n_emitted = self.hands.n_emitted() - n_emitted_before;
-                slot.add_turn(n_emitted);
+                member.slot.add_turns(1, n_emitted);
                 if telling == Telling::Missed {
                     self.hands.notes.miss_turns(1, n_emitted);
                 }
                 self.publish(Posting::Last);
                 // Only a mailbox without a capacity is handed on: what there is, is on the desk.
                 let has_mail = !claim.rest.is_empty();
-                self.release_with(has_mail, owner_idx, claim);
+                self.release_with(has_mail, member.owner, claim);
             }
             end => {
                 let end = end.unwrap_or(TurnEnd::Done);
-                self.end_single(owner_idx, claim, (event, origin), end, n_emitted_before);
+                self.end_single(member, claim, (event, origin), end, n_emitted_before);
             }
         }
     }
@@ -168,17 +159,17 @@ impl<'c> Shift<'c> {
     #[cold]
     fn end_single(
         &mut self,
-        owner_idx: OwnerIdx,
+        member: Member<'c>,
         mut claim: DeskClaim<'c>,
         (event, origin): (Event, Origin),
         end: TurnEnd,
         n_emitted_before: u64,
     ) {
-        let slot = &self.core.slots()[owner_idx as usize];
         let desk = &mut *claim;
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let counts = Counts { turns: 1, ..Counts::default() };
-        let mut batch = Batch { owner_idx, slot, owner, counts, n_told: 0, pulling: None };
+        let who = member.who();
+        let mut batch = Batch { member, who, owner, counts, n_told: 0, pulling: None };
         let n_ended_before = self.hands.tally.n_ended();
         let held = self.settle(&mut batch, &event, &origin, end, &mut desk.n_attempts);
         let Batch { mut counts, n_told, pulling, .. } = batch;
@@ -187,7 +178,7 @@ impl<'c> Shift<'c> {
         }
         counts.turns -= n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
-        desk.pulling = pulling;
+        desk.mark.set_pulling(pulling);
         if !self.hands.notes.are_kept() {
             let n_ended = self.hands.tally.n_ended() - n_ended_before;
             self.hands.notes.miss_turns(n_ended, counts.emitted);
@@ -197,18 +188,18 @@ impl<'c> Shift<'c> {
             let parcel = Parcel { heap_bytes: mail.bytes(), origin, mail };
             desk.rest.push_back(self.hands.outbox.log.stock.node(parcel));
             self.publish(Posting::Midway);
-            slot.add(&counts);
+            member.add(&counts);
             claim.release(Release::Held);
-            self.core.arm(after, Alarm::Wake(owner_idx));
+            self.core.arm(after, Alarm::Wake(member.owner));
             return;
         }
         self.hands.tally.bytes_ended += event.bytes() as u64;
         drop((event, origin));
         self.hands.outbox.log.forget_question();
-        let is_done = claim.pulling.is_none();
+        let is_done = claim.mark.pulling().is_none();
         self.publish(if is_done { Posting::Last } else { Posting::Midway });
-        slot.add(&counts);
-        self.release(owner_idx, claim);
+        member.add(&counts);
+        self.release(member.owner, claim);
     }
 
     /// Takes turns until the batch is done, its time is up, or the run is halted. What is left
@@ -216,18 +207,17 @@ impl<'c> Shift<'c> {
     #[inline]
     pub(super) fn take_batch(
         &mut self,
-        owner_idx: OwnerIdx,
-        slot: &Slot,
+        member: Member<'_>,
         desk: &mut Desk,
         pace: Pace,
     ) -> (Counts, Option<Duration>) {
         // Two functions, or who is told of nothing would pay for a look after each turn.
         match self.telling() {
-            Telling::Nobody => self.take_batch_as::<false>(owner_idx, slot, desk, pace),
-            Telling::Noted => self.take_batch_told(owner_idx, slot, desk, pace),
+            Telling::Nobody => self.take_batch_as::<false>(member, desk, pace),
+            Telling::Noted => self.take_batch_told(member, desk, pace),
             Telling::Missed => {
                 let n_ended_before = self.hands.tally.n_ended();
-                let (counts, held) = self.take_batch_told(owner_idx, slot, desk, pace);
+                let (counts, held) = self.take_batch_told(member, desk, pace);
                 let n_ended = self.hands.tally.n_ended() - n_ended_before;
                 self.hands.notes.miss_turns(n_ended, counts.emitted);
                 (counts, held)
@@ -239,42 +229,40 @@ impl<'c> Shift<'c> {
     #[inline(never)]
     fn take_batch_told(
         &mut self,
-        owner_idx: OwnerIdx,
-        slot: &Slot,
+        member: Member<'_>,
         desk: &mut Desk,
         pace: Pace,
     ) -> (Counts, Option<Duration>) {
-        self.take_batch_as::<true>(owner_idx, slot, desk, pace)
+        self.take_batch_as::<true>(member, desk, pace)
     }
 
     #[inline(always)]
     fn take_batch_as<const TOLD: bool>(
         &mut self,
-        owner_idx: OwnerIdx,
-        slot: &Slot,
+        member: Member<'_>,
         desk: &mut Desk,
         mut pace: Pace,
     ) -> (Counts, Option<Duration>) {
-        if let Some(mail) = slot.bounded() {
+        if let Some(mail) = member.bounded() {
             self.refill(mail, desk);
         }
         let owner = desk.owner.as_deref_mut().expect(HAS_PROCESSOR);
         let mut batch = Batch {
-            owner_idx,
-            slot,
+            member,
+            who: member.who(),
             owner,
             counts: Counts::default(),
             n_told: 0,
-            pulling: desk.pulling,
+            pulling: desk.mark.pulling(),
         };
         let mut held = None;
         let n_emitted_before = self.hands.n_emitted();
-        self.board.enter_batch(owner_idx);
+        self.board.enter_batch(member.owner);
         while let Some(parcel) = desk.rest.front() {
             if let Mail::Again(again) = &parcel.mail {
                 desk.n_attempts = desk.n_attempts.max(again.1);
             }
-            let mut place = Place { cursor: &mut desk.cursor, n_attempts: &mut desk.n_attempts };
+            let mut place = Place { mark: &mut desk.mark, n_attempts: &mut desk.n_attempts };
             match self.take_parcel::<TOLD>(&mut batch, parcel, &mut place, &mut pace) {
                 Parceled::Done => {}
                 Parceled::Stopped => break,
@@ -283,7 +271,7 @@ impl<'c> Shift<'c> {
                     break;
                 }
             }
-            desk.cursor = 0;
+            desk.mark.set_cursor(0);
             self.hands.outbox.log.forget_question();
             self.hands.tally.bytes_ended += parcel.heap_bytes as u64;
             if let Some(done) = desk.rest.pop_front() {
@@ -293,7 +281,7 @@ impl<'c> Shift<'c> {
         let Batch { mut counts, n_told, pulling, .. } = batch;
         counts.turns = self.board.n_turns() - n_told;
         counts.emitted = self.hands.n_emitted() - n_emitted_before;
-        desk.pulling = pulling;
+        desk.mark.set_pulling(pulling);
         (counts, held)
     }
 
@@ -317,8 +305,8 @@ impl<'c> Shift<'c> {
     ) -> Parceled {
         let core = self.core;
         self.hands.outbox.descend_from(&parcel.origin);
-        let timed = batch.slot.info.time_budget.is_some();
-        let mut cursor = *place.cursor as usize;
+        let timed = batch.member.time_budget().is_some();
+        let mut cursor = place.mark.cursor();
         let events = parcel.mail.as_slice();
         let mut n_done = 0;
         let mut special = timed || *place.n_attempts > 0;
@@ -334,7 +322,7 @@ impl<'c> Shift<'c> {
             } else {
                 let end = self.seated(batch).take_turn(event, 1);
                 if TOLD && self.hands.notes.are_kept() {
-                    self.note_attempt(batch.owner_idx, event, 1, &end);
+                    self.note_attempt(batch.member, event, 1, &end);
                 }
                 end.unusual()
             };
@@ -354,7 +342,7 @@ impl<'c> Shift<'c> {
                     parceled = Parceled::Stopped;
                     break;
                 }
-                self.board.enter(batch.owner_idx);
+                self.board.enter(batch.member.owner);
                 special = timed;
             } else {
                 n_done += 1;
@@ -366,33 +354,32 @@ impl<'c> Shift<'c> {
                     break;
                 }
                 self.publish_midway(batch);
-                self.board.enter(batch.owner_idx);
+                self.board.enter(batch.member.owner);
             }
         }
         self.hands.tally.handled += n_done;
         if !planted("double-delivery") {
-            *place.cursor = u32::try_from(cursor).expect("parcels are small");
+            place.mark.set_cursor(cursor);
         }
         parceled
     }
 
     #[inline(always)]
     fn seated<'a>(&'a mut self, batch: &'a mut Batch<'_>) -> Seated<'a> {
-        let (info, outbox) = (&batch.slot.info, &mut self.hands.outbox);
-        let (name, policy) = (&info.name, &info.on_failure);
-        Seated { owner: &mut *batch.owner, name, policy, clock: &self.core.clock, outbox }
+        let (clock, outbox) = (&self.core.clock, &mut self.hands.outbox);
+        Seated { owner: &mut *batch.owner, who: &batch.who, clock, outbox }
     }
 
     /// One attempt at a turn that has a budget, or is not the first.
     #[cold]
-    fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
-        let (info, core) = (&batch.slot.info, self.core);
-        let end = match info.time_budget {
+    pub(super) fn attempt(&mut self, batch: &mut Batch<'_>, event: &Event, number: u32) -> TurnEnd {
+        let core = self.core;
+        let end = match batch.member.time_budget() {
             None => self.seated(batch).take_turn(event, number),
             budget => self.attempt_in_time(batch, event, number, budget),
         };
         if core.listeners.want_each_turn() && self.hands.notes.are_kept() {
-            self.note_attempt(batch.owner_idx, event, number, &end);
+            self.note_attempt(batch.member, event, number, &end);
         }
         end
     }
@@ -412,7 +399,7 @@ impl<'c> Shift<'c> {
         if let Some(overrun) = overrun {
             let wants = self.core.listeners.wants();
             self.hands.notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
-                processor: batch.slot.info.name.clone(),
+                processor: batch.member.name().clone(),
                 topic: event.topic(),
                 budget: overrun.budget,
                 elapsed: overrun.elapsed,
@@ -423,111 +410,10 @@ impl<'c> Shift<'c> {
 
     /// Notes an attempt for those who want to be told of each.
     #[inline(always)]
-    fn note_attempt(&mut self, owner: OwnerIdx, event: &Event, number: u32, end: &TurnEnd) {
+    fn note_attempt(&mut self, member: Member<'_>, event: &Event, number: u32, end: &TurnEnd) {
         let Hands { notes, outbox, .. } = &mut *self.hands;
         let wants = self.core.listeners.wants();
-        let name = &self.core.slots()[owner as usize].info.name;
+        let (owner, name) = (member.owner, member.name());
         notes.attempted(wants, Attempted { owner, name, event, number }, end, outbox);
-    }
-
-    /// Does what is to be done after a turn that did more than succeed, or didn't; further
-    /// attempts that don't wait are made here. Says how long the mailbox is to wait, if it is.
-    #[cold]
-    fn settle(
-        &mut self,
-        batch: &mut Batch<'_>,
-        event: &Event,
-        origin: &Origin,
-        mut end: TurnEnd,
-        n_attempts: &mut u32,
-    ) -> Option<Duration> {
-        loop {
-            match end {
-                TurnEnd::Done => self.hands.tally.handled += 1,
-                TurnEnd::DoneAndMore => {
-                    self.hands.tally.handled += 1;
-                    if self.hands.outbox.wants_pull() {
-                        batch.pulling = Some(origin.descent);
-                    }
-                    // Who awaits a reply does nothing else: it is not kept for the batch's end.
-                    if self.hands.outbox.has_replies() && !planted("reply-held") {
-                        self.publish_midway(batch);
-                    }
-                }
-                TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
-                TurnEnd::Again(again) => {
-                    let Again { attempt, after, meanwhile, failure } = *again;
-                    let wants = self.core.listeners.wants();
-                    self.hands.notes.missed_again();
-                    self.hands.notes.note(wants, Wants::FAILURES, || Fact::Retrying {
-                        processor: batch.slot.info.name.clone(),
-                        topic: event.topic(),
-                        attempt: attempt - 1,
-                        error: turn::describe(&failure.cause),
-                        delay: after,
-                    });
-                    drop(failure);
-                    if meanwhile == Meanwhile::Pass || planted("retry-overtakes") {
-                        let (to, event) = (batch.owner_idx, event.clone());
-                        let (origin, n_attempts) = (origin.clone(), attempt - 1);
-                        let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
-                        self.core.arm(after, alarm);
-                    } else {
-                        *n_attempts = attempt - 1;
-                        if !after.is_zero() || self.core.is_halted() {
-                            return Some(after);
-                        }
-                        self.board.enter(batch.owner_idx);
-                        self.board.attempt(attempt);
-                        end = self.attempt(batch, event, attempt);
-                        if self.is_late() {
-                            return None;
-                        }
-                        continue;
-                    }
-                }
-            }
-            *n_attempts = 0;
-            return None;
-        }
-    }
-
-    /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
-    /// becomes of the next one.
-    #[cold]
-    fn publish_midway(&mut self, batch: &mut Batch<'_>) {
-        self.publish(Posting::Midway);
-        let turns = batch.counts.turns - batch.n_told;
-        batch.slot.add(&Counts { turns, ..Counts::default() });
-        batch.n_told += turns;
-        self.hand_over_newly();
-    }
-
-    /// Does what the processor's policy says about a turn that failed for good.
-    fn give_up(&mut self, batch: &mut Batch<'_>, event: &Event, given_up: GivenUp) {
-        let (core, wants) = (self.core, self.core.listeners.wants());
-        batch.counts.failures += 1;
-        self.hands.tally.dead += 1;
-        let (processor, event) = (batch.slot.info.name.clone(), event.clone());
-        let GivenUp { panicked, attempts, .. } = given_up;
-        if !matches!(given_up.then, Then::GoesOn | Then::Restarted) {
-            let cause = given_up.into_error();
-            return core.fail(Failure::Turn { processor, event, cause, panicked });
-        }
-        let (topic, error) = (event.topic(), turn::describe(&given_up.cause));
-        let notes = &mut self.hands.notes;
-        notes.note(wants, Wants::FAILURES, || Fact::DeadLettered {
-            processor: processor.clone(),
-            topic: topic.clone(),
-            error: error.clone(),
-            attempts,
-        });
-        if given_up.then == Then::Restarted {
-            let restarts = batch.slot.note_restart();
-            let processor = processor.clone();
-            notes.note(wants, Wants::FAILURES, || Fact::Restarted { processor, restarts });
-        }
-        let event = Some(event);
-        core.keep(DeadLetter { processor, topic, event, error, panicked, attempts });
     }
 }

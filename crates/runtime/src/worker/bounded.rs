@@ -5,7 +5,7 @@ use selvedge_event::{Fact, Text, Wants};
 
 use super::Shift;
 use super::post::Poster;
-use crate::core::Slot;
+use crate::core::Member;
 use crate::failure::Failure;
 use crate::limiter::Entry;
 use crate::listeners::Notes;
@@ -32,23 +32,22 @@ impl Poster<'_, '_> {
         parcel: Parcel,
         stock: &mut Stock,
     ) {
-        let slot = &self.core.slots()[to as usize];
+        let member = self.core.member(to);
         let Put { rings, dropped, exceeded } = mail.put(parcel, stock);
         if rings {
-            let effect = slot.mailbox.post(stock.node(Parcel::default()));
+            let effect = member.slot.mailbox.post(stock.node(Parcel::default()));
             self.newly.extend(Newly::from_effect(effect, to));
         }
-        let processor = &slot.info.name;
         if let Some(capacity) = exceeded {
-            self.core.fail(Failure::MailboxFull { processor: processor.clone(), capacity });
+            self.core.fail(Failure::MailboxFull { processor: member.name().clone(), capacity });
         }
         if !dropped.is_empty() {
             let Losses { tally, notes } = &mut self.losses;
             tally.dropped += dropped.len() as u64;
             tally.bytes_ended += dropped.iter().map(|(_, bytes)| *bytes as u64).sum::<u64>();
-            slot.note_dropped(dropped.len());
+            member.note_dropped(dropped.len());
             notes.note(self.core.listeners.wants(), Wants::FAILURES, || Fact::Dropped {
-                processor: processor.clone(),
+                processor: member.name().clone(),
                 events: dropped.len() as u64,
                 policy: Text::literal(mail.bounds.overflow.name()),
             });
@@ -75,17 +74,20 @@ impl Shift<'_> {
     /// Asks for what a processor's turns need before they begin; a job that has to wait is left
     /// to whoever it waits for.
     #[inline]
-    pub(super) fn may_begin(&self, owner: OwnerIdx, slot: &Slot) -> bool {
-        match slot.special().and_then(|special| special.gate) {
+    pub(super) fn may_begin(&self, member: Member<'_>) -> bool {
+        match member.special().and_then(|special| special.gate) {
             None => true,
-            Some(gate) => self.core.gates()[gate].enter(Job::Turns(owner), slot.band) == Entry::Go,
+            Some(gate) => {
+                let job = Job::Turns(member.owner);
+                self.core.gates()[gate].enter(job, member.band()) == Entry::Go
+            }
         }
     }
 
     /// Gives back what its turns needed, to who waits for it.
     #[inline]
-    pub(super) fn hand_permit_on(&mut self, slot: &Slot) {
-        if let Some(gate) = slot.special().and_then(|special| special.gate) {
+    pub(super) fn hand_permit_on(&mut self, member: Member<'_>) {
+        if let Some(gate) = member.special().and_then(|special| special.gate) {
             self.hands.newly.extend(self.core.gates()[gate].leave().map(Newly::Ready));
         }
     }

@@ -5,17 +5,19 @@ use selvedge_event::Event;
 
 use super::bounded::Losses;
 use super::{Hands, STREAK_MAX, Shift};
-use crate::core::Core;
+use crate::core::{Core, Member};
+use crate::failure::Failure;
 use crate::mailbox::DeskClaim;
 use crate::mailbox::cell::Release;
 use crate::mailbox::parcel::{Mail, Parcel, Stock};
 use crate::origin::{Descent, Origin};
 use crate::outbox::Deliver;
+use crate::planted::planted;
 use crate::ready::{Newly, OwnerIdx};
 
 /// A mailbox claimed in posting to it.
 pub(super) struct Gift<'c> {
-    pub(super) to: OwnerIdx,
+    pub(super) member: Member<'c>,
     pub(super) claim: DeskClaim<'c>,
     /// All there is for it, if that is a single event; else it is on the desk.
     pub(super) single: Option<(Event, Origin)>,
@@ -41,25 +43,25 @@ pub(super) struct Poster<'c, 'h> {
 
 impl Deliver for Poster<'_, '_> {
     fn deliver(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
-        slot.note_posted(parcel.mail.len());
-        if let Some(mail) = slot.bounded() {
+        let member = self.core.member(to);
+        member.slot.note_posted(parcel.mail.len());
+        if let Some(mail) = member.bounded() {
             return self.deliver_bounded(to, mail, parcel, stock);
         }
-        let effect = slot.mailbox.post(stock.node(parcel));
+        let effect = member.slot.mailbox.post(stock.node(parcel));
         self.newly.extend(Newly::from_effect(effect, to));
     }
 
     #[inline]
     fn deliver_only(&mut self, to: OwnerIdx, parcel: Parcel, stock: &mut Stock) {
-        let slot = &self.core.slots()[to as usize];
         if let Some(gift) = self.gift.take()
-            && slot.special().is_none()
-            && let Some(mut claim) = slot.mailbox.try_claim_idle()
+            && let member = self.core.member(to)
+            && member.special().is_none()
+            && let Some(mut claim) = member.slot.mailbox.try_claim_idle()
         {
-            slot.note_handed(parcel.mail.len());
+            member.slot.note_handed(parcel.mail.len());
             claim.rest.push_back(stock.node(parcel));
-            *gift = Some(Gift { to, claim, single: None });
+            *gift = Some(Gift { member, claim, single: None });
             return;
         }
         self.deliver(to, parcel, stock);
@@ -80,13 +82,13 @@ impl<'c> Shift<'c> {
 
     /// Puts a gift's event where a mailbox's owner looks for mail.
     pub(super) fn put_on_desk(&mut self, gift: Gift<'c>) -> (OwnerIdx, DeskClaim<'c>) {
-        let Gift { to, mut claim, single } = gift;
+        let Gift { member, mut claim, single } = gift;
         if let Some((event, origin)) = single {
             let heap_bytes = event.bytes();
             let parcel = Parcel { origin, mail: Mail::One(event), heap_bytes };
             claim.rest.push_back(self.hands.outbox.log.stock.node(parcel));
         }
-        (to, claim)
+        (member.owner, claim)
     }
 
     /// Makes heard what the turns so far emitted.
@@ -96,8 +98,7 @@ impl<'c> Shift<'c> {
             // First, so that who hears of it can't be told of before it.
             self.hands.notes.hand_over(&self.core.listeners);
         }
-        let outbox = &self.hands.outbox;
-        let nothing_to_tell = outbox.timers.is_empty() && outbox.scopes.is_empty();
+        let nothing_to_tell = !self.hands.outbox.has_more();
         if nothing_to_tell && self.hands.outbox.is_empty() {
             return;
         }
@@ -112,6 +113,10 @@ impl<'c> Shift<'c> {
         if self.hands.holding {
             return;
         }
+        let has_more = self.hands.outbox.has_more();
+        if has_more && !planted("heard-before-kept") {
+            self.write_records();
+        }
         let hands = &mut *self.hands;
         if !hands.outbox.is_empty() {
             hands.n_published += hands.outbox.len() as u64;
@@ -125,16 +130,36 @@ impl<'c> Shift<'c> {
             hands.tally.unrouted += drained.unrouted;
             hands.tally.inside += drained.inside;
         }
+        if has_more {
+            if planted("heard-before-kept") {
+                self.write_records();
+            }
+            self.carry_out();
+        }
+        if !self.hands.notes.is_empty() {
+            self.hands.notes.hand_over(&self.core.listeners);
+        }
+    }
+
+    /// Has what the turns so far computed kept, before anybody hears of it.
+    #[cold]
+    fn write_records(&mut self) {
+        if let Some((processor, cause)) = self.hands.outbox.records().write() {
+            self.core.fail(Failure::Archive { processor, cause });
+        }
+    }
+
+    /// Does what the turns so far want besides emitting.
+    #[inline(never)]
+    fn carry_out(&mut self) {
         if !self.hands.outbox.scopes.is_empty() {
             self.begin_scopes();
         }
-        let hands = &mut *self.hands;
-        if !hands.outbox.timers.is_empty() {
-            self.core.carry_out(&mut hands.outbox.timers);
+        let outbox = &mut self.hands.outbox;
+        if !outbox.timers.is_empty() {
+            self.core.carry_out(&mut outbox.timers);
         }
-        if !hands.notes.is_empty() {
-            hands.notes.hand_over(&self.core.listeners);
-        }
+        outbox.note_carried_out();
     }
 
     /// Goes on with the only event there is, if it goes to one processor and that is idle: it gets
@@ -146,11 +171,11 @@ impl<'c> Shift<'c> {
         if outbox.has_replies() {
             return false;
         }
-        let slot = &self.core.slots()[to as usize];
-        if slot.special().is_some() {
+        let member = self.core.member(to);
+        if member.special().is_some() {
             return false;
         }
-        let Some(claim) = slot.mailbox.try_claim_idle() else { return false };
+        let Some(claim) = member.slot.mailbox.try_claim_idle() else { return false };
         self.hands.n_published += 1;
         let Hands { outbox, tally, .. } = &mut *self.hands;
         let single = outbox.log.take_one();
@@ -159,8 +184,8 @@ impl<'c> Shift<'c> {
             tally.bytes_accepted += event.bytes() as u64;
             tally.inside += u64::from(origin.descent == Descent::Inside);
         }
-        slot.note_handed(1);
-        self.gift = Some(Gift { to, claim, single });
+        member.slot.note_handed(1);
+        self.gift = Some(Gift { member, claim, single });
         true
     }
 

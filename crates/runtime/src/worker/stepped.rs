@@ -121,7 +121,7 @@ impl<'c> Stepped<'c> {
             && let Some(gift) = self.shift.gift.take()
         {
             self.shift.leave_scope();
-            let owner = gift.to;
+            let owner = gift.member.owner;
             // The short way does in one step what else takes three.
             if rng.below(2) == 0 {
                 self.shift.gift = Some(gift);
@@ -216,14 +216,14 @@ impl<'c> Stepped<'c> {
 
     fn turn(&mut self, mut batch: Batch<'c>) -> Did {
         let owner = batch.owner;
-        let slot = &self.shift.core.slots()[owner as usize];
-        let (counts, held) = self.shift.take_batch(owner, slot, &mut batch.claim, Pace::single());
+        let member = self.shift.core.member(owner);
+        let (counts, held) = self.shift.take_batch(member, &mut batch.claim, Pace::single());
         batch.counts.add(&counts);
         batch.held = held;
         batch.n_left -= 1;
         let is_empty = batch.claim.rest.is_empty();
         if is_empty || held.is_some() || batch.n_left == 0 || self.shift.core.is_halted() {
-            let is_done = is_empty && batch.claim.pulling.is_none();
+            let is_done = is_empty && batch.claim.mark.pulling().is_none();
             let posting = if is_done { Posting::Last } else { Posting::Midway };
             self.stage = Stage::Publish(posting, InHand::Batch(batch));
         } else {
@@ -235,10 +235,10 @@ impl<'c> Stepped<'c> {
     fn give_back(&mut self, in_hand: InHand<'c>) {
         match in_hand {
             InHand::Batch(Batch { owner, claim, counts, held, n_left: _ }) => {
-                let slot = &self.shift.core.slots()[owner as usize];
-                slot.add(&counts);
+                let member = self.shift.core.member(owner);
+                member.add(&counts);
                 self.shift.give_back(owner, claim, held);
-                self.shift.hand_permit_on(slot);
+                self.shift.hand_permit_on(member);
             }
             InHand::Pulled(pulled) => self.shift.after_pull(pulled),
             InHand::Lane(lane) => self.shift.release_lane(lane),

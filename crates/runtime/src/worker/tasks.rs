@@ -14,6 +14,7 @@ use crate::alarms::Alarm;
 use crate::attempts::Verdict;
 use crate::budget::measured;
 use crate::ready::{Errand, Newly, ScopeIdx};
+use crate::roster::Who;
 use crate::scope::{
     Body, Call, Cell, Counts, Draft, Place, ScopeOutcome, ScopeReport, Stop, TaskTurn,
 };
@@ -159,7 +160,7 @@ impl Shift<'_> {
         let name = &cell.name;
         let _span = spans::task(name, index, attempt);
         let mut turn = TaskTurn { tasks: &*body.tasks, call: Call::Turn(index), cell, core, posts };
-        let seat = Seat { name, room: 0, attempt };
+        let seat = Seat { who: &Who::Called(name), room: 0, attempt };
         outbox.descend_from(&body.origin);
         let run = || turn::attempt(&mut turn, outbox, seat);
         let (result, overrun) = measured(body.time_budget, &core.clock, run);
@@ -355,7 +356,7 @@ impl Shift<'_> {
         let Hands { outbox, posts, notes, .. } = &mut *self.hands;
         let call = Call::Ended(report);
         let mut turn = TaskTurn { tasks: &*body.tasks, call, cell, core, posts };
-        let seat = Seat { name: &cell.name, room: 0, attempt: 1 };
+        let seat = Seat { who: &Who::Called(&cell.name), room: 0, attempt: 1 };
         outbox.descend_from(&body.origin);
         turn::attempt(&mut turn, outbox, seat)?;
         notes.emitted_by(core.listeners.wants(), &cell.name, outbox);

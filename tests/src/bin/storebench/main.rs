@@ -106,7 +106,7 @@ fn writes(subject: &dyn Subject, time: Duration, n_threads: u64, n_batch: u64) -
     let n_written = AtomicU64::new(0);
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let write = |thread: u64| {
+        let write = |thread: u64| -> Result<()> {
             let mut n = thread << 40;
             while began.elapsed() < time {
                 let keys: Vec<[u8; 8]> = (n..n + n_batch).map(u64::to_be_bytes).collect();
@@ -118,10 +118,12 @@ fn writes(subject: &dyn Subject, time: Duration, n_threads: u64, n_batch: u64) -
         };
         let threads: Vec<_> =
             (0..n_threads).map(|thread| scope.spawn(move || write(thread))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|result| result.map_err(|_| anyhow!("a writer panicked"))?).collect()
-    })
-    .map(|()| n_written.into_inner() as f64 / began.elapsed().as_secs_f64())
+        for thread in threads {
+            thread.join().map_err(|_| anyhow!("a writer panicked"))??;
+        }
+        Ok::<(), anyhow::Error>(())
+    })?;
+    Ok(n_written.into_inner() as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Records got, and scanned, a second.

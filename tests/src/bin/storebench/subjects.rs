@@ -1,4 +1,4 @@
-//! Owns what is measured: our stores, and the engines by themselves, each commit made durable in the
+//! Owns what is measured: our stores, and the engines by themselves, each commit durable in the
 //! engine's own way.
 
 use std::path::Path;
@@ -57,7 +57,7 @@ impl Subject for Durable {
 impl Subject for sled::Db {
     fn commit(&self, keys: &[[u8; 8]]) -> Result<()> {
         let mut batch = sled::Batch::default();
-        keys.iter().for_each(|key| batch.insert(key, &VALUE));
+        keys.iter().for_each(|key| batch.insert(key, &VALUE[..]));
         self.apply_batch(batch)?;
         self.flush()?;
         Ok(())

@@ -1,0 +1,17 @@
+//! Owns caching: a processor whose recorded emissions are replayed when it is asked the same again.
+//! Refuses to know where the records lie, which is the store's, and when they are written, which is
+//! the worker's: with the batch they are of, before anybody hears what they hold.
+
+mod archive;
+mod cached;
+mod entry;
+mod function;
+mod memory;
+mod options;
+mod records;
+
+pub(crate) use archive::{Archive, Looked};
+pub use cached::{Cached, CachedProcessor};
+pub use function::{CachedFunction, on_cached};
+pub use options::{ArchivePolicy, Cache};
+pub(crate) use records::{Record, Records};

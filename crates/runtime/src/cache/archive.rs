@@ -1,0 +1,311 @@
+//! Owns the results of one cached processor: in memory, and in the pipeline's store if it has one.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context as _, anyhow};
+use selvedge_event::codec::Codecs;
+use selvedge_event::{Digest, Event, Signature, SignatureError, Text};
+use selvedge_store::{Batch, Durability, RecordKey, Store, StoreError, VALUE_BYTES_MAX};
+use selvedge_sync::Mutex;
+use selvedge_sync::atomic::{AtomicU64, Ordering};
+
+use super::entry::Entry;
+use super::memory::{Emissions, Memory};
+use super::options::{ArchivePolicy, Cache};
+use crate::limits::Limits;
+use crate::processor::Result;
+
+/// Warnings kept per archive; further ones are counted.
+const WARNINGS_MAX: usize = 16;
+
+/// The results of one cached processor.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    signature: Result<Signed, Arc<SignatureError>>,
+    codecs: Codecs,
+    cache: Cache,
+    /// Set when the pipeline is built.
+    place: OnceLock<Place>,
+    /// Relaxed: a count and nothing else.
+    n_replayed: AtomicU64,
+    /// Taken with nothing inside. Neither destructors nor `serde` of the user's run under it.
+    state: Mutex<State>,
+}
+
+/// A signature, and what memo keys begin with.
+#[derive(Debug)]
+struct Signed {
+    signature: Signature,
+    digest: Digest,
+}
+
+/// Where an archive is.
+#[derive(Debug)]
+struct Place {
+    processor: Text,
+    durable: Option<(Arc<dyn Store>, String)>,
+}
+
+#[derive(Debug)]
+struct State {
+    memory: Memory,
+    /// Whether the store takes records, as far as is known.
+    is_writable: bool,
+    warnings: Vec<String>,
+    n_warnings: u64,
+    /// What the last turn did.
+    last: Option<Looked>,
+}
+
+/// What a turn of a cached processor came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked {
+    pub(crate) input: Digest,
+    pub(crate) outputs: Arc<[Digest]>,
+    pub(crate) replayed: bool,
+}
+
+impl Archive {
+    pub(super) fn new(
+        signature: Result<Signature, SignatureError>,
+        codecs: Codecs,
+        cache: Cache,
+    ) -> Archive {
+        let signed = signature.and_then(|signature| {
+            let digest = Digest::of(&signature)?;
+            Ok(Signed { signature, digest })
+        });
+        let Limits { memo_max, memo_bytes_max, .. } = Limits::default();
+        let state = State {
+            memory: Memory::new(memo_max, memo_bytes_max),
+            is_writable: true,
+            warnings: Vec::new(),
+            n_warnings: 0,
+            last: None,
+        };
+        Archive {
+            signature: signed.map_err(Arc::new),
+            codecs,
+            cache,
+            place: OnceLock::new(),
+            n_replayed: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn signed(&self) -> Result<&Signed, Arc<SignatureError>> {
+        self.signature.as_ref().map_err(Arc::clone)
+    }
+
+    pub(crate) fn signature(&self) -> Option<&Signature> {
+        self.signed().ok().map(|signed| &signed.signature)
+    }
+
+    /// The namespace of its records.
+    pub(crate) fn namespace(&self) -> Result<String, Arc<SignatureError>> {
+        let Signed { digest, .. } = self.signed()?;
+        match &self.cache.namespace {
+            None => Ok(format!("memo/{digest}")),
+            Some(own) => {
+                // As a digest, it fits whatever its length.
+                let own = Digest::of(own.as_str()).map_err(SignatureError::from)?;
+                Ok(format!("memo/{digest}/{own}"))
+            }
+        }
+    }
+
+    /// Gives it its place in a pipeline.
+    pub(crate) fn open(
+        &self,
+        processor: Text,
+        store: Option<&Arc<dyn Store>>,
+        limits: &Limits,
+    ) -> Result<(), Arc<SignatureError>> {
+        let namespace = self.namespace()?;
+        let durable = store.map(|store| (Arc::clone(store), namespace));
+        self.state.lock().memory = Memory::new(limits.memo_max, limits.memo_bytes_max);
+        let placed = self.place.set(Place { processor, durable });
+        assert!(placed.is_ok(), "a registration is built into one pipeline");
+        Ok(())
+    }
+
+    fn durable(&self) -> Option<&(Arc<dyn Store>, String)> {
+        self.place.get()?.durable.as_ref()
+    }
+
+    pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.durable().map(|(store, _)| store)
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        self.cache.durability
+    }
+
+    /// What an input is known by.
+    pub(super) fn input(&self, event: &Event) -> Result<Digest> {
+        if let Some(digest_by) = &self.cache.digest_by {
+            return digest_by(event).with_context(|| format!("{event} is known by nothing"));
+        }
+        let digest =
+            event.payload_digest().and_then(|payload| Digest::of(&(event.topic(), payload)));
+        digest.with_context(|| {
+            format!(
+                "{event} can't be looked up in a cache: derive `Serialize` for it, or say what it \
+                 is known by with `Cache::digest_by`"
+            )
+        })
+    }
+
+    /// What a result is kept under.
+    pub(super) fn key(&self, input: Digest) -> Result<Digest> {
+        let Signed { digest, .. } = self.signed()?;
+        Ok(Digest::of(&(digest, input))?)
+    }
+
+    /// The result under a key, if it is there and can be read.
+    pub(super) fn find(&self, key: &Digest) -> Result<Option<Arc<Emissions>>> {
+        let found = self.state.lock().memory.find(key);
+        if found.is_some() {
+            return Ok(found);
+        }
+        let Some((store, namespace)) = self.durable() else { return Ok(None) };
+        let why = match store.get(namespace, key.as_bytes()) {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => match Entry::read(&bytes, &self.codecs) {
+                Ok(emissions) => {
+                    let emissions = Arc::new(emissions);
+                    self.remember(*key, &emissions);
+                    return Ok(Some(emissions));
+                }
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        let record = RecordKey::new(namespace, key.as_bytes());
+        match self.cache.policy {
+            ArchivePolicy::Fail => Err(anyhow!("record {record} can't be read: {why}")),
+            ArchivePolicy::Warn => {
+                self.warn(format!("computed again, since record {record} can't be read: {why}"));
+                Ok(None)
+            }
+        }
+    }
+
+    fn remember(&self, key: Digest, emissions: &Arc<Emissions>) {
+        let gone = self.state.lock().memory.keep(key, Arc::clone(emissions));
+        drop(gone);
+    }
+
+    /// Keeps what a turn emitted; what is to be written is handed back.
+    pub(super) fn keep(
+        &self,
+        key: Digest,
+        events: Vec<Event>,
+    ) -> Result<(Arc<Emissions>, Option<Vec<u8>>)> {
+        let entry = Entry::of(&self.codecs, events.iter())?;
+        let is_written = self.durable().is_some() && self.state.lock().is_writable;
+        let bytes = is_written.then(|| entry.write());
+        if let Some(bytes) = &bytes
+            && bytes.len() > VALUE_BYTES_MAX
+        {
+            return Err(anyhow!(
+                "the turn's emissions take {} bytes to record, and {VALUE_BYTES_MAX} is the most: \
+                 emit what names the data instead of the data",
+                bytes.len()
+            ));
+        }
+        let emissions = Arc::new(Emissions::new(events, entry.digests().collect()));
+        self.remember(key, &emissions);
+        Ok((emissions, bytes))
+    }
+
+    /// Takes back what a turn kept that failed after all.
+    pub(super) fn forget(&self, key: &Digest) {
+        let mut state = self.state.lock();
+        state.last = None;
+        let gone = state.memory.forget(key);
+        drop(state);
+        drop(gone);
+    }
+
+    /// Adds a record to what is to be written.
+    pub(super) fn put(&self, batch: Batch, key: &Digest, bytes: Vec<u8>) -> Batch {
+        match self.durable() {
+            Some((_, namespace)) => batch.put(namespace, key.as_bytes(), bytes),
+            None => batch,
+        }
+    }
+
+    /// Notes that records could not be written; says whether the run is to fail for it.
+    pub(super) fn not_written(&self, error: &Arc<StoreError>) -> Option<(Text, anyhow::Error)> {
+        match self.cache.policy {
+            ArchivePolicy::Fail => {
+                let processor = self.place.get()?.processor.clone();
+                Some((processor, anyhow!(Arc::clone(error))))
+            }
+            ArchivePolicy::Warn => {
+                self.state.lock().is_writable = false;
+                self.warn(format!("results are kept in memory only from here on: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Makes durable what is not.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        match self.store() {
+            Some(store) if self.cache.durability == Durability::None => store.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what a turn came to, for those who want to be told.
+    pub(super) fn note(&self, input: Digest, emissions: &Emissions, replayed: bool) {
+        if replayed {
+            self.n_replayed.fetch_add(1, Ordering::Relaxed);
+        }
+        let outputs = Arc::clone(&emissions.digests);
+        self.state.lock().last = Some(Looked { input, outputs, replayed });
+    }
+
+    /// What the last turn came to, told once.
+    pub(crate) fn take_last(&self) -> Option<Looked> {
+        self.state.lock().last.take()
+    }
+
+    /// Turns whose recorded emissions were replayed.
+    pub(crate) fn n_replayed(&self) -> u64 {
+        self.n_replayed.load(Ordering::Relaxed)
+    }
+
+    fn warn(&self, warning: String) {
+        let mut state = self.state.lock();
+        state.n_warnings += 1;
+        if state.warnings.len() < WARNINGS_MAX {
+            state.warnings.push(warning);
+        }
+    }
+
+    /// What the run's report should say.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let Some(Place { processor, durable }) = self.place.get() else { return Vec::new() };
+        let state = self.state.lock();
+        let mut warnings: Vec<_> = state
+            .warnings
+            .iter()
+            .map(|warning| format!("cache of `{processor}`: {warning}"))
+            .collect();
+        let n_more = state.n_warnings - warnings.len() as u64;
+        if n_more > 0 {
+            warnings.push(format!("cache of `{processor}`: {n_more} more like these"));
+        }
+        let n_evicted = state.memory.n_evicted;
+        if durable.is_none() && n_evicted > 0 {
+            warnings.push(format!(
+                "cache of `{processor}`: {n_evicted} results were forgotten to make room: give the \
+                 pipeline a store, or raise `Limits::memo_max` and `memo_bytes_max`"
+            ));
+        }
+        warnings
+    }
+}
