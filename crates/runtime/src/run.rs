@@ -379,7 +379,7 @@ impl Run {
             }
         };
         let processors = core.members().map(look).collect();
-        let archives = core.members().filter_map(|member| member.archive());
+        let archives = core.members().filter_map(Member::archive);
         let archived: Vec<String> = archives.flat_map(Archive::warnings).collect();
         let mut sched = core.lock();
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
