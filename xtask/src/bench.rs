@@ -10,6 +10,7 @@ mod figures;
 mod free;
 mod goals;
 mod instructions;
+mod lineage;
 mod machine;
 mod page;
 mod plan;
@@ -41,6 +42,8 @@ enum Suite {
     Runtime(runtime::Options),
     /// Count instructions per delivery and per hop, and hold them against the checked-in ones.
     Instructions(instructions::Options),
+    /// Measure the history's layout beside the naive one, and hold it against our goals.
+    Lineage(lineage::Options),
     /// Measure stores beside the plain engines they are on.
     Store(store::Options),
 }
@@ -50,6 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
         Some(Suite::Runtime(options)) => runtime::run(options),
         Some(Suite::Instructions(options)) => instructions::run(options),
+        Some(Suite::Lineage(options)) => lineage::run(options),
         Some(Suite::Store(options)) => store::run(options),
         None => free::run(&options.free),
     }

@@ -1,5 +1,5 @@
-//! Owns `HeldValues`: what a history holds in a content store, each value once, however many records
-//! name it.
+//! Owns `HeldValues`: what a history holds in a content store, each value once, however many
+//! records name it.
 
 use std::error::Error;
 use std::fmt;
@@ -20,8 +20,8 @@ const REMEMBERED_MAX: usize = 65_536;
 /// The values of a history, in a content store that others count on too.
 ///
 /// However often a value is [kept](Self::keep), the history counts on it once; it lets go when
-/// [retention](crate::History::remove) has removed the last record that names it. A crash can leave a
-/// value counted on once too often, never once too little.
+/// [retention](crate::History::remove) has removed the last record that names it. A crash can leave
+/// a value counted on once too often, never once too little.
 ///
 /// ```
 /// use std::sync::Arc;

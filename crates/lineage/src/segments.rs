@@ -332,9 +332,8 @@ impl Shared {
                 return Ok(());
             }
         }
-        let has_work = !state.view.frozen.is_empty();
         drop(state);
-        while has_work && self.work()? {}
+        while self.work()? {}
         Ok(())
     }
 
@@ -372,6 +371,8 @@ impl Drop for Segments {
             // again at the next open.
             let _ = merger.join();
         }
+        // What waits in memory would have to be made again by the next open; a merge would not.
+        while !self.shared.view().frozen.is_empty() && self.shared.work().is_ok() {}
     }
 }
 

@@ -17,3 +17,5 @@ mod questions;
 #[cfg(feature = "sqlite")]
 #[path = "laws/tables.rs"]
 mod tables;
+#[path = "laws/upkeep.rs"]
+mod upkeep;

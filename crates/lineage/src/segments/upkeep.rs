@@ -3,7 +3,7 @@
 //!
 //! A run's chunks are written first, then its directory together with the manifest that names it.
 //! Batches are kept in order whatever happens, so a manifest never names what isn't there; chunks
-//! that no manifest names are deleted at the next open.
+//! that no manifest names are deleted after the next open, when there is nothing else to do.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,6 +29,17 @@ pub(super) struct Upkeep {
     merging: Option<Merging>,
     /// Merged, and to be deleted once no reader has them: with how many chunks are left.
     retired: Vec<(Arc<Run>, u32)>,
+    /// Numbers of runs that no manifest names, whose chunks a crash or a close left behind.
+    orphans: Vec<Range<u64>>,
+}
+
+/// The numbers below `end` that no run has.
+fn unnamed(runs: &[Arc<Run>], end: u64) -> Vec<Range<u64>> {
+    let mut numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
+    numbers.sort_unstable();
+    let starts = std::iter::once(0).chain(numbers.iter().map(|number| number + 1));
+    let ends = numbers.iter().copied().chain([end]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty()).collect()
 }
 
 /// A merge under way.
@@ -110,39 +121,14 @@ impl Upkeep {
                 runs.push(Arc::new(run.map_err(|error| damaged(what(), error))?));
             }
         }
-        let mut upkeep = Upkeep { next_number, ..Upkeep::default() };
-        upkeep.delete_orphans(store, &runs)?;
-        Ok((upkeep, runs))
-    }
-
-    /// Deletes the chunks of runs that no manifest names: those between the numbers that it does.
-    fn delete_orphans(&mut self, store: &dyn Store, runs: &[Arc<Run>]) -> Result<(), HistoryError> {
-        let mut numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
-        numbers.sort_unstable();
-        let mut start = 0;
-        // The last gap has no end: a merge that was cut short may have taken the next number.
-        for number in numbers.into_iter().map(Some).chain([None]) {
-            let from = chunk_key(start, 0);
-            let until = number.map(|number| chunk_key(number, 0));
-            let range = match &until {
-                Some(until) => Scan::range(INDEX, &from[..]..&until[..]),
-                None => Scan::range(INDEX, &from[..]..),
-            };
-            let mut batch = Batch::new();
-            for entry in store.scan(range) {
-                let key = entry?.key;
-                if let Some(&found) = key.first_chunk() {
-                    self.next_number = self.next_number.max(u64::from_be_bytes(found) + 1);
-                }
-                batch = batch.delete(INDEX, &key);
-                if batch.len() == PIECE_CHUNKS {
-                    store.commit(std::mem::take(&mut batch), Durability::None)?;
-                }
-            }
-            store.commit(batch, Durability::None)?;
-            start = number.map_or(0, |number| number + 1);
+        // A merge that was cut short may have taken numbers that no manifest knows of.
+        if let Some(last) = store.scan(Scan::all(INDEX).reverse()).next() {
+            let taken = last?.key.first_chunk().copied().map_or(0, u64::from_be_bytes);
+            next_number = next_number.max(taken + 1);
         }
-        Ok(())
+        let orphans = unnamed(&runs, next_number);
+        let upkeep = Upkeep { next_number, orphans, ..Upkeep::default() };
+        Ok((upkeep, runs))
     }
 
     fn number(&mut self) -> u64 {
@@ -175,7 +161,7 @@ impl Shared {
             return Ok(true);
         }
         drop(view);
-        self.delete_retired(&mut upkeep)
+        Ok(self.delete_retired(&mut upkeep)? || self.delete_orphans(&mut upkeep)?)
     }
 
     fn write_frozen(&self, upkeep: &mut Upkeep, frozen: &Sorted) -> Result<(), HistoryError> {
@@ -248,6 +234,22 @@ impl Shared {
         if from == 0 {
             upkeep.retired.swap_remove(at);
         }
+        Ok(true)
+    }
+}
+
+impl Shared {
+    fn delete_orphans(&self, upkeep: &mut Upkeep) -> Result<bool, HistoryError> {
+        let Some(numbers) = upkeep.orphans.last() else { return Ok(false) };
+        let (from, until) = (chunk_key(numbers.start, 0), chunk_key(numbers.end, 0));
+        let mut batch = Batch::new();
+        for entry in self.store.scan(Scan::range(INDEX, &from[..]..&until[..])).take(PIECE_CHUNKS) {
+            batch = batch.delete(INDEX, &entry?.key);
+        }
+        if batch.len() < PIECE_CHUNKS {
+            upkeep.orphans.pop();
+        }
+        self.store.commit(batch, Durability::None)?;
         Ok(true)
     }
 }

@@ -13,14 +13,14 @@ fn digest(n: u8) -> Digest {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    let by = [Canceller::User, Canceller::ClientClosed, Canceller::Parent, Canceller::Signal];
+    let by = vec![Canceller::User, Canceller::ClientClosed, Canceller::Parent, Canceller::Signal];
     prop_oneof![
         Just(Outcome::Succeeded),
         (any::<String>(), any::<bool>())
             .prop_map(|(error, panicked)| Outcome::Failed { error, panicked }),
         any::<String>().prop_map(|reason| Outcome::Skipped { reason }),
         Just(Outcome::TimedOut),
-        proptest::sample::select(&by).prop_map(|by| Outcome::Cancelled { by }),
+        proptest::sample::select(by).prop_map(|by| Outcome::Cancelled { by }),
         Just(Outcome::Suspended),
         Just(Outcome::Abandoned),
     ]
@@ -40,7 +40,7 @@ fn signatures() -> impl Strategy<Value = Signature> {
 
 fn record() -> impl Strategy<Value = Record> {
     let kinds =
-        [StepKind::Turn, StepKind::Build, StepKind::Node, StepKind::Step, StepKind::MapItem];
+        vec![StepKind::Turn, StepKind::Build, StepKind::Node, StepKind::Step, StepKind::MapItem];
     let input = ("[a-c]", proptest::option::of("[a-c]{0,2}"), any::<u8>()).prop_map(
         |(name, step, value)| Input {
             name: Text::from(name.as_str()),
@@ -48,7 +48,7 @@ fn record() -> impl Strategy<Value = Record> {
             digest: digest(value),
         },
     );
-    let whose = (0..3_u8, "[a-c]{0,2}", proptest::sample::select(&kinds), signatures());
+    let whose = (0..3_u8, "[a-c]{0,2}", proptest::sample::select(kinds), signatures());
     let values = (
         proptest::collection::vec(input, 0..4),
         proptest::collection::vec(any::<u8>().prop_map(digest), 0..3),
@@ -133,7 +133,16 @@ fn version_1_is_read_for_ever() {
         .chunks(32)
         .map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect())
         .collect();
-    insta::assert_snapshot!(hex.join("\n"), @"");
+    insta::assert_snapshot!(hex.join("\n"), @r"
+        0102010101010101010101010101010101010505050505050505050505050505
+        050506046c6f6164036461790462696c6c056f726465720a73686f703a3a4269
+        6c6c013702000202020202020202020202020202020202020202020202020202
+        0202020202020001040500020000000000010100030303030303030303030303
+        0303030303030303030303030303030303030303010404040404040404040404
+        040404040404040404040404040404040404040404000001d00fc80100010002
+        0301010301040404040404040404040404040404040404040404040404040404
+        04040404040002066e6f207465610201c7010502
+        ");
     let placed = records.map(|(position, record)| Placed { position, record: record.clone() });
     assert_eq!(read(10, &bytes), Ok(placed.to_vec()));
 }
