@@ -144,7 +144,8 @@ impl Shared {
         let view = self.view();
         // What waits in memory comes first: appending waits for it.
         if let Some(frozen) = view.frozen.first() {
-            return self.write_frozen(&mut upkeep, frozen).map(|()| true);
+            let frozen = self.with_full_blocks(frozen)?;
+            return self.write_frozen(&mut upkeep, &frozen).map(|()| true);
         }
         if let Some(mut merging) = upkeep.merging.take() {
             if merging.advance(&*self.store)? {
