@@ -27,8 +27,8 @@ impl View {
         stored.chain(in_memory)
     }
 
-    /// Whether whatever of it is still there is in the same blocks. Parts are joined and become runs
-    /// without changing that; it changes once for each part at most.
+    /// Whether whatever of it is still there is in the same blocks. Parts are joined and become
+    /// runs without changing that; it changes once for each part at most.
     fn same_blocks(&self, newer: &View) -> bool {
         let keys = |view: &View| -> Vec<u64> {
             view.parts().flat_map(|part| part.blocks().to_vec()).collect()
