@@ -18,7 +18,7 @@ use super::{INDEX, MANIFEST, META, Shared, damaged, refuse_newer};
 use crate::error::HistoryError;
 
 /// Chunks written, or deleted, at a time.
-const PIECE_CHUNKS: usize = 64;
+const PIECE_CHUNKS: usize = 128;
 /// Where a run's directory is, behind its chunks.
 const DIRECTORY: u32 = u32::MAX;
 
