@@ -6,7 +6,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use selvedge::event::{Fact, Wants, Warning};
 use selvedge::prelude::*;
-use selvedge::runtime::{ControlError, Handler, Observer, Registration};
+use selvedge::runtime::{AskError, ControlError, Handler, Observer, Registration, SubmitError};
 
 use crate::failure::in_time;
 
@@ -192,6 +192,55 @@ fn one_more_than_may_be_left_behind_fails_the_run() {
 }
 
 #[test]
+fn who_waits_for_room_or_a_reply_is_told_when_the_last_worker_is_not_replaced() {
+    let (opens, wait) = door();
+    let limits = Limits { leaked_max: 0, in_flight_max: 1, lane_max: 1, ..hasty() };
+    let running = start(Pipeline::builder().processor(stuck(wait)).limits(limits).workers(1));
+    running.submit(Tick(0)).expect("there is room");
+    let answer = running.ask::<Tock>(Tick(1)).expect("there is room");
+    let submitter = running.submitter();
+    let refused = in_time(move || (2..).find_map(|n| submitter.submit(Tick(n)).err()));
+    assert!(matches!(refused, Some(SubmitError::Closed { .. })));
+    assert!(matches!(in_time(|| answer.wait()), Err(AskError::NoReply { .. })));
+    let error = in_time(|| running.finish()).expect_err("nobody may be left behind");
+    assert!(matches!(error, RunError::WorkersLost { .. }), "{error}");
+    drop(opens);
+}
+
+#[test]
+fn a_dead_letter_of_a_stuck_batch_and_attempts_that_were_put_off_are_counted_once() {
+    let (opens, mut wait) = door();
+    let batch = on("batch", move |_: &mut Context<'_>, tick: &Tick| match tick.0 {
+        0 => anyhow::bail!("not that one"),
+        _ => {
+            wait();
+            Ok(())
+        }
+    });
+    let flaky = on("flaky", |cx: &mut Context<'_>, _: &Tick| {
+        anyhow::ensure!(cx.attempt() > 2, "not yet");
+        Ok(())
+    });
+    let retry = Retry::times(3).backoff(Backoff::fixed(Duration::from_millis(1)));
+    let limits = Limits { batch_time_max: Duration::MAX, ..hasty() };
+    let pipeline = Pipeline::builder()
+        .processor(batch.on_failure(FailurePolicy::Skip))
+        .processor(flaky.stateless().on_failure(retry))
+        .limits(limits)
+        .workers(1)
+        .build()
+        .expect("the wiring is sound");
+    (0..2).for_each(|n| assert_eq!(pipeline.submit(Tick(n)).expect("there is room"), 2));
+    let monitor = pipeline.monitor();
+    let running = pipeline.start().expect("there is room for threads");
+    let report = in_time(|| running.finish()).expect("one may be left behind");
+    assert_eq!((report.dead, report.dead_letters.len()), (1, 1));
+    assert_eq!((report.accepted, report.handled, report.abandoned), (4, 2, 1));
+    assert_eq!((report.stuck[0].abandoned, monitor.progress()[1].waiting), (1, 0));
+    drop(opens);
+}
+
+#[test]
 fn a_permit_goes_on_without_the_turn_that_had_it() {
     let (opens, mut wait) = door();
     let holds = on("holds", move |_: &mut Context<'_>, _: &Tick| {
@@ -220,6 +269,65 @@ fn what_is_stuck_takes_no_room_from_others() {
     (0..50).for_each(|n| assert_eq!(running.submit(Tick(n)).expect("there is room"), 2));
     let report = in_time(|| running.finish()).expect("one may be left behind");
     assert_eq!((report.handled, report.abandoned), (50, 50));
+    drop(opens);
+}
+
+/// A source whose pull waits, which keeps the run from coming to rest.
+struct Slow<W>(W);
+
+#[processor(strict)]
+impl<W: FnMut() + Send + 'static> Processor for Slow<W> {
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            Init => cx.start_pulling(),
+        }
+        Ok(())
+    }
+
+    fn pull(&mut self, _: &mut Context<'_>) -> Result<Pull> {
+        (self.0)();
+        Ok(Pull::Done)
+    }
+}
+
+#[test]
+fn what_waited_for_a_stuck_turn_makes_room_once() {
+    let ((opens, mut wait), (ends, waits)) = (door(), door());
+    let (observer, told) = warned();
+    let (says, said) = mpsc::channel();
+    let stuck = on("stuck", move |_: &mut Context<'_>, _: &Tick| {
+        says.send(())?;
+        wait();
+        Ok(())
+    });
+    let never = on("never", |_: &mut Context<'_>, _: &Tock| anyhow::bail!("not yet"));
+    let in_an_hour = Backoff::fixed(Duration::from_secs(3_600));
+    let retry = Retry::times(2).backoff(in_an_hour).then(LastResort::Skip);
+    let limits = Limits { in_flight_max: 8, lane_max: 1, ..hasty() };
+    let builder = Pipeline::builder()
+        .processor(Slow(waits))
+        .processor(stuck)
+        .processor(never.stateless().on_failure(retry))
+        .observer(observer)
+        .limits(limits);
+    let running = start(builder.workers(3));
+    running.submit(Tick(0)).expect("there is room");
+    said.recv().expect("it begins");
+    (1..4).for_each(|n| assert_eq!(running.submit(Tick(n)).expect("there is room"), 1));
+    let is_lost = |fact: Fact| matches!(fact, Fact::WorkerWrittenOff { .. });
+    assert!(told.iter().any(is_lost));
+    let submitter = running.submitter();
+    let submits = std::thread::spawn(move || (0..).all(|n| submitter.submit(Tock(n)).is_ok()));
+    let is_full =
+        |fact: Fact| matches!(fact, Fact::Warned { warning: Warning::CreditsHeld { .. } });
+    assert!(told.iter().any(is_full));
+    let waiting = running.monitor().progress()[2].waiting;
+    // First: were this to fail, the run would wait for the source.
+    drop(ends);
+    assert_eq!(waiting, 8, "what is allowed, as if nothing were stuck");
+    let report = in_time(|| running.stop_within(Duration::from_secs(30)));
+    assert_eq!(report.expect("one may be left behind").stuck[0].abandoned, 4);
+    assert!(!submits.join().expect("no panic"));
     drop(opens);
 }
 

@@ -19,13 +19,19 @@ pub(crate) enum Alarm {
 }
 
 impl Alarm {
-    /// Whether a turn on a delivery came before this, and another comes after.
-    pub(crate) fn is_put_off(&self) -> bool {
-        matches!(self, Alarm::Wake(_) | Alarm::Redeliver { .. })
+    /// Whose delivery has had a turn, and is to have another after this.
+    pub(crate) fn puts_off(&self) -> Option<OwnerIdx> {
+        match self {
+            Alarm::Wake(owner) | Alarm::Redeliver { to: owner, .. } => Some(*owner),
+            Alarm::Emit { .. } | Alarm::Attempt(_) => None,
+        }
     }
 
-    /// Whether a delivery is under way that ends with this.
-    pub(crate) fn is_delivery(&self) -> bool {
-        matches!(self, Alarm::Redeliver { .. })
+    /// Whose delivery is given up with this.
+    pub(crate) fn delivers_to(&self) -> Option<OwnerIdx> {
+        match self {
+            Alarm::Redeliver { to, .. } => Some(*to),
+            Alarm::Wake(_) | Alarm::Emit { .. } | Alarm::Attempt(_) => None,
+        }
     }
 }

@@ -24,8 +24,8 @@ pub(crate) struct Board {
     /// Turns of the batch that have begun; says something only together with the processor's count
     /// of turns.
     n_turns: AtomicU64,
-    /// The last attempt that was made at once.
-    attempt: AtomicU32,
+    /// Attempts that were made at once, of all turns: no two of one turn have the same.
+    n_again: AtomicU32,
     /// Written under the scheduler's lock.
     suspected: AtomicBool,
 }
@@ -35,7 +35,7 @@ impl Default for Board {
         Board {
             owner: AtomicU32::new(NOBODY),
             n_turns: AtomicU64::new(0),
-            attempt: AtomicU32::new(0),
+            n_again: AtomicU32::new(0),
             suspected: AtomicBool::new(false),
         }
     }
@@ -68,8 +68,10 @@ impl Board {
     }
 
     /// Another attempt at the same turn begins.
-    pub(crate) fn attempt(&self, attempt: u32) {
-        self.attempt.store(attempt, Ordering::Relaxed);
+    pub(crate) fn enter_again(&self, owner: OwnerIdx) {
+        // Nobody else writes it.
+        self.n_again.store(self.n_again.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.enter(owner);
     }
 
     /// The turns are through, and nobody has heard of them yet. Says whether there may be nobody
@@ -86,11 +88,11 @@ impl Board {
         self.suspected.load(Ordering::Relaxed)
     }
 
-    /// Whose turn the worker is in, which of the batch's, and which attempt.
+    /// Whose turn the worker is in, which of the batch's, and how many attempts came before.
     pub(crate) fn look(&self) -> Option<(OwnerIdx, u64, u32)> {
         let owner = self.owner.load(Ordering::Relaxed);
-        let attempt = self.attempt.load(Ordering::Relaxed);
-        (owner != NOBODY).then(|| (owner, self.n_turns(), attempt))
+        let n_again = self.n_again.load(Ordering::Relaxed);
+        (owner != NOBODY).then(|| (owner, self.n_turns(), n_again))
     }
 
     /// Suspects the worker of not coming back from the turn that was seen; `true` if it is in that
@@ -103,5 +105,23 @@ impl Board {
             self.suspected.store(false, Ordering::Relaxed);
         }
         certain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_at_one_turn_look_different_whatever_came_before() {
+        let board = Board::default();
+        board.enter_batch(7);
+        board.begin_turn(1);
+        board.enter_again(7);
+        board.begin_turn(2);
+        let first = board.look();
+        assert_eq!(first.map(|(owner, n_turns, _)| (owner, n_turns)), Some((7, 2)));
+        board.enter_again(7);
+        assert_ne!(board.look(), first);
     }
 }

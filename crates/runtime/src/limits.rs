@@ -120,6 +120,9 @@ pub struct Limits {
     /// back after all, what it did is dropped, and its thread ends. Overrun by two looks of the
     /// watchdog. [`Duration::MAX`] waits for ever.
     ///
+    /// Who awaits a reply to an event of that batch waits until the turn comes back, as nobody else
+    /// can tell that there will be none; [`Answer::now`](crate::Answer::now) does not wait.
+    ///
     /// Not so for pulls, which may wait for their source, for tasks of scopes, and for turns that
     /// the thread takes that called `run()`: nobody can return in its place. It is
     /// warned of them alone. Programs that want all turns watched call `start()` and `finish()`.

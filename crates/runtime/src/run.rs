@@ -343,7 +343,7 @@ impl Run {
         let core = Arc::clone(&self.plan.core);
         core.abandon();
         let look = |member: Member<'_>| {
-            let events = member.n_abandoned() + member.n_waiting();
+            let events = member.n_unhandled();
             (events > 0).then(|| Abandoned { processor: member.name().clone(), events })
         };
         let abandoned = core.members().filter_map(look).collect();
@@ -353,6 +353,7 @@ impl Run {
         self.tell(Fact::RunFinished { ending: None, elapsed });
         let told = self.readers.finish(&core);
         let mut report = self.report(None, elapsed, told);
+        report.stuck = self.stuck_turns();
         let in_hand = core.members().map(Member::n_waiting).sum();
         report.reconcile(in_hand);
         RunError::StoppedHard { abandoned, stuck, report: Box::new(report) }
@@ -378,7 +379,7 @@ impl Run {
             }
         };
         let processors = core.members().map(look).collect();
-        let archives = core.members().filter_map(|member| member.archive());
+        let archives = core.members().filter_map(Member::archive);
         let archived: Vec<String> = archives.flat_map(Archive::warnings).collect();
         let mut sched = core.lock();
         let busy = |&idle: &Duration| WorkerReport { busy: elapsed.saturating_sub(idle) };
@@ -389,7 +390,7 @@ impl Run {
             handled: sched.tally.handled,
             dead: sched.tally.dead,
             dropped: sched.tally.dropped,
-            abandoned: in_mailboxes + lanes.abandoned + sched.n_abandoned,
+            abandoned: in_mailboxes + lanes.abandoned,
             unrouted: sched.tally.unrouted + lanes.unrouted,
             phases: self.n_phases,
             elapsed,

@@ -3,7 +3,10 @@
 use selvedge_event::DigestError;
 #[cfg(feature = "io")]
 use selvedge_io::jsonl::{ReadError, WriteError};
+#[cfg(feature = "lineage")]
+use selvedge_lineage::HistoryError;
 use selvedge_runtime::{AskError, BuildError, RunError, SubmitError};
+use selvedge_store::StoreError;
 use thiserror::Error as ThisError;
 
 /// Any error of the layers, for those who pass all of them on in one type. Every one of them
@@ -31,6 +34,11 @@ pub enum Error {
     Ask(#[from] AskError),
     /// A value has no digest.
     Digest(#[from] DigestError),
+    /// A store refused or failed.
+    Store(#[from] StoreError),
+    /// A history refused or failed.
+    #[cfg(feature = "lineage")]
+    History(#[from] HistoryError),
     /// A file could not be read.
     #[cfg(feature = "io")]
     Read(#[from] ReadError),

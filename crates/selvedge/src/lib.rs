@@ -36,6 +36,8 @@
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
 //! | `sled` | no | [`store`]s on a disk | sled and 15 crates of its to compile |
+//! | `lineage` | no | `lineage`: records of what was done, and the questions about it | a few small crates |
+//! | `workspace` | no | `Workspace`: results, history and values that outlive a run, in a directory | the two above |
 //! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
@@ -49,6 +51,8 @@
 pub use selvedge_event as event;
 #[cfg(feature = "io")]
 pub use selvedge_io as io;
+#[cfg(feature = "lineage")]
+pub use selvedge_lineage as lineage;
 pub use selvedge_runtime as runtime;
 pub use selvedge_store as store;
 #[cfg(feature = "topology")]
@@ -56,8 +60,12 @@ pub use selvedge_topology as topology;
 
 mod error;
 pub mod prelude;
+#[cfg(feature = "workspace")]
+mod workspace;
 
 pub use anyhow;
 pub use error::Error;
 pub use selvedge_event::{Digest, digest};
 pub use serde_json::{Value, json};
+#[cfg(feature = "workspace")]
+pub use workspace::{InWorkspace, Workspace};

@@ -65,7 +65,7 @@ pub enum Fact {
         topic: Topic,
         /// The processor's code and constants.
         signature: Signature,
-        /// What the event is known by.
+        /// The event's payload, or what the cache knows it by instead.
         input: Digest,
         /// The payloads emitted, in order.
         outputs: Vec<Digest>,

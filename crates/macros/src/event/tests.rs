@@ -36,6 +36,12 @@ fn a_plain_event_has_a_kind() {
 }
 
 #[test]
+fn a_version_is_a_constant() {
+    let written = check("#[event(crate = selvedge, version = 2)] struct Start;");
+    assert!(written.contains("const VERSION: u32 = 2;"), "{written}");
+}
+
+#[test]
 fn a_child_delegates_to_its_base() {
     let code = "
         #[event(crate = selvedge, name = \"b\", extends = A)]

@@ -103,6 +103,41 @@ fn a_match_becomes_one_over_a_tuple_of_downcasts() {
 }
 
 #[test]
+fn the_signature_of_a_cached_processor_covers_its_fields() {
+    let block = tokens(
+        "impl CachedProcessor for X {
+            type Emits = ();
+            fn process(&self, _: &mut Context<'_>, _: &Event) -> Result { Ok(()) }
+            fn interests(&self) -> Interests { Interests::everything() }
+        }",
+    );
+    let expanded = expand(tokens("crate = selvedge, version = \"1\""), &block);
+    let expanded = prettyplease::unparse(&syn::parse2(expanded).expect("it is Rust"));
+    let at = expanded.find("    fn signature").expect("it is written");
+    assert_snapshot!(&expanded[at..], @r#"
+        fn signature(
+            &self,
+        ) -> ::core::result::Result<
+            selvedge::event::Signature,
+            selvedge::event::SignatureError,
+        > {
+            use selvedge::event::payload::generated::*;
+            signed(
+                selvedge::event::Signature::of_version(
+                    ::core::concat!(
+                        ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(X)
+                    ),
+                    "1",
+                ),
+                Probe(self).probe(),
+                ::core::mem::size_of::<Self>(),
+            )
+        }
+    }
+    "#);
+}
+
+#[test]
 fn the_envelope_has_columns_of_its_own() {
     let body = "
         match event {

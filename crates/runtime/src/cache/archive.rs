@@ -57,6 +57,14 @@ struct State {
     last: Option<Looked>,
 }
 
+/// What an event is known by.
+pub(super) struct Known {
+    /// Its payload, without its topic: what whoever emitted it is said to have made.
+    pub(super) input: Digest,
+    /// What its result is kept under.
+    pub(super) key: Digest,
+}
+
 /// What a turn of a cached processor came to.
 #[derive(Clone, Debug)]
 pub(crate) struct Looked {
@@ -141,25 +149,25 @@ impl Archive {
         self.cache.durability
     }
 
-    /// What an input is known by.
-    pub(super) fn input(&self, event: &Event) -> Result<Digest> {
+    /// What an event is known by.
+    pub(super) fn known(&self, event: &Event) -> Result<Known> {
         if let Some(digest_by) = &self.cache.digest_by {
-            return digest_by(event).with_context(|| format!("{event} is known by nothing"));
+            let input = digest_by(event).with_context(|| format!("{event} is known by nothing"))?;
+            return Ok(Known { input, key: self.key(input)? });
         }
-        let digest =
-            event.payload_digest().and_then(|payload| Digest::of(&(event.topic(), payload)));
-        digest.with_context(|| {
+        let input = event.payload_digest().with_context(|| {
             format!(
                 "{event} can't be looked up in a cache: derive `Serialize` for it, or say what it \
                  is known by with `Cache::digest_by`"
             )
-        })
+        })?;
+        Ok(Known { input, key: self.key(Digest::of(&(event.topic(), input))?)? })
     }
 
     /// What a result is kept under.
-    pub(super) fn key(&self, input: Digest) -> Result<Digest> {
+    fn key(&self, known_by: Digest) -> Result<Digest> {
         let Signed { digest, .. } = self.signed()?;
-        Ok(Digest::of(&(digest, input))?)
+        Ok(Digest::of(&(digest, known_by))?)
     }
 
     /// The result under a key, if it is there and can be read.

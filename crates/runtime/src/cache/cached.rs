@@ -7,7 +7,7 @@ use anyhow::bail;
 use selvedge_event::codec::Codecs;
 use selvedge_event::{Emits, Ending, Event, Interests, Signature, SignatureError};
 
-use super::archive::Archive;
+use super::archive::{Archive, Known};
 use super::options::Cache;
 use super::records::Record;
 use crate::context::Context;
@@ -126,8 +126,7 @@ pub struct Cached<P> {
 impl<P: CachedProcessor> Cached<P> {
     /// The turn itself, and what it emitted into the archive.
     fn compute(&self, cx: &mut Context<'_>, event: &Event) -> Result {
-        let input = self.archive.input(event)?;
-        let key = self.archive.key(input)?;
+        let Known { input, key } = self.archive.known(event)?;
         if let Some(emissions) = self.archive.find(&key)? {
             for event in &emissions.events {
                 cx.emit(event.clone());

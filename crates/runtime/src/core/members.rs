@@ -255,10 +255,14 @@ impl<'c> Member<'c> {
         self.slot.n_waiting(self.n_abandoned() + self.n_dropped())
     }
 
-    /// Events that were for this processor.
-    pub(crate) fn n_accepted(self) -> u64 {
-        let turns = self.slot.turns.load(Ordering::Relaxed);
-        turns + self.n_abandoned() + self.n_dropped() + self.n_waiting()
+    /// Events that have not had their turn, and those that never will.
+    pub(crate) fn n_unhandled(self) -> u64 {
+        self.n_abandoned() + self.n_waiting()
+    }
+
+    /// Events that were for this processor, and once more each time that one was put off.
+    pub(crate) fn n_came(self) -> u64 {
+        self.slot.turns.load(Ordering::Relaxed) + self.n_dropped() + self.n_unhandled()
     }
 
     /// Gives up the mail, which will have no turn, to be dropped when no lock is held. What a
@@ -281,10 +285,15 @@ impl<'c> Member<'c> {
         n += n_posted;
         mail.append(posted);
         if n > 0 {
-            self.more().abandoned.fetch_add(n, Ordering::Relaxed);
-            self.more().abandoned_bytes.fetch_add(mail.weight(), Ordering::Relaxed);
+            self.note_abandoned(n, mail.weight());
         }
         mail
+    }
+
+    /// Notes events of this weight that are given up.
+    pub(super) fn note_abandoned(self, n: u64, bytes: u64) {
+        self.more().abandoned.fetch_add(n, Ordering::Relaxed);
+        self.more().abandoned_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Takes the processor out, unless a worker has it in hand.

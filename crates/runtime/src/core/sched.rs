@@ -45,8 +45,6 @@ pub(crate) struct Sched {
     pub(super) timekeeping: bool,
     /// A thread waits for room, to bring events in.
     awaits_room: bool,
-    /// Deliveries that were put off and never attempted again.
-    pub(crate) n_abandoned: u64,
     /// The run is over: workers leave.
     pub(super) over: bool,
     pub(crate) outsiders: Outsiders,
@@ -73,7 +71,6 @@ impl Default for Sched {
             timers: Timers::default(),
             timekeeping: false,
             awaits_room: false,
-            n_abandoned: 0,
             over: false,
             outsiders: Outsiders::default(),
             lost: Lost::default(),

@@ -50,10 +50,14 @@ impl Core {
         let stopped = sched.stopping.is_some_and(|ending| ending != Ending::Completed);
         let after = if stopped { Duration::ZERO } else { after };
         let due = self.clock.now().saturating_add(after);
-        sched.lost.n_put_off += u64::from(alarm.is_put_off());
+        if let Some(owner) = alarm.puts_off() {
+            sched.lost.n_put_off += 1;
+            // Its turn is counted, and it waits for another.
+            self.member(owner).slot.note_posted(1);
+        }
         let after_the_end = self.is_halted();
         if after_the_end {
-            sched.n_abandoned += u64::from(alarm.is_delivery());
+            self.note_given_up(&alarm);
             drop(sched);
             drop(alarm);
             return;
@@ -132,9 +136,15 @@ impl Core {
     pub(super) fn abandon_timers(&self) {
         let mut sched = self.lock();
         let alarms = sched.timers.abandon();
-        sched.n_abandoned += alarms.iter().filter(|alarm| alarm.is_delivery()).count() as u64;
+        alarms.iter().for_each(|alarm| self.note_given_up(alarm));
         self.publish_alarms(&mut sched);
         drop(sched);
         drop(alarms);
+    }
+
+    fn note_given_up(&self, alarm: &Alarm) {
+        if let Some(owner) = alarm.delivers_to() {
+            self.member(owner).note_abandoned(1, 0);
+        }
     }
 }

@@ -20,6 +20,8 @@ use crate::ready::{Job, OwnerIdx};
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
     turns: Vec<LostTurn>,
+    /// For each of these, how many deliveries of its processor's are among those given up.
+    n_known: Vec<u64>,
     /// Of the deliveries under way as far as they were told, those that nobody will end; exact
     /// whenever all other workers are at rest, when whatever is under way is theirs.
     given_up: i64,
@@ -52,7 +54,7 @@ pub(crate) struct Sight {
     pub(crate) owner: OwnerIdx,
     n_before: u64,
     turn: u64,
-    attempt: u32,
+    n_again: u32,
 }
 
 /// A worker was written off.
@@ -88,9 +90,9 @@ impl Sched {
 impl Core {
     /// The turn that a worker is in.
     pub(crate) fn sight(&self, board: &Board) -> Option<Sight> {
-        let (owner, turn, attempt) = board.look()?;
+        let (owner, turn, n_again) = board.look()?;
         let n_before = self.member(owner).counts().turns;
-        Some(Sight { owner, n_before, turn, attempt })
+        Some(Sight { owner, n_before, turn, n_again })
     }
 
     /// Goes on without a worker that is in this turn, and has been for so long; `None` if it is
@@ -107,7 +109,8 @@ impl Core {
         }
         let member = self.member(seen.owner);
         sched.lost.turns.push(LostTurn { owner: seen.owner, worker, stuck_for });
-        sched.lost.given_up += member.n_waiting().cast_signed();
+        sched.lost.n_known.push(0);
+        self.give_up_more(&mut sched);
         if let Some(gate) = member.special().and_then(|special| special.gate)
             && let Some(job) = self.gates()[gate].leave()
         {
@@ -124,6 +127,10 @@ impl Core {
         }
         // Nobody else may look into its shard without being told.
         self.publish_takeable(&mut sched);
+        drop(sched);
+        if !replace {
+            self.turn_away();
+        }
         Some(WrittenOff { processor: member.name().clone(), replace })
     }
 
@@ -138,6 +145,23 @@ impl Core {
     pub(crate) fn fail_unreplaced(&self, source: std::io::Error) {
         let processors = self.names_of(&self.lock());
         self.fail(Failure::WorkersLost { processors, source: Some(source) });
+        self.turn_away();
+    }
+
+    /// Does what a worker does that leaves since turns have ceased: it may have been the last.
+    fn turn_away(&self) {
+        self.close_lanes();
+        self.abandon();
+    }
+
+    /// Counts as given up what has come since for the processors of lost turns.
+    fn give_up_more(&self, sched: &mut Sched) {
+        let Lost { turns, n_known, given_up, .. } = &mut sched.lost;
+        for (turn, n_known) in turns.iter().zip(n_known) {
+            let n = self.member(turn.owner).n_unhandled();
+            *given_up += n.wrapping_sub(*n_known).cast_signed();
+            *n_known = n;
+        }
     }
 
     fn names_of(&self, sched: &Sched) -> Vec<Text> {
@@ -150,6 +174,8 @@ impl Core {
     pub(super) fn note_what_is_lost(&self, sched: &mut Sched) {
         let lost = sched.lost.any() && sched.n_running == 0 && !sched.ready.has_jobs();
         if lost && !self.shards().any() && sched.timers.n_one_shot() == 0 {
+            // What is posted to them later comes on top.
+            self.give_up_more(sched);
             sched.lost.given_up = sched.tally.in_flight();
             sched.lost.given_up_bytes = sched.tally.bytes_in_flight() as u64;
         }
@@ -194,12 +220,11 @@ impl Core {
     pub(crate) fn sweep_lost(&self) {
         for LostTurn { owner, .. } in self.lost_turns() {
             let member = self.member(owner);
-            let n_before = member.n_abandoned();
             let turn = self.giving_up.lock();
             let mail = member.abandon();
             drop(turn);
             let mut sched = self.lock();
-            sched.lost.given_up += (member.n_abandoned() - n_before).cast_signed();
+            self.give_up_more(&mut sched);
             sched.lost.given_up_bytes += mail.weight();
             self.publish_takeable(&mut sched);
             drop(sched);
@@ -215,12 +240,13 @@ impl Core {
         let mut turns = 0;
         for member in self.members() {
             let counts = member.counts();
-            counted.accepted += member.n_accepted();
+            counted.accepted += member.n_came();
             counted.dropped += member.n_dropped();
             counted.dead += counts.failures;
             turns += counts.turns;
         }
         let sched = self.lock();
+        counted.accepted = counted.accepted.saturating_sub(sched.lost.n_put_off);
         counted.dead = counted.dead.saturating_sub(sched.lost.n_failed_pulls);
         counted.handled = turns.saturating_sub(counted.dead + sched.lost.n_put_off);
         counted

@@ -110,8 +110,8 @@ impl Drop for HaltOnPanic {
 }
 
 impl super::Run {
-    /// Tells which turns were written off, and counts what their workers have not told.
-    pub(super) fn settle_stuck(&self, report: &mut RunReport) {
+    /// The turns that were written off.
+    pub(super) fn stuck_turns(&self) -> Vec<StuckTurn> {
         let core = &self.plan.core;
         let stuck = |turn: LostTurn| {
             let member = core.member(turn.owner);
@@ -119,18 +119,24 @@ impl super::Run {
                 processor: member.name().clone(),
                 worker: turn.worker,
                 stuck_for: turn.stuck_for,
-                abandoned: member.n_abandoned() + member.n_waiting(),
+                abandoned: member.n_unhandled(),
             }
         };
-        report.stuck = core.lost_turns().into_iter().map(stuck).collect();
+        core.lost_turns().into_iter().map(stuck).collect()
+    }
+
+    /// Tells which turns were written off, and counts what their workers have not told.
+    pub(super) fn settle_stuck(&self, report: &mut RunReport) {
+        let core = &self.plan.core;
+        report.stuck = self.stuck_turns();
         let Counted { accepted, handled, dead, dropped } = core.counted();
+        let in_lanes = report.accepted - core.lock().tally.accepted;
         if report.stuck.is_empty() {
-            let told = (report.handled, report.dead, report.dropped);
-            let agrees = (handled, dead, dropped) == told;
+            let told = (report.accepted - in_lanes, report.handled, report.dead, report.dropped);
+            let agrees = (accepted, handled, dead, dropped) == told;
             debug_assert!(agrees, "tallies differ from {:?}: {report:?}", core.counted());
             return;
         }
-        let in_lanes = report.accepted - core.lock().tally.accepted;
         report.accepted = accepted + in_lanes;
         (report.handled, report.dead, report.dropped) = (handled, dead, dropped);
         let known = handled + dead + dropped + report.abandoned;

@@ -46,7 +46,10 @@ impl Shift<'_> {
                         self.publish_midway(batch);
                     }
                 }
-                TurnEnd::GivenUp(given_up) => self.give_up(batch, event, *given_up),
+                TurnEnd::GivenUp(given_up) => {
+                    self.give_up(batch, event, *given_up);
+                    self.publish_midway(batch);
+                }
                 TurnEnd::Again(again) => {
                     let Again { attempt, after, meanwhile, failure } = *again;
                     let wants = self.core.listeners.wants();
@@ -64,13 +67,13 @@ impl Shift<'_> {
                         let (origin, n_attempts) = (origin.clone(), attempt - 1);
                         let alarm = Alarm::Redeliver { to, event, origin, n_attempts };
                         self.core.arm(after, alarm);
+                        self.publish_midway(batch);
                     } else {
                         *n_attempts = attempt - 1;
                         if !after.is_zero() || self.core.is_halted() {
                             return Some(after);
                         }
-                        self.board.enter(batch.member.owner);
-                        self.board.attempt(attempt);
+                        self.board.enter_again(batch.member.owner);
                         end = self.attempt(batch, event, attempt);
                         if self.is_late() {
                             return None;
@@ -85,12 +88,14 @@ impl Shift<'_> {
     }
 
     /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
-    /// becomes of the next one.
+    /// becomes of the next one. A dead letter and a put-off attempt are known at once, so their
+    /// turns must count even if the next one doesn't come back.
     #[cold]
     pub(super) fn publish_midway(&mut self, batch: &mut Batch<'_>) {
         self.publish(Posting::Midway);
         let turns = batch.counts.turns - batch.n_told;
-        batch.member.add(&Counts { turns, ..Counts::default() });
+        let failures = std::mem::take(&mut batch.counts.failures);
+        batch.member.add(&Counts { turns, failures, ..Counts::default() });
         batch.n_told += turns;
         self.hand_over_newly();
     }
