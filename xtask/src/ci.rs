@@ -70,9 +70,11 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step {
             name: "shuttle",
             work: Work::Command(
-                Invocation::cargo("test --package selvedge-runtime --test shuttle")
-                    .args(["--target-dir", "target/shuttle"])
-                    .env("RUSTFLAGS", shuttle.trim()),
+                Invocation::cargo(
+                    "test --package selvedge-runtime --package selvedge-store --test shuttle",
+                )
+                .args(["--target-dir", "target/shuttle"])
+                .env("RUSTFLAGS", shuttle.trim()),
             ),
         },
         Step {
@@ -218,7 +220,7 @@ mod tests {
         fmt: cargo fmt --all --check
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
-        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --test shuttle --target-dir target/shuttle
+        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --test shuttle --target-dir target/shuttle
         loom: RUSTFLAGS='-g --cfg loom' cargo test --package selvedge-runtime --test loom --target-dir target/loom
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny
