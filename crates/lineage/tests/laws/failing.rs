@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use insta::assert_snapshot;
 use selvedge_event::Outcome;
 use selvedge_lineage::{
-    Filter, History, HistoryError, Options, Page, Record, Run, Timestamp, Writer, WriterOptions,
-    export,
+    Filter, History, HistoryError, Options, Page, Record, Redact, Run, Timestamp, Writer,
+    WriterOptions, export,
 };
 use selvedge_store::{Durability, Memory, Read as _, Scan, Store, StoreError};
 
@@ -142,6 +142,29 @@ fn a_writer_that_failed_says_so_to_all() -> Result<(), HistoryError> {
     let stopped = writer.flush().unwrap_err();
     assert_snapshot!(stopped, @"the writer stopped and takes no more records: the history's store: `full` can't be a namespace, use 1 to 255 bytes");
     assert!(matches!(writer.record(record(0, 1)), Err(HistoryError::WriterStopped { .. })));
+    Ok(())
+}
+
+/// A hook with a bug.
+#[derive(Debug)]
+struct Hasty;
+
+impl Redact for Hasty {
+    fn record(&self, _: &mut Record) {
+        panic!("no such field");
+    }
+    fn run(&self, _: &mut Run) {}
+}
+
+#[test]
+fn nobody_waits_for_a_writer_whose_hook_panicked() -> Result<(), HistoryError> {
+    let options = Options { redact: Arc::new(Hasty), ..inline() };
+    let history = History::open(Arc::new(Memory::new()), options, Timestamp::default())?;
+    let writer = Writer::start(history, WriterOptions { buffered_max: 1, group_max: 1 })?;
+    writer.record(record(0, 1))?;
+    let stopped = writer.flush().unwrap_err();
+    assert_snapshot!(stopped, @"the writer stopped and takes no more records: its thread panicked, see what it reported");
+    assert!(writer.record(record(0, 1)).is_err());
     Ok(())
 }
 
