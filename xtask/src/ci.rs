@@ -101,6 +101,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "instructions", work: Work::Instructions },
         command("soak", "xtask soak --events 4000000"),
         command("engines", "check --package selvedge-store --no-default-features"),
+        command("tables", "test --package selvedge-lineage --features sqlite --test laws"),
         command("crash", "xtask crash --rounds 200"),
         command("powerloss", "xtask powerloss --rounds 1"),
     ]
@@ -232,6 +233,7 @@ mod tests {
         instructions: cargo xtask bench instructions
         soak: cargo xtask soak --events 4000000
         engines: cargo check --package selvedge-store --no-default-features
+        tables: cargo test --package selvedge-lineage --features sqlite --test laws
         crash: cargo xtask crash --rounds 200
         powerloss: cargo xtask powerloss --rounds 1
         ");

@@ -74,9 +74,9 @@ struct Shared {
     state: Mutex<State>,
     /// The state changed in a way that somebody may wait for.
     changed: Condvar,
-    /// Held by whoever does a piece of upkeep; taken before `state`.
+    /// Held by whoever does a piece of upkeep; taken before `rewriting` and `state`.
     upkeep: Mutex<Upkeep>,
-    /// Held by whoever replaces blocks; taken before `upkeep`.
+    /// Held by whoever replaces blocks; taken before `state`.
     rewriting: Mutex<()>,
 }
 
