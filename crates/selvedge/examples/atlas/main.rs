@@ -94,7 +94,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     match (&args.workspace, &args.why) {
         (Some(workspace), Some(package)) => {
             let why = durable::why(workspace, package)?;
-            let text = if args.json { serde_json::to_string(&why)? + "\n" } else { why.to_string() };
+            let text =
+                if args.json { serde_json::to_string(&why)? + "\n" } else { why.to_string() };
             print(&text)?;
             Ok(0)
         }

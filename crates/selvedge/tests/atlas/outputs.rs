@@ -263,3 +263,12 @@ fn the_options_are_explained() {
       -h, --help         Print help
     ");
 }
+
+#[cfg(not(feature = "workspace"))]
+#[test]
+fn a_build_without_workspaces_says_how_to_have_them() {
+    let fixture = Fixture::with("", "");
+    for args in [&["--workspace", "w"][..], &["--workspace", "w", "--why", "libc6"]] {
+        assert_snapshot!(fixture.run(args).refusal(), @"1: error: this atlas was built without workspaces: run `cargo run --release --example atlas --features workspace -- --workspace DIR`");
+    }
+}

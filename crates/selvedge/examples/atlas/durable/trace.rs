@@ -193,7 +193,8 @@ impl Ledger {
         let mut inputs: Vec<Input> = Vec::new();
         for (number, set) in (0..).zip(&components.sets) {
             let step = format!("{what} {}", graph.name(set[0]));
-            let members = set.iter().map(|&member| identify(member)).collect::<Result<Vec<_>, _>>()?;
+            let members =
+                set.iter().map(|&member| identify(member)).collect::<Result<Vec<_>, _>>()?;
             let mut needed: Vec<u32> = set
                 .iter()
                 .flat_map(|&member| graph.needs(member))

@@ -57,7 +57,9 @@ pub fn why(dir: &Path, package: &str) -> anyhow::Result<Why> {
     let history = workspace.history();
     let Some((row, walk)) = latest(history, package)? else {
         let nearest = nearest(history, package)?;
-        let Some(nearest) = nearest else { bail!("no run in `{shown}` got as far as a row: {first}") };
+        let Some(nearest) = nearest else {
+            bail!("no run in `{shown}` got as far as a row: {first}")
+        };
         bail!("no run in `{shown}` found a row of `{package}`; did you mean `{nearest}`?");
     };
     let code = [&walk, &row].map(|found| Code {
