@@ -69,12 +69,12 @@ struct Args {
     /// Also do the work plainly, one thing after the other, and print the ratio
     #[arg(long)]
     compare: bool,
-    /// Folder that keeps results and their history, made if there is none: what did not change
-    /// since an earlier run is not done again [needs a build with `--features workspace`]
+    /// Keep results and their history in this folder, and take from it what did not change (needs
+    /// a build with `--features workspace`)
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
-    /// Don't run, but tell which input lines and which code the row of this package came from in
-    /// the latest run in the workspace
+    /// Tell which input lines and which code the latest row of this package in the workspace came
+    /// from, without running
     #[arg(long, value_name = "PACKAGE", requires = "workspace")]
     why: Option<String>,
 }
