@@ -21,6 +21,7 @@ pages! {
     failures => "docs/book/failures.md",
     files => "docs/book/files.md",
     limits => "docs/book/limits.md",
+    lineage => "docs/lineage.md",
     observing => "docs/book/observing.md",
     pipelines => "docs/book/pipelines.md",
     scopes => "docs/book/scopes.md",

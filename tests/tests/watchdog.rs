@@ -324,7 +324,9 @@ fn what_waited_for_a_stuck_turn_makes_room_once() {
     let waiting = running.monitor().progress()[2].waiting;
     // First: were this to fail, the run would wait for the source.
     drop(ends);
-    assert_eq!(waiting, 8, "what is allowed, as if nothing were stuck");
+    // To within what the two workers take from their lanes at the same time; what waited for the
+    // stuck turn, counted twice, would make it 11.
+    assert!((8..=10).contains(&waiting), "{waiting} instead of 8, as if nothing were stuck");
     let report = in_time(|| running.stop_within(Duration::from_secs(30)));
     assert_eq!(report.expect("one may be left behind").stuck[0].abandoned, 4);
     assert!(!submits.join().expect("no panic"));

@@ -70,9 +70,11 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step {
             name: "shuttle",
             work: Work::Command(
-                Invocation::cargo("test --package selvedge-runtime --test shuttle")
-                    .args(["--target-dir", "target/shuttle"])
-                    .env("RUSTFLAGS", shuttle.trim()),
+                Invocation::cargo(
+                    "test --package selvedge-runtime --package selvedge-store --test shuttle",
+                )
+                .args(["--target-dir", "target/shuttle"])
+                .env("RUSTFLAGS", shuttle.trim()),
             ),
         },
         Step {
@@ -99,6 +101,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "instructions", work: Work::Instructions },
         command("soak", "xtask soak --events 4000000"),
         command("engines", "check --package selvedge-store --no-default-features"),
+        command("tables", "test --package selvedge-lineage --features sqlite --test laws"),
         command("crash", "xtask crash --rounds 200"),
         command("powerloss", "xtask powerloss --rounds 1"),
     ]
@@ -217,7 +220,7 @@ mod tests {
         fmt: cargo fmt --all --check
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
-        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --test shuttle --target-dir target/shuttle
+        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --test shuttle --target-dir target/shuttle
         loom: RUSTFLAGS='-g --cfg loom' cargo test --package selvedge-runtime --test loom --target-dir target/loom
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny
@@ -230,6 +233,7 @@ mod tests {
         instructions: cargo xtask bench instructions
         soak: cargo xtask soak --events 4000000
         engines: cargo check --package selvedge-store --no-default-features
+        tables: cargo test --package selvedge-lineage --features sqlite --test laws
         crash: cargo xtask crash --rounds 200
         powerloss: cargo xtask powerloss --rounds 1
         ");

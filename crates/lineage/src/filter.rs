@@ -162,7 +162,8 @@ impl Default for Page {
     }
 }
 
-/// Where an answer was broken off. It stays valid whatever is appended or removed.
+/// Where an answer was broken off. It stays valid whatever is appended or removed; but walks and
+/// comparisons count, so that what is new or gone among what was handed out shifts the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub(crate) Place);
 

@@ -103,6 +103,8 @@ pub struct Removed {
 
 /// Records removed at a time.
 const PIECE_LEN: usize = 1_024;
+/// Values remembered as looked into; 32 bytes each.
+const EXAMINED_MAX: usize = 1_000_000;
 
 impl History {
     /// Says which runs would go by these rules, and touches nothing.
@@ -158,15 +160,23 @@ impl History {
         let given: BTreeSet<Digest> =
             staying.iter().flat_map(|run| run.parameters.values().copied()).collect();
         let mut removed = Removed::default();
+        // Who stays doesn't change meanwhile, so each value is looked into once.
+        let mut examined = BTreeSet::new();
         for id in plan.remove.iter().filter(|id| leaving.contains(id)) {
             let Some(run) = self.backend.run(*id)? else { continue };
-            let still_needed = |digest: &Digest| -> Result<bool, HistoryError> {
+            let goes = |digest: &Digest| -> Result<bool, HistoryError> {
+                if given.contains(digest) || examined.contains(digest) {
+                    return Ok(false);
+                }
+                if examined.len() == EXAMINED_MAX {
+                    examined.clear();
+                }
+                examined.insert(*digest);
                 let stays = |run: RunId| !leaving.contains(&run);
-                Ok(given.contains(digest)
-                    || self.run_with(&Term::Output(*digest), stays)?.is_some()
-                    || self.run_with(&Term::Input(*digest), stays)?.is_some())
+                Ok(self.run_with(&Term::Output(*digest), stays)?.is_none()
+                    && self.run_with(&Term::Input(*digest), stays)?.is_none())
             };
-            self.remove_run(&run, still_needed, values, &mut removed)?;
+            self.remove_run(&run, goes, values, &mut removed)?;
         }
         Ok(removed)
     }
@@ -176,14 +186,14 @@ impl History {
     fn remove_run(
         &self,
         run: &Run,
-        still_needed: impl Fn(&Digest) -> Result<bool, HistoryError>,
+        mut goes: impl FnMut(&Digest) -> Result<bool, HistoryError>,
         values: &dyn Values,
         removed: &mut Removed,
     ) -> Result<(), HistoryError> {
-        let release = |digests: BTreeSet<Digest>| -> Result<usize, HistoryError> {
+        let mut release = |digests: BTreeSet<Digest>| -> Result<usize, HistoryError> {
             let mut n_gone = 0;
             for digest in digests {
-                if !still_needed(&digest)? {
+                if goes(&digest)? {
                     let went = values.release(&digest).map_err(HistoryError::Values)?;
                     n_gone += usize::from(went);
                 }

@@ -74,9 +74,9 @@ struct Shared {
     state: Mutex<State>,
     /// The state changed in a way that somebody may wait for.
     changed: Condvar,
-    /// Held by whoever does a piece of upkeep; taken before `state`.
+    /// Held by whoever does a piece of upkeep; taken before `rewriting` and `state`.
     upkeep: Mutex<Upkeep>,
-    /// Held by whoever replaces blocks; taken before `upkeep`.
+    /// Held by whoever replaces blocks; taken before `state`.
     rewriting: Mutex<()>,
 }
 
@@ -339,6 +339,7 @@ impl Shared {
 
     /// The merger's thread.
     fn merge_until_closed(&self) {
+        let _on_panic = FailOnPanic(self);
         loop {
             let did = self.work();
             let state = self.state.lock();
@@ -358,6 +359,18 @@ impl Shared {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Has whoever waits for the merger do without it: a store of the user's own may panic in it.
+struct FailOnPanic<'s>(&'s Shared);
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        if selvedge_sync::thread::is_panicking() {
+            self.0.state.lock().merger_failed = true;
+            self.0.changed.notify_all();
         }
     }
 }

@@ -162,6 +162,7 @@ impl Writer {
 impl Shared {
     /// The writer's thread.
     fn write_until_closed(&self) {
+        let _on_panic = StopOnPanic(self);
         loop {
             let is_idle = |buffer: &mut Buffer| buffer.waiting.is_empty() && !buffer.closing;
             let mut buffer = self.filled.wait_while(self.buffer.lock(), is_idle);
@@ -185,6 +186,19 @@ impl Shared {
             if is_stopped {
                 return;
             }
+        }
+    }
+}
+
+/// Tells whoever waits for the thread that it is gone: the user's hook may panic in it.
+struct StopOnPanic<'s>(&'s Shared);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::is_panicking() {
+            let cause = "its thread panicked, see what it reported";
+            self.0.buffer.lock().stopped = Some(cause.to_owned());
+            self.0.emptied.notify_all();
         }
     }
 }

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::{Event, Payload, Topic, Typed};
-use selvedge_sync::{Condvar, Mutex};
+use selvedge_sync::{Clock, Condvar, Mutex};
 
 use crate::error::AskError;
 
@@ -84,6 +85,38 @@ impl<R: Payload> Answer<R> {
                 return settled;
             }
             reply = self.slot.changed.wait(reply);
+        }
+    }
+
+    /// Waits for the reply, but for no longer than this: a turn that may never come back keeps its
+    /// question. `None` when the time is up; ask again later.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`](Self::wait).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use selvedge_event::Event;
+    /// use selvedge_runtime::Pipeline;
+    /// # #[derive(Event, Debug)]
+    /// # struct Ping;
+    ///
+    /// let pipeline = Pipeline::builder().build()?;
+    /// let answer = pipeline.ask::<Ping>(Ping)?;
+    /// assert!(answer.wait_for(Duration::from_secs(60)).unwrap().is_err(), "nobody hears it");
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[must_use]
+    pub fn wait_for(&self, time: Duration) -> Option<Result<Typed<R>, AskError>> {
+        let clock = Clock::real();
+        let mut reply = self.slot.reply.lock();
+        loop {
+            if let Some(settled) = self.slot.read(&reply) {
+                return Some(settled);
+            }
+            let left = time.checked_sub(clock.now()).filter(|left| !left.is_zero())?;
+            reply = self.slot.changed.wait_for(reply, left);
         }
     }
 

@@ -170,7 +170,7 @@ impl Core {
     }
 
     /// What is known of a processor.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn member(&self, owner: OwnerIdx) -> Member<'_> {
         let wired = self.wired.get();
         wired.expect("nobody asks for a processor before the run begins").members.member(owner)

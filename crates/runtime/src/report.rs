@@ -210,9 +210,8 @@ fn payload<S: Serializer>(event: &Option<Event>, serializer: S) -> Result<S::Ok,
 }
 
 impl RunReport {
-    /// Counts what workers that did not come back have not told: what they had in hand
-    /// is abandoned,
-    /// and what of theirs was handled had been accepted.
+    /// Counts what workers that did not come back have not told: what they had in hand is
+    /// abandoned, and what of theirs was handled had been accepted.
     pub(crate) fn reconcile(&mut self, in_hand: u64) {
         self.abandoned += in_hand;
         let known = self.handled + self.dead + self.dropped + self.abandoned;

@@ -36,8 +36,8 @@
 //! |---|---|---|---|
 //! | `io` | yes | [`io`]: sources and sinks for files | gzip (Rust) and Zstandard (C) to compile |
 //! | `sled` | no | [`store`]s on a disk | sled and 15 crates of its to compile |
-//! | `lineage` | no | `lineage`: records of what was done, and the questions about it | a few small crates |
-//! | `workspace` | no | `Workspace`: results, history and values that outlive a run, in a directory | the two above |
+//! | `lineage` | no | `lineage`: records, and the questions about them | a few small crates |
+//! | `workspace` | no | `Workspace`: what outlives a run, in a directory | `sled` and `lineage` |
 //! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!

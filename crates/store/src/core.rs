@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use selvedge_sync::atomic::{AtomicBool, Ordering};
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::batch::{Batch, Durability, Write};
@@ -37,7 +38,7 @@ pub(crate) struct Limits {
 /// The fields are dropped in this order: the engine has closed its files before the session ends.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) engine: Arc<dyn Engine>,
     pub(crate) engine_name: &'static str,
     pub(crate) limits: Limits,
     pub(crate) views: Views,
@@ -47,15 +48,21 @@ pub(crate) struct Core {
     clock: Clock,
     /// Why nothing is written any more.
     broken: Mutex<Option<String>>,
+    /// Because something failed, and not because it was opened so. Relaxed: whoever drops the store
+    /// has it alone.
+    has_failed: AtomicBool,
     /// What the compactor has to know; it is told when a segment ends.
     pub(crate) compactor: crate::compact::Compactor,
     pub(crate) log: Mutex<Log>,
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
 }
 
 impl Drop for Core {
     /// Ends the log; the fields that follow close the engine, then the session.
     fn drop(&mut self) {
+        if self.has_failed.load(Ordering::Relaxed) {
+            leak(&self.engine);
+        }
         if self.broken().is_some() {
             return;
         }
@@ -90,10 +97,10 @@ struct Waiting {
 
 impl Core {
     pub(crate) fn new(
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
         engine_name: &'static str,
         log: Log,
-        session: Session,
+        session: Arc<Session>,
         limits: Limits,
     ) -> Core {
         Core {
@@ -105,6 +112,7 @@ impl Core {
             changed: Condvar::new(),
             clock: Clock::real(),
             broken: Mutex::default(),
+            has_failed: AtomicBool::new(false),
             compactor: crate::compact::Compactor::default(),
             log: Mutex::new(log),
             session,
@@ -322,8 +330,16 @@ impl Core {
     pub(crate) fn break_off(&self, error: &StoreError) -> String {
         let mut broken = self.broken.lock();
         self.session.spoil();
+        self.has_failed.store(true, Ordering::Relaxed);
         broken.get_or_insert_with(|| told(error)).clone()
     }
+}
+
+/// Lets an engine be, instead of closing it, after a failure. Closing sled writes, and on a full
+/// disk waits for ever for that, holding a lock that all of its instances in the process share. Its
+/// directory is emptied by the next open anyway.
+pub(crate) fn leak(engine: &Arc<dyn Engine>) {
+    std::mem::forget(Arc::clone(engine));
 }
 
 pub(crate) fn engine_error(

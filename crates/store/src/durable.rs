@@ -111,6 +111,7 @@ impl Options {
         open::check_format(&*disk)?;
         let engine_dir = dir.join(backend.name());
         let session = Session::begin(Arc::clone(&disk), &engine_dir, backend.name(), lock);
+        let session = Arc::new(session);
         let place = Place { disk, engine_dir: &engine_dir, backend, session };
         let (core, opened) = open::open(place, self.limits.clone(), self.on_damage)?;
         let core = Arc::new(core);

@@ -25,8 +25,9 @@ pub type KeyRange<'k> = (Bound<&'k [u8]>, Bound<&'k [u8]>);
 /// An ordered map from bytes to bytes in a directory of its own.
 ///
 /// Nothing durable is asked of it: the log beside it is what is kept, and an engine is made anew
-/// from it when it can't be trusted. It must order keys by their bytes, and after its process was
-/// killed hold a prefix of the batches applied to it.
+/// from it when it can't be trusted. One beside which something failed is not even dropped: it may
+/// wait for the device. It must order keys by their bytes, and after its process was killed hold a
+/// prefix of the batches applied to it.
 pub trait Engine: Send + Sync + Debug {
     /// The value under a key.
     ///

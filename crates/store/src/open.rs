@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::core::{Core, Limits, engine_error, engine_writes};
+use crate::core::{Core, Limits, engine_error, engine_writes, leak};
 use crate::damage::Damage;
 use crate::disk::{Disk, read_whole, write_whole};
 use crate::engine::{Backend, Engine, POSITION_KEY, guarded};
@@ -63,7 +63,7 @@ pub(crate) struct Place<'p> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) engine_dir: &'p Path,
     pub(crate) backend: &'p dyn Backend,
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
 }
 
 /// Writes the version of the format, or refuses one that isn't ours.
@@ -93,17 +93,35 @@ pub(crate) fn open(
     limits: Limits,
     on_damage: OnDamage,
 ) -> Result<(Core, Opened), StoreError> {
-    let disk = Arc::clone(&place.disk);
+    // Dropped after the engine: it notes what the engine's files are.
+    let _session = Arc::clone(&place.session);
+    let disk = &*place.disk;
     disk.create_dir(log::DIR).map_err(|error| io_error("create", log::DIR, error))?;
-    let mut files = LogFiles::list(&*disk)?;
-    let (mark_file, mark, mut damages) = open_mark(&*disk, &files)?;
-    let (engine, trusted_next) = match place.trusted_engine(&files)? {
-        Some((engine, next)) => (engine, Some(next)),
-        None => (place.new_engine()?, None),
+    let files = LogFiles::list(disk)?;
+    let (engine, trusted_next): (Arc<dyn Engine>, _) = match place.trusted_engine(&files)? {
+        Some((engine, next)) => (engine.into(), Some(next)),
+        None => (place.new_engine()?.into(), None),
     };
+    let brought_up = bring_up(place, limits, on_damage, files, &engine, trusted_next);
+    if !matches!(brought_up, Ok(_) | Err(StoreError::Damaged { .. })) {
+        leak(&engine);
+    }
+    brought_up
+}
+
+fn bring_up(
+    place: Place<'_>,
+    limits: Limits,
+    on_damage: OnDamage,
+    mut files: LogFiles,
+    engine: &Arc<dyn Engine>,
+    trusted_next: Option<u64>,
+) -> Result<(Core, Opened), StoreError> {
+    let disk = Arc::clone(&place.disk);
+    let (mark_file, mark, mut damages) = open_mark(&*disk, &files)?;
     let mut opened = Opened { is_rebuilt: trusted_next.is_none(), ..Opened::default() };
     let name = place.backend.name();
-    let mut applier = Applier { engine: &*engine, name, frames: Vec::new(), n_bytes: 0, next: 0 };
+    let mut applier = Applier { engine: &**engine, name, frames: Vec::new(), n_bytes: 0, next: 0 };
     if opened.is_rebuilt
         && let Some(base) = &files.base
     {
@@ -138,7 +156,7 @@ pub(crate) fn open(
         carry_over(&*disk, &mut files, &found)?;
     }
     let end = Mark { position: next - 1, chain: found.end.chain };
-    place.finish(engine, limits, files, mark_file, end, opened, on_damage)
+    place.finish(Arc::clone(engine), limits, files, mark_file, end, opened, on_damage)
 }
 
 /// The mark; one that can't be read is damage, unless nothing was ever written.
@@ -234,7 +252,7 @@ impl Place<'_> {
     #[expect(clippy::too_many_arguments, reason = "the parts of an open store, each made above")]
     fn finish(
         self,
-        engine: Box<dyn Engine>,
+        engine: Arc<dyn Engine>,
         limits: Limits,
         files: LogFiles,
         mut mark_file: MarkFile,

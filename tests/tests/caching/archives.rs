@@ -51,10 +51,11 @@ impl Store for Told {
     }
 }
 
-/// A store that commits when it is allowed to.
+/// A store that says that it is about to commit, and commits when it is allowed to.
 #[derive(Debug)]
 struct Slow {
     memory: Arc<Memory>,
+    commits: Mutex<std::sync::mpsc::Sender<()>>,
     may_commit: Mutex<std::sync::mpsc::Receiver<()>>,
 }
 
@@ -74,6 +75,7 @@ impl Read for Slow {
 
 impl Store for Slow {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.commits.lock().expect("nobody panics with it").send(()).expect("somebody waits");
         self.may_commit.lock().expect("nobody panics with it").recv().expect("it is told");
         self.memory.commit(batch, durability)
     }
@@ -140,18 +142,27 @@ fn no_record_is_lost_that_somebody_heard_of() {
     let store = Arc::new(Memory::new());
     let kept = Arc::clone(&store);
     let (commit, may_commit) = std::sync::mpsc::channel();
-    let slow = Slow { memory: kept, may_commit: Mutex::new(may_commit) };
+    let (commits, about_to_commit) = std::sync::mpsc::channel();
+    let (commits, may_commit) = (Mutex::new(commits), Mutex::new(may_commit));
+    let slow = Slow { memory: kept, commits, may_commit };
     let (hear, heard) = std::sync::mpsc::channel();
     let pipeline = Pipeline::builder()
         .processor(Speller::default().cached())
-        .processor(on("hearer", move |_: &mut Context<'_>, _: &Length| Ok(hear.send(())?)))
+        .processor(on("hearer", move |_: &mut Context<'_>, length: &Length| match length.0 {
+            // Whatever is posted by then is found when this turn ends.
+            0 => Ok(about_to_commit.recv()?),
+            _ => Ok(hear.send(())?),
+        }))
         .workers(2)
         .store(Arc::new(slow))
         .build()
         .expect("the wiring is sound");
+    pipeline.submit(Length(0)).expect("there is room");
     pipeline.submit(word("a")).expect("there is room");
     let running = pipeline.start().expect("threads can be started");
-    // Whoever hears too early hears now: the commit waits for this thread.
+    // Gone before the run is, so that a failure doesn't leave that waiting.
+    let commit = commit;
+    // Whoever hears too early hears now: the commit waits for this thread, as long as it takes.
     let early = heard.recv_timeout(std::time::Duration::from_millis(200));
     assert!(early.is_err(), "it is heard of before it is kept");
     assert_eq!(store.namespaces().expect("memory doesn't fail").len(), 0);

@@ -104,8 +104,9 @@ fn a_full_file_system_loses_nothing() {
     }
     store.put("n", b"again", b"", Durability::Sync).expect("there is room");
     drop(store);
-    let unmounted = Command::new("umount").arg(path).status();
-    assert!(unmounted.is_ok_and(|status| status.success()), "nobody uses it any more");
+    // Lazily: the engine that failed was left as it was, with its file open.
+    let unmounted = Command::new("umount").args(["-l", path]).status();
+    assert!(unmounted.is_ok_and(|status| status.success()), "it was mounted");
 }
 
 #[test]

@@ -27,6 +27,16 @@ impl View {
         stored.chain(in_memory)
     }
 
+    /// Whether whatever of it is still there is in the same blocks. Parts are joined and become
+    /// runs without changing that; it changes once for each part at most.
+    fn same_blocks(&self, newer: &View) -> bool {
+        let keys = |view: &View| -> Vec<u64> {
+            view.parts().flat_map(|part| part.blocks().to_vec()).collect()
+        };
+        let (before, after) = (keys(self), keys(newer));
+        after.starts_with(&before)
+    }
+
     /// The key of the block in which a position's record would be.
     pub(super) fn block_of(&self, position: u64) -> Option<u64> {
         let part = self.parts().find(|part| part.span().contains(&position))?;
@@ -90,7 +100,19 @@ impl Segments {
 
     /// See [`Backend::records`](crate::backend::Backend::records). Reads each block once.
     pub(super) fn read(&self, positions: &[u64]) -> Result<Vec<Option<Record>>, HistoryError> {
-        let view = self.shared.view();
+        let mut view = self.shared.view();
+        loop {
+            let read = self.read_in(&view, positions);
+            let newer = self.shared.view();
+            // A block that is missing may have been joined with others, which the view tells.
+            if read.is_ok() || view.same_blocks(&newer) {
+                return read;
+            }
+            view = newer;
+        }
+    }
+
+    fn read_in(&self, view: &View, positions: &[u64]) -> Result<Vec<Option<Record>>, HistoryError> {
         let mut wanted: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
         for (n, &position) in positions.iter().enumerate() {
             if let Some(key) = view.block_of(position) {

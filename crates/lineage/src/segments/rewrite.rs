@@ -8,14 +8,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use selvedge_store::Batch;
+use selvedge_store::{Batch, Durability};
 
 use super::block::Placed;
-use super::{BLOCKS, Segments, Shared, block, damaged_block, records};
+use super::index::Sorted;
+use super::{BLOCK_RECORDS_MAX, BLOCKS, Segments, Shared, block, damaged_block, records};
 use crate::error::HistoryError;
 use crate::record::Record;
 use crate::scrub::remove_text;
 
+/// Records in a block, on average, below which blocks are written anew.
+const BLOCK_RECORDS_MIN: u64 = 64;
 /// Blocks replaced by one commit.
 const PIECE_BLOCKS: usize = 16;
 
@@ -73,6 +76,41 @@ impl Segments {
 }
 
 impl Shared {
+    /// Writes the blocks of what is about to become a run anew, if they are small: who appends a
+    /// record at a time makes a block of each, and engines hate small keys.
+    pub(super) fn with_full_blocks(
+        &self,
+        frozen: &Arc<Sorted>,
+    ) -> Result<Arc<Sorted>, HistoryError> {
+        let n_records = frozen.span.end - frozen.span.start;
+        if frozen.blocks.len() as u64 * BLOCK_RECORDS_MIN <= n_records {
+            return Ok(Arc::clone(frozen));
+        }
+        let _rewriting = self.rewriting.lock();
+        let mut kept = Vec::new();
+        let mut batch = Batch::new();
+        for &key in &frozen.blocks {
+            for placed in records(key, &self.block(key)?)? {
+                kept.push(placed.map_err(|error| damaged_block(key, error))?);
+            }
+            batch = batch.delete(BLOCKS, &key.to_be_bytes());
+        }
+        let mut blocks = Vec::new();
+        for placed in kept.chunks(BLOCK_RECORDS_MAX) {
+            let key = placed[0].position;
+            let records = placed.iter().map(|placed| (placed.position, &placed.record));
+            let bytes = block::encode(key, placed.len(), records);
+            batch = batch.put(BLOCKS, &key.to_be_bytes(), bytes);
+            blocks.push(key);
+        }
+        let full = Arc::new(Sorted { blocks, ..Sorted::clone(frozen) });
+        // Under the lock: who misses a block that has gone finds, in the view, where it went.
+        let mut state = self.state.lock();
+        self.store.commit(batch, Durability::None)?;
+        Arc::make_mut(&mut state.view).frozen[0] = Arc::clone(&full);
+        Ok(full)
+    }
+
     /// Replaces records, or takes them out, block by block. A crash in between leaves some blocks
     /// done and others not.
     fn rewrite(

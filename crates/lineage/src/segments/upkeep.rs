@@ -18,7 +18,7 @@ use super::{INDEX, MANIFEST, META, Shared, damaged, refuse_newer};
 use crate::error::HistoryError;
 
 /// Chunks written, or deleted, at a time.
-const PIECE_CHUNKS: usize = 64;
+const PIECE_CHUNKS: usize = 128;
 /// Where a run's directory is, behind its chunks.
 const DIRECTORY: u32 = u32::MAX;
 
@@ -144,7 +144,8 @@ impl Shared {
         let view = self.view();
         // What waits in memory comes first: appending waits for it.
         if let Some(frozen) = view.frozen.first() {
-            return self.write_frozen(&mut upkeep, frozen).map(|()| true);
+            let frozen = self.with_full_blocks(frozen)?;
+            return self.write_frozen(&mut upkeep, &frozen).map(|()| true);
         }
         if let Some(mut merging) = upkeep.merging.take() {
             if merging.advance(&*self.store)? {

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use insta::assert_snapshot;
 use selvedge_event::Outcome;
 use selvedge_lineage::{
-    Filter, History, HistoryError, Options, Page, Record, Timestamp, Writer, WriterOptions, export,
+    Filter, History, HistoryError, Options, Page, Record, Redact, Run, Timestamp, Writer,
+    WriterOptions, export,
 };
 use selvedge_store::{Durability, Memory, Read as _, Scan, Store, StoreError};
 
@@ -88,31 +90,38 @@ fn damage_and_newer_formats_are_named() -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// A store that takes no batch.
-#[derive(Debug)]
-struct Full(Memory);
+/// A store that takes no batch once it is full.
+#[derive(Debug, Default)]
+struct Filling {
+    store: Memory,
+    is_full: AtomicBool,
+}
 
-impl selvedge_store::Read for Full {
+impl selvedge_store::Read for Filling {
     fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(namespace, key)
+        self.store.get(namespace, key)
     }
     fn scan(&self, scan: Scan) -> selvedge_store::Entries<'_> {
-        self.0.scan(scan)
+        self.store.scan(scan)
     }
     fn namespaces(&self) -> Result<Vec<String>, StoreError> {
-        self.0.namespaces()
+        self.store.namespaces()
     }
 }
 
-impl Store for Full {
-    fn commit(&self, batch: selvedge_store::Batch, _: Durability) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
+impl Store for Filling {
+    fn commit(
+        &self,
+        batch: selvedge_store::Batch,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(StoreError::BadNamespace { namespace: "full".to_owned() });
         }
-        Err(StoreError::BadNamespace { namespace: "full".to_owned() })
+        self.store.commit(batch, durability)
     }
     fn snapshot(&self) -> Result<Box<dyn selvedge_store::Snapshot>, StoreError> {
-        self.0.snapshot()
+        self.store.snapshot()
     }
     fn flush(&self) -> Result<(), StoreError> {
         Ok(())
@@ -121,13 +130,41 @@ impl Store for Full {
 
 #[test]
 fn a_writer_that_failed_says_so_to_all() -> Result<(), HistoryError> {
-    let store = Arc::new(Full(Memory::new()));
-    let history = History::open(store, inline(), Timestamp::default())?;
-    let writer = Writer::start(history, WriterOptions::default())?;
+    let store = Arc::new(Filling::default());
+    let history = History::open(store.clone(), inline(), Timestamp::default())?;
+    let writer = Writer::start(history.clone(), WriterOptions::default())?;
+    history.begin_run(Run::new(run_id(0), "shop", Timestamp::default()))?;
+    store.is_full.store(true, Ordering::Relaxed);
     writer.record(record(0, 1))?;
+    // A run doesn't end before what it did is known.
+    let ended = writer.end_run(run_id(0), Outcome::Succeeded, Timestamp::default());
+    assert!(matches!(ended, Err(HistoryError::WriterStopped { .. })), "{ended:?}");
     let stopped = writer.flush().unwrap_err();
     assert_snapshot!(stopped, @"the writer stopped and takes no more records: the history's store: `full` can't be a namespace, use 1 to 255 bytes");
     assert!(matches!(writer.record(record(0, 1)), Err(HistoryError::WriterStopped { .. })));
+    Ok(())
+}
+
+/// A hook with a bug.
+#[derive(Debug)]
+struct Hasty;
+
+impl Redact for Hasty {
+    fn record(&self, _: &mut Record) {
+        panic!("no such field");
+    }
+    fn run(&self, _: &mut Run) {}
+}
+
+#[test]
+fn nobody_waits_for_a_writer_whose_hook_panicked() -> Result<(), HistoryError> {
+    let options = Options { redact: Arc::new(Hasty), ..inline() };
+    let history = History::open(Arc::new(Memory::new()), options, Timestamp::default())?;
+    let writer = Writer::start(history, WriterOptions { buffered_max: 1, group_max: 1 })?;
+    writer.record(record(0, 1))?;
+    let stopped = writer.flush().unwrap_err();
+    assert_snapshot!(stopped, @"the writer stopped and takes no more records: its thread panicked, see what it reported");
+    assert!(writer.record(record(0, 1)).is_err());
     Ok(())
 }
 

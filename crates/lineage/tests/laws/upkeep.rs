@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use selvedge_event::Digest;
 use selvedge_lineage::{Filter, History, HistoryError, Merging, Options, Page, Record, Timestamp};
-use selvedge_store::{Durability, Memory, Scan, Store, StoreError};
+use selvedge_store::{Durability, Memory, Read as _, Scan, Store, StoreError};
 use selvedge_sync::thread;
 
 use super::diary::inline;
@@ -97,4 +97,22 @@ fn chunks_that_nobody_names_are_deleted_and_their_numbers_not_used() -> Result<(
     history.append(vec![link(6)])?;
     assert_eq!(numbers(&*store)?, [0, 1, 8]);
     check(&history, 6)
+}
+
+#[test]
+fn blocks_of_one_record_become_full_ones() -> Result<(), HistoryError> {
+    let store = Arc::new(Memory::new());
+    let options = || Options { frozen_entries_min: 2_000, ..inline() };
+    let history = History::open(store.clone(), options(), Timestamp::default())?;
+    for n in 0..1_200 {
+        history.append(vec![link(n)])?;
+    }
+    let n_blocks = store.scan(Scan::all("lineage.blocks")).count();
+    assert!(n_blocks < 450, "{n_blocks} blocks: two parts of 400 became two blocks each");
+    (1..=1_200).step_by(7).try_for_each(|n| check(&history, n))?;
+    drop(history);
+    let history = History::open(store, options(), Timestamp::default())?;
+    (1..=1_200).step_by(7).try_for_each(|n| check(&history, n))?;
+    assert_eq!(all_records(&history)?, 1_200);
+    Ok(())
 }

@@ -61,7 +61,7 @@ impl Specials {
         self.places[owner] = u32::try_from(self.all.len()).expect("processors are counted in u32");
     }
 
-    #[inline]
+    #[inline(always)]
     fn of(&self, owner: OwnerIdx) -> Option<&Special> {
         match self.places.get(owner as usize) {
             None | Some(0) => None,
@@ -127,7 +127,7 @@ impl Members {
         self.bands.iter().max().map_or(1, |&last| last as usize + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn member(&self, owner: OwnerIdx) -> Member<'_> {
         Member { slot: &self.slots[owner as usize], owner, all: self }
     }
@@ -163,7 +163,7 @@ impl<'c> Member<'c> {
     }
 
     /// What bounds this processor besides the pipeline's limits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn special(self) -> Option<&'c Special> {
         self.all.specials.of(self.owner)
     }

@@ -64,11 +64,11 @@ impl Slot {
         add(&self.emitted, n_emitted);
     }
 
-    /// Events that came in and had no turn yet, unless `n_lost` of them never will; the lower bits
+    /// Events that came in and had no turn yet, unless `n_gone` of them never will; the lower bits
     /// of that number are enough.
-    pub(super) fn n_waiting(&self, n_lost: u64) -> u64 {
+    pub(super) fn n_waiting(&self, n_gone: u64) -> u64 {
         // Turns first: what is posted later may only add to the result.
-        let gone = self.turns.load(Ordering::Relaxed).wrapping_add(n_lost) as u32;
+        let gone = self.turns.load(Ordering::Relaxed).wrapping_add(n_gone) as u32;
         let posted = self.posted.load(Ordering::Relaxed);
         let came = posted.wrapping_add(self.handed.load(Ordering::Relaxed));
         // A batch under way may have counted its turns before what it was handed is seen.

@@ -6,6 +6,7 @@
 //! stays taken for good, so nobody else takes its turns; what is posted to it is given up from
 //! time to time and at the end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use selvedge_event::Text;
@@ -228,8 +229,9 @@ impl Core {
             sched.lost.given_up_bytes += mail.weight();
             self.publish_takeable(&mut sched);
             drop(sched);
-            // The user's events: dropped under no lock.
-            drop(mail);
+            // The user's events: dropped under no lock. One whose destructor panics must not end
+            // the watchdog, and there is no turn left to fail for it.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(mail)));
         }
     }
 

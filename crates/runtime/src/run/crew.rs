@@ -70,7 +70,7 @@ impl Crew {
         let routes = RouteCache::new(Arc::clone(&self.routes));
         let mut worker = Worker::numbered(Arc::clone(&self.core), routes, seat, number);
         let board = Arc::clone(worker.board());
-        let guard = HaltOnPanic(Arc::clone(&self.core));
+        let guard = HaltOnPanic { core: Arc::clone(&self.core), board: Arc::clone(&board) };
         let (on_start, span) = (self.on_start.clone(), self.span.clone());
         let thread = thread::spawn(&format!("selvedge-worker-{seat}"), move || {
             let _guard = guard;
@@ -98,13 +98,17 @@ impl Crew {
     }
 }
 
-/// A worker that panics outside of a turn must not leave the others waiting for it.
-struct HaltOnPanic(Arc<Core>);
+/// A worker that panics outside of a turn must not leave the others waiting for it; nobody waits
+/// for one that was written off.
+struct HaltOnPanic {
+    core: Arc<Core>,
+    board: Arc<Board>,
+}
 
 impl Drop for HaltOnPanic {
     fn drop(&mut self) {
-        if thread::is_panicking() {
-            self.0.note_panicked_worker();
+        if thread::is_panicking() && !self.core.is_written_off(&self.board) {
+            self.core.note_panicked_worker();
         }
     }
 }

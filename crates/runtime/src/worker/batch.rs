@@ -312,7 +312,7 @@ impl<'c> Shift<'c> {
         let mut special = timed || *place.n_attempts > 0;
         let mut parceled = Parceled::Done;
         while let Some(event) = events.get(cursor) {
-            if core.holds_turns() || pace.is_over(core, self.board) {
+            if core.holds_turns() || !pace.begin_turn(core, self.board) {
                 parceled = Parceled::Stopped;
                 break;
             }

@@ -24,19 +24,19 @@ impl Pace {
         Pace { deadline: Some(Duration::ZERO), ..Pace::new() }
     }
 
-    /// Asked before every turn, and told by that that it will be taken.
+    /// Begins a turn, unless the batch is over; whether it did.
     #[inline]
-    pub(super) fn is_over(&mut self, core: &Core, board: &Board) -> bool {
+    pub(super) fn begin_turn(&mut self, core: &Core, board: &Board) -> bool {
         let n_turns = board.n_turns();
-        if n_turns == self.look_at && self.is_late(core, n_turns) {
-            return true;
+        if n_turns == self.look_at && self.is_time_up(core, n_turns) {
+            return false;
         }
         board.begin_turn(n_turns + 1);
-        false
+        true
     }
 
     #[inline(never)]
-    fn is_late(&mut self, core: &Core, n_turns: u64) -> bool {
+    fn is_time_up(&mut self, core: &Core, n_turns: u64) -> bool {
         let n_max = core.tuned.batch_turns_max() as u64;
         if n_turns >= n_max {
             return true;
