@@ -1,5 +1,8 @@
 //! Who needs whom: dependencies resolved, and closures found. Knows nothing about events.
 
+#[cfg(feature = "workspace")]
+mod merkle;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -56,7 +59,7 @@ impl Graph {
         self.packages.len()
     }
 
-    fn needs(&self, package: u32) -> &[u32] {
+    pub fn needs(&self, package: u32) -> &[u32] {
         let package = package as usize;
         &self.needs[self.starts[package]..self.starts[package + 1]]
     }
@@ -152,6 +155,15 @@ impl Results {
     /// Adds what one walker counted.
     pub fn add_dependents(&mut self, counts: &[u32]) {
         self.dependents.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+    }
+
+    /// Adds what was found about one package, unless there is none of that name.
+    #[cfg(feature = "workspace")]
+    pub fn add_row(&mut self, name: &str, packages: u32, kib: u64, dependents: u32) -> Option<()> {
+        let package = self.graph.number_of(name)?;
+        self.closures[package] = Closure { packages, kib };
+        self.dependents[package] = dependents;
+        Some(())
     }
 
     /// One line per package, in byte order of the name.

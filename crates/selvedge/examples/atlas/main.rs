@@ -8,11 +8,21 @@
 //! cargo run --release --example atlas -- --full  # all 63 666 packages of Debian 12
 //! ```
 //!
-//! `events.rs` says what travels, `stages.rs` what is done with it, `graph.rs` how.
+//! With `--workspace DIR`, what did not change since an earlier run there is not done again, and
+//! `--why PACKAGE` tells which input lines a result came from:
+//!
+//! ```text
+//! cargo run --release --example atlas --features workspace -- --workspace target/atlas-workspace
+//! ```
+//!
+//! `events.rs` says what travels, `stages.rs` what is done with it, `graph.rs` how,
+//! `durable.rs` what a workspace adds.
 
 #![expect(unreachable_pub, reason = "an example reads better without `pub(crate)`")]
 #![expect(clippy::disallowed_methods, reason = "a program has clocks and threads of its own")]
 
+#[cfg_attr(not(feature = "workspace"), path = "durable/absent.rs")]
+mod durable;
 mod events;
 mod graph;
 mod inputs;
@@ -33,7 +43,7 @@ use selvedge::prelude::*;
 
 use crate::events::{ClosureLine, Findings, Orphan, Package, SectionLine, Size};
 use crate::inputs::Inputs;
-use crate::report::{Comparison, Report};
+use crate::report::{Comparison, Report, Steps};
 use crate::stages::{Join, PACKAGES, Resolve, SIZES, Tally, Walk};
 
 /// Finds what every package of a distribution needs, and what needs it.
@@ -59,6 +69,14 @@ struct Args {
     /// Also do the work plainly, one thing after the other, and print the ratio
     #[arg(long)]
     compare: bool,
+    /// Keep results and their history in this folder, and take from it what did not change (needs
+    /// a build with `--features workspace`)
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Tell which input lines and which code the latest row of this package in the workspace came
+    /// from, without running
+    #[arg(long, value_name = "PACKAGE", requires = "workspace")]
+    why: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -73,6 +91,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<u8> {
+    match (&args.workspace, &args.why) {
+        (Some(workspace), Some(package)) => {
+            let why = durable::why(workspace, package)?;
+            let text =
+                if args.json { serde_json::to_string(&why)? + "\n" } else { why.to_string() };
+            print(&text)?;
+            Ok(0)
+        }
+        _ => make(args),
+    }
+}
+
+/// Makes the atlas.
+fn make(args: &Args) -> anyhow::Result<u8> {
     let inputs = Inputs::find(&args.folder())?;
     ensure!(
         !args.out.is_file(),
@@ -87,7 +119,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     };
 
     let began = Instant::now();
-    let mut pipeline = pipeline(&inputs, &args.out, workers)?;
+    let mut pipeline = pipeline(&inputs, args, workers)?;
     let findings = pipeline.collect::<Findings>();
     let orphans = pipeline.collect::<Orphan>();
     let running = pipeline.start()?;
@@ -103,6 +135,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         return Ok(run.exit_status().max(1));
     };
     let mut report = Report::new(findings, &orphans, &run, workers, seconds);
+    if args.workspace.is_some() {
+        report.steps = Some(Steps::of(&run));
+    }
     if args.compare {
         report.comparison = Some(Comparison::of(findings, &inputs, &args.out, seconds)?);
     }
@@ -111,27 +146,29 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     } else {
         format!("{report}\nwritten to {}\n", args.out.display())
     };
-    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")?;
+    print(&text)?;
     Ok(0)
 }
 
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+}
+
 /// Wires the stages: two sources, the work between, two sinks.
-fn pipeline(inputs: &Inputs, out: &Path, workers: usize) -> anyhow::Result<Pipeline> {
+fn pipeline(inputs: &Inputs, args: &Args, workers: usize) -> anyhow::Result<Pipeline> {
     let packages = Source::<Package>::new(PACKAGES, &inputs.packages).at_start();
     let sizes = Source::<Size>::new(SIZES, &inputs.sizes).at_start();
-    let walks =
-        (0..workers).map(|walker| Walk::default().named(format!("walk {walker}")).keyed(walker));
-    let closures = Sink::<ClosureLine>::new(out.join("closure.jsonl"));
-    let sections = Sink::<SectionLine>::new(out.join("sections.jsonl"));
-    let pipeline = Pipeline::builder()
+    let closures = Sink::<ClosureLine>::new(args.out.join("closure.jsonl"));
+    let sections = Sink::<SectionLine>::new(args.out.join("sections.jsonl"));
+    let builder = Pipeline::builder()
         .processor(packages.named("read packages"))
         .processor(sizes.named("read sizes"))
-        .processor(Join::default().named("join"))
-        .processor(Resolve::for_walkers(workers).named("resolve"))
-        // Before the walkers: an event reaches its hearers in this order, so that what a walker
-        // makes of the graph comes to the tally after the graph itself.
-        .processor(Tally::default().named("tally"))
-        .processors(walks)
+        .processor(Join::default().named("join"));
+    let builder = match &args.workspace {
+        None => stages(builder, workers),
+        Some(workspace) => durable::stages(builder, workspace)?,
+    };
+    let pipeline = builder
         .processor(closures.named("write closures"))
         .processor(sections.named("write sections"))
         .strict()
@@ -140,6 +177,18 @@ fn pipeline(inputs: &Inputs, out: &Path, workers: usize) -> anyhow::Result<Pipel
         .handle_signals()
         .build()?;
     Ok(pipeline)
+}
+
+/// Adds the stages between the join and the sinks.
+fn stages(builder: PipelineBuilder, workers: usize) -> PipelineBuilder {
+    let walks =
+        (0..workers).map(|walker| Walk::default().named(format!("walk {walker}")).keyed(walker));
+    builder
+        .processor(Resolve::for_walkers(workers).named("resolve"))
+        // Before the walkers: an event reaches its hearers in this order, so that what a walker
+        // makes of the graph comes to the tally after the graph itself.
+        .processor(Tally::default().named("tally"))
+        .processors(walks)
 }
 
 impl Args {

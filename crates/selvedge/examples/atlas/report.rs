@@ -28,6 +28,8 @@ pub struct Report<'a> {
     peak_rss_bytes: Option<u64>,
     workers: usize,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
 }
 
@@ -38,6 +40,24 @@ struct Stage {
     events: u64,
     /// Added up over the stage's processors.
     busy_seconds: f64,
+}
+
+/// How many rows were found anew, and how many taken from earlier runs in the workspace.
+#[derive(Serialize)]
+pub struct Steps {
+    steps_run: u64,
+    steps_reused: u64,
+}
+
+impl Steps {
+    pub fn of(run: &RunReport) -> Steps {
+        let mut steps = Steps { steps_run: 0, steps_reused: 0 };
+        for walk in run.processors.iter().filter(|p| p.name.starts_with("walk")) {
+            steps.steps_run += walk.turns - walk.replayed;
+            steps.steps_reused += walk.replayed;
+        }
+        steps
+    }
 }
 
 /// How long the plain way took.
@@ -89,6 +109,7 @@ impl<'a> Report<'a> {
             events: run.accepted,
             peak_rss_bytes: peak_rss_bytes(),
             workers,
+            steps: None,
             comparison: None,
         }
     }
@@ -151,6 +172,9 @@ impl fmt::Display for Report<'_> {
         write!(f, "\n{:.3} s on {} workers, {rate:.0} events/s", self.seconds, self.workers)?;
         if let Some(bytes) = self.peak_rss_bytes {
             write!(f, ", {:.1} MiB at most", bytes as f64 / (1024.0 * 1024.0))?;
+        }
+        if let Some(Steps { steps_run, steps_reused }) = &self.steps {
+            write!(f, "\n{steps_reused} steps reused, {steps_run} steps run")?;
         }
         if let Some(Comparison { plain_seconds, ratio }) = &self.comparison {
             write!(f, "\nplainly: {plain_seconds:.3} s; ratio {ratio:.2}")?;

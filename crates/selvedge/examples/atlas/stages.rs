@@ -18,7 +18,7 @@ use crate::events::{
 use crate::graph::{Graph, Results, Walker};
 
 const RESOLVE: u32 = 1;
-const COUNT_DEPENDENTS: u32 = 2;
+pub const COUNT_DEPENDENTS: u32 = 2;
 const WRITE: u32 = 3;
 
 /// How many packages a walker takes at a time.
@@ -99,6 +99,7 @@ impl fmt::Display for Duplicate {
 
 /// Resolves the dependencies when all packages are known, and deals the packages out.
 pub struct Resolve {
+    /// Nothing is dealt out if there are none.
     n_walkers: usize,
     packages: Vec<Sized>,
 }
@@ -118,7 +119,8 @@ impl Processor for Resolve {
                 let graph = Graph::resolve(&self.packages);
                 let n = u32::try_from(graph.len())?;
                 cx.emit(Resolved(Arc::new(graph)));
-                for (i, first) in (0..n).step_by(SLICE as usize).enumerate() {
+                let n_dealt = if self.n_walkers == 0 { 0 } else { n };
+                for (i, first) in (0..n_dealt).step_by(SLICE as usize).enumerate() {
                     let last = n.min(first.saturating_add(SLICE));
                     cx.emit(Slice { walker: i % self.n_walkers, first, last });
                 }
@@ -174,12 +176,16 @@ impl Processor for Tally {
             }
             Dependents(counts) => self.results.as_mut().context(early)?.add_dependents(counts),
             Phase { number: WRITE } => {
-                let results = self.results.take().context(early)?;
-                results.closure_lines().for_each(|line| cx.emit(line));
-                results.section_lines().for_each(|line| cx.emit(line));
-                cx.emit(results.findings());
+                tell(&self.results.take().context(early)?, cx);
             }
         }
         Ok(())
     }
+}
+
+/// Emits all results.
+pub fn tell(results: &Results, cx: &mut Context<'_>) {
+    results.closure_lines().for_each(|line| cx.emit(line));
+    results.section_lines().for_each(|line| cx.emit(line));
+    cx.emit(results.findings());
 }

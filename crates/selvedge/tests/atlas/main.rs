@@ -11,3 +11,4 @@ mod outputs;
 mod program;
 mod rules;
 mod signals;
+mod workspace;

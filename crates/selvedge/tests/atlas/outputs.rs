@@ -254,12 +254,23 @@ fn the_options_are_explained() {
     Usage: atlas [OPTIONS]
 
     Options:
-          --data <DIR>   Folder with `packages.jsonl` and `sizes.jsonl`, plain or `.gz` or `.zst` [default: the bundled sample]
-          --full         Use the bundled index of Debian 12 instead of the sample
-          --out <DIR>    Folder for `closure.jsonl` and `sections.jsonl`; made if there is none [default: target/atlas]
-          --workers <N>  Threads, and processors that walk the graph [default: what the machine can run at once]
-          --json         Print one JSON object instead of the report
-          --compare      Also do the work plainly, one thing after the other, and print the ratio
-      -h, --help         Print help
+          --data <DIR>       Folder with `packages.jsonl` and `sizes.jsonl`, plain or `.gz` or `.zst` [default: the bundled sample]
+          --full             Use the bundled index of Debian 12 instead of the sample
+          --out <DIR>        Folder for `closure.jsonl` and `sections.jsonl`; made if there is none [default: target/atlas]
+          --workers <N>      Threads, and processors that walk the graph [default: what the machine can run at once]
+          --json             Print one JSON object instead of the report
+          --compare          Also do the work plainly, one thing after the other, and print the ratio
+          --workspace <DIR>  Keep results and their history in this folder, and take from it what did not change (needs a build with `--features workspace`)
+          --why <PACKAGE>    Tell which input lines and which code the latest row of this package in the workspace came from, without running
+      -h, --help             Print help
     ");
+}
+
+#[cfg(not(feature = "workspace"))]
+#[test]
+fn a_build_without_workspaces_says_how_to_have_them() {
+    let fixture = Fixture::with("", "");
+    for args in [&["--workspace", "w"][..], &["--workspace", "w", "--why", "libc6"]] {
+        assert_snapshot!(fixture.run(args).refusal(), @"1: error: this atlas was built without workspaces: run `cargo run --release --example atlas --features workspace -- --workspace DIR`");
+    }
 }
