@@ -21,7 +21,9 @@
 #![expect(unreachable_pub, reason = "an example reads better without `pub(crate)`")]
 #![expect(clippy::disallowed_methods, reason = "a program has clocks and threads of its own")]
 
-#[cfg_attr(not(feature = "workspace"), path = "durable/absent.rs")]
+#[cfg(not(feature = "workspace"))]
+mod absent;
+#[cfg(feature = "workspace")]
 mod durable;
 mod events;
 mod graph;
@@ -41,6 +43,8 @@ use clap::Parser;
 use selvedge::io::jsonl::{Sink, Source};
 use selvedge::prelude::*;
 
+#[cfg(not(feature = "workspace"))]
+use crate::absent as durable;
 use crate::events::{ClosureLine, Findings, Orphan, Package, SectionLine, Size};
 use crate::inputs::Inputs;
 use crate::report::{Comparison, Report, Steps};

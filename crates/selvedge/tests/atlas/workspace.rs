@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
+use selvedge::lineage::{Filter, Page};
+use selvedge::prelude::Signature;
 use serde_json::{Value, json};
 
 use crate::program::{Fixture, Ran, program, sample};
@@ -161,6 +163,30 @@ fn what_no_row_can_tell_runs_nothing_again() {
     line(&mut lab.packages, "adduser")["section"] = json!("elsewhere");
     line(&mut lab.packages, "adduser")["provides"] = json!(["nobody-needs-this"]);
     assert_eq!(lab.run("2"), (0, 892));
+}
+
+/// How often the history was told how a digest came about.
+fn n_told(lab: &Lab) -> usize {
+    let workspace = selvedge::Workspace::open(lab.workspace()).expect("the run has ended");
+    let code = Signature::of_version("atlas::Trace", "1");
+    let told = workspace.history().of_signature(&code, &Filter::new(), &Page::first(10_000));
+    told.expect("the history can be read").items.len()
+}
+
+#[test]
+fn the_history_is_told_only_what_is_new() {
+    let mut lab = Lab::new();
+    lab.run("2");
+    let n = n_told(&lab);
+    // Two directions and a row for each package, but fewer where packages need each other.
+    assert!((892 * 2..892 * 3 + 50).contains(&n), "{n}");
+    lab.run("2");
+    assert_eq!(n_told(&lab), n);
+    // Nobody needs it: its set and its row are new, and nothing else.
+    assert_eq!(reaching(&edges(&lab.packages), "blender").len(), 1);
+    line(&mut lab.sizes, "blender")["installed_size_kib"] = json!(1);
+    lab.run("2");
+    assert_eq!(n_told(&lab), n + 2);
 }
 
 #[test]
