@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use selvedge::lineage::{Filter, Page, Status};
+use selvedge::lineage::{Filter, Page, Run, Status};
 use selvedge::prelude::*;
 use selvedge::{InWorkspace, Workspace};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ fn a_later_run_does_what_changed_and_says_what_came_from_where() {
     let history = workspace.history();
     let runs = history.runs(&Filter::new().tag("of", "a test"), &Page::default());
     let runs = runs.expect("it can be read").items;
-    assert_eq!(runs.iter().map(|run| run.status()).collect::<Vec<_>>(), [Status::Succeeded; 2]);
+    assert_eq!(runs.iter().map(Run::status).collect::<Vec<_>>(), [Status::Succeeded; 2]);
 
     // From a length back to the line, over two steps and both runs.
     let four = Digest::of(&Length(4)).expect("it has one");
