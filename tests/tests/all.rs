@@ -29,3 +29,4 @@ mod store;
 mod stress;
 mod timers;
 mod watchdog;
+mod workspaces;
