@@ -112,8 +112,7 @@ impl Processor for TallyRows {
 
 /// Adds the stages between the join and the sinks, and keeps what they do in a workspace.
 pub fn stages(builder: PipelineBuilder, dir: &Path) -> anyhow::Result<PipelineBuilder> {
-    let workspace = Workspace::open(dir)
-        .with_context(|| format!("cannot open the workspace `{}`", dir.display()))?;
+    let workspace = open(dir)?;
     let run = workspace.new_run("atlas");
     let ledger = Ledger::open(&workspace, run.id)?;
     let walks = (0..N_WALKERS).map(|walker| {
@@ -133,4 +132,8 @@ pub fn stages(builder: PipelineBuilder, dir: &Path) -> anyhow::Result<PipelineBu
         .processor(Trace::new(ledger).named("resolve into steps"))
         .processors(walks)
         .in_workspace(&workspace, run))
+}
+
+fn open(dir: &Path) -> anyhow::Result<Workspace> {
+    Workspace::open(dir).with_context(|| format!("cannot open the workspace `{}`", dir.display()))
 }

@@ -259,6 +259,11 @@ fn wrong_uses_of_a_workspace_say_what_to_do() {
     assert_snapshot!(lab.why(&["--why", "libc6"]).refusal(), @"1: error: there is no workspace in `DIR/out/workspace`: run the atlas with `--workspace DIR/out/workspace` and without `--why` first");
     lab.run("1");
     assert_snapshot!(lab.why(&["--why", "libc7"]).refusal(), @"1: error: no run in `DIR/out/workspace` found a row of `libc7`; did you mean `libc6`?");
+    let other = selvedge::Workspace::open(lab.workspace()).expect("the run has ended");
+    let refusal = lab.why(&["--why", "libc6"]).refusal();
+    let refusal = refusal.replace(&std::process::id().to_string(), "PID");
+    assert_snapshot!(refusal, @"1: error: cannot open the workspace `DIR/out/workspace`: DIR/out/workspace/store is in use by process PID, which has to close it first");
+    drop(other);
     let alone = lab.fixture.run(&["--why", "libc6"]);
     assert_eq!(alone.status, Some(2));
     assert!(alone.stderr.contains("--workspace <DIR>"), "{}", alone.stderr);

@@ -5,7 +5,6 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{bail, ensure};
-use selvedge::Workspace;
 use selvedge::lineage::{Filter, Found, History, Page, RunId, Timestamp};
 use selvedge::prelude::*;
 use serde::Serialize;
@@ -53,7 +52,7 @@ pub fn why(dir: &Path, package: &str) -> anyhow::Result<Why> {
     let shown = dir.display();
     let first = format!("run the atlas with `--workspace {shown}` and without `--why` first");
     ensure!(dir.join("store").is_dir(), "there is no workspace in `{shown}`: {first}");
-    let workspace = Workspace::open(dir)?;
+    let workspace = super::open(dir)?;
     let history = workspace.history();
     let Some((row, walk)) = latest(history, package)? else {
         let nearest = nearest(history, package)?;
