@@ -17,19 +17,26 @@ struct Told {
     fails: bool,
 }
 
-impl Read for Told {
-    fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.memory.get(namespace, key)
-    }
+/// These stores differ in how they write; they are read as the memory beneath is.
+macro_rules! reads_its_memory {
+    ($($store:ident),*) => {
+        $(impl Read for $store {
+            fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+                self.memory.get(namespace, key)
+            }
 
-    fn scan(&self, scan: Scan) -> Entries<'_> {
-        self.memory.scan(scan)
-    }
+            fn scan(&self, scan: Scan) -> Entries<'_> {
+                self.memory.scan(scan)
+            }
 
-    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
-        self.memory.namespaces()
-    }
+            fn namespaces(&self) -> Result<Vec<String>, StoreError> {
+                self.memory.namespaces()
+            }
+        })*
+    };
 }
+
+reads_its_memory!(Told, Slow);
 
 impl Store for Told {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
@@ -57,20 +64,6 @@ struct Slow {
     memory: Arc<Memory>,
     commits: Mutex<std::sync::mpsc::Sender<()>>,
     may_commit: Mutex<std::sync::mpsc::Receiver<()>>,
-}
-
-impl Read for Slow {
-    fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.memory.get(namespace, key)
-    }
-
-    fn scan(&self, scan: Scan) -> Entries<'_> {
-        self.memory.scan(scan)
-    }
-
-    fn namespaces(&self) -> Result<Vec<String>, StoreError> {
-        self.memory.namespaces()
-    }
 }
 
 impl Store for Slow {
