@@ -39,6 +39,8 @@
 //! | `lineage` | no | `lineage`: records, and the questions about them | a few small crates |
 //! | `workspace` | no | `Workspace`: what outlives a run, in a directory | `sled` and `lineage` |
 //! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
+//! | `reactive` | no | `reactive`: builders, operators, joins, balanced workers | `topology` |
+//! | `flow` | no | `flow`: dataflow graphs | `topology` |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads
@@ -49,10 +51,14 @@
 #![forbid(unsafe_code)]
 
 pub use selvedge_event as event;
+#[cfg(feature = "flow")]
+pub use selvedge_flow as flow;
 #[cfg(feature = "io")]
 pub use selvedge_io as io;
 #[cfg(feature = "lineage")]
 pub use selvedge_lineage as lineage;
+#[cfg(feature = "reactive")]
+pub use selvedge_reactive as reactive;
 pub use selvedge_runtime as runtime;
 pub use selvedge_store as store;
 #[cfg(feature = "topology")]
