@@ -2,3 +2,5 @@
 //! operators, keyed joins and balanced workers, as processors of one pipeline.
 
 #![forbid(unsafe_code)]
+
+pub mod operators;
