@@ -3,6 +3,7 @@
 mod damage;
 mod engines;
 mod faults;
+mod full;
 mod values;
 
 use selvedge_store::{Durable, Memory, Options, Redb, Sled};

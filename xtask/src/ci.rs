@@ -104,6 +104,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("tables", "test --package selvedge-lineage --features sqlite --test laws"),
         command("crash", "xtask crash --rounds 200"),
         command("powerloss", "xtask powerloss --rounds 1"),
+        command("corrupt", "xtask corrupt"),
     ]
 }
 
@@ -236,6 +237,7 @@ mod tests {
         tables: cargo test --package selvedge-lineage --features sqlite --test laws
         crash: cargo xtask crash --rounds 200
         powerloss: cargo xtask powerloss --rounds 1
+        corrupt: cargo xtask corrupt
         ");
     }
 

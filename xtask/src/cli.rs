@@ -31,6 +31,8 @@ enum Task {
     Crash(durability::Options),
     /// Lose power after every operation of a store, and check the same.
     Powerloss(durability::Options),
+    /// Corrupt files of a store, and check that none of it is silent.
+    Corrupt(durability::Options),
     /// Play our own scenarios under many seeds: every interleaving keeps the rules.
     Sim(sim::Options),
     /// Check licences, bans, sources and, where they can be fetched, security advisories.
@@ -52,6 +54,7 @@ pub(crate) fn run() -> Result<()> {
         Task::Soak(options) => soak::run(&options),
         Task::Crash(options) => durability::crash(&options),
         Task::Powerloss(options) => durability::powerloss(&options),
+        Task::Corrupt(options) => durability::corrupt(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Deny => deny::run().map(drop),
         Task::Fuzz(options) => fuzz::run(&options),
@@ -81,6 +84,7 @@ mod tests {
         soak: Send a day's events through a mixed pipeline, and check that memory stays where it is
         crash: Kill processes that write to a store, and check that nothing acknowledged is lost
         powerloss: Lose power after every operation of a store, and check the same
+        corrupt: Corrupt files of a store, and check that none of it is silent
         sim: Play our own scenarios under many seeds: every interleaving keeps the rules
         deny: Check licences, bans, sources and, where they can be fetched, security advisories
         fuzz: Run the fuzz targets of `crates/event` on the nightly toolchain

@@ -1,4 +1,5 @@
-//! Kills writers of a store and loses power under it, and checks that nothing acknowledged is lost.
+//! Kills writers of a store, loses power under it and corrupts its files, and checks that nothing
+//! acknowledged is lost and nothing damaged is silent.
 //!
 //! What is written, and when it is a loss, is up to the programs in `tests/`; here they are built
 //! and run.
@@ -25,13 +26,14 @@ impl Backend {
     }
 }
 
-/// Options of `cargo xtask crash` and `cargo xtask powerloss`.
+/// Options of `cargo xtask crash`, `cargo xtask powerloss` and `cargo xtask corrupt`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The engine; all of them if none is named
     #[arg(long, value_enum)]
     backend: Option<Backend>,
-    /// How many writers are killed, or how many runs lose power after each of their operations
+    /// How many writers are killed, how many runs lose power after each of their operations, or
+    /// how many files are corrupted
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
     /// What everything random is drawn from
@@ -50,6 +52,11 @@ pub(crate) fn crash(options: &Options) -> Result<()> {
 /// Loses power after every operation of a short run.
 pub(crate) fn powerloss(options: &Options) -> Result<()> {
     run("powerloss", options, 3)
+}
+
+/// Corrupts a file of a copy of a store, again and again.
+pub(crate) fn corrupt(options: &Options) -> Result<()> {
+    run("corrupt", options, 1000)
 }
 
 fn run(program: &str, options: &Options, n_rounds: u64) -> Result<()> {

@@ -56,6 +56,17 @@ pub trait Engine: Send + Sync + Debug {
     ///
     /// The engine's; it is not used any more after one.
     fn hand_over(&self) -> Result<(), EngineError>;
+
+    /// Whether all of it is as it was written. Asked once, when it is opened after its process was
+    /// killed: what happened to its files since then nobody else can tell. One that finds out
+    /// whenever something is read, and can't miss a record without that, has nothing to look for.
+    ///
+    /// # Errors
+    ///
+    /// The engine's; it is made anew then, as if it weren't sound.
+    fn is_sound(&mut self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
 }
 
 /// A kind of [`Engine`] with its settings.

@@ -221,8 +221,9 @@ impl Place<'_> {
         }
         self.session.note_open()?;
         let opened = guarded(|| {
-            let engine = self.backend.open(self.engine_dir)?;
-            let next = engine.get(POSITION_KEY)?;
+            let mut engine = self.backend.open(self.engine_dir)?;
+            let is_sound = trust != Trust::Killed || engine.is_sound()?;
+            let next = if is_sound { engine.get(POSITION_KEY)? } else { None };
             Ok((engine, next))
         });
         let Ok((engine, Some(next))) = opened else { return Ok(None) };

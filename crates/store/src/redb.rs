@@ -99,4 +99,10 @@ impl Engine for Table {
     fn hand_over(&self) -> Result<(), EngineError> {
         self.write(Vec::new(), Durability::Immediate)
     }
+
+    /// Its pages carry checksums that nobody looks at when they are read: one page in the place of
+    /// another would hide records.
+    fn is_sound(&mut self) -> Result<bool, EngineError> {
+        Ok(self.0.check_integrity()?)
+    }
 }

@@ -1,16 +1,13 @@
 //! Files that aren't what was written: none of it is silent.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Command;
 
 use insta::assert_snapshot;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use selvedge_store::{
-    Backend, Durability, Durable, OnDamage, Options, Read, Redb, Scan, Sled, Store, StoreError,
-};
+use selvedge_store::{Durability, Durable, OnDamage, Options, Read, Scan, Sled, Store, StoreError};
 
 const N_RECORDS: u64 = 400;
 
@@ -33,15 +30,6 @@ fn fill(store: &Durable) {
     }
 }
 
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("there is room");
-    for entry in fs::read_dir(from).expect("it is there") {
-        let path = entry.expect("it is there").path();
-        let to = to.join(path.file_name().expect("it was listed"));
-        if path.is_dir() { copy_dir(&path, &to) } else { drop(fs::copy(&path, &to)) }
-    }
-}
-
 fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).expect("it is there");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it is there").path()).collect();
@@ -50,126 +38,27 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(below).collect()
 }
 
-/// Changes one file; says how.
-fn corrupt(dir: &Path, rng: &mut impl Rng) -> String {
-    let files: Vec<PathBuf> =
-        files(dir).into_iter().filter(|path| !path.ends_with("lock")).collect();
-    let path = &files[rng.next_u64() as usize % files.len()];
-    let mut bytes = fs::read(path).expect("it is there");
-    if bytes.is_empty() {
-        return "an empty file".to_owned();
+/// A short form of `cargo xtask corrupt`.
+fn check_corruptions(backend: &str) {
+    let mut corrupt = Command::new(env!("CARGO_BIN_EXE_corrupt"));
+    corrupt.args(["--backend", backend, "--rounds", "100", "--json"]);
+    let output = corrupt.output().expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let counts: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    for finder in ["refused_by_open", "mended_by_open", "found_by_verify", "found_by_read"] {
+        assert!(counts[finder].as_u64() > Some(0), "{finder} in {counts}");
     }
-    let at = rng.next_u64() as usize % bytes.len();
-    let block = at / 4096 * 4096..(at / 4096 * 4096 + 4096).min(bytes.len());
-    let other = rng.next_u64() as usize % bytes.len();
-    let how = match rng.next_u64() % 4 {
-        0 => {
-            bytes[at] ^= 1 << (rng.next_u64() % 8);
-            "flipped"
-        }
-        1 => {
-            bytes[block].fill(0);
-            "zeroed"
-        }
-        2 => {
-            bytes.truncate(at);
-            "truncated"
-        }
-        _ => {
-            bytes.swap(at, other);
-            "swapped"
-        }
-    };
-    fs::write(path, bytes).expect("there is room");
-    format!("{} {how} at {at}", path.strip_prefix(dir).expect("it was listed").display())
-}
-
-/// What becomes of a corrupted store: refused, or whole.
-fn outcome(dir: &Path, options: &Options, backend: &dyn Backend) -> Result<&'static str, String> {
-    let store = match options.open(dir, backend) {
-        Ok(store) => store,
-        Err(StoreError::Damaged { .. } | StoreError::Foreign { .. } | StoreError::Newer { .. }) => {
-            return Ok("refused");
-        }
-        Err(error) => return Err(format!("refused for another reason: {error}")),
-    };
-    let (mut found, mut is_named) = (BTreeMap::new(), false);
-    for entry in store.scan(Scan::all("n")) {
-        match entry {
-            Ok(entry) => drop(found.insert(entry.key, entry.value)),
-            Err(StoreError::DamagedRecord { .. } | StoreError::Engine { .. }) => {
-                is_named = true;
-                break;
-            }
-            Err(error) => return Err(format!("can't be read: {error}")),
-        }
-    }
-    if is_named {
-        drop(store);
-        return match outcome(dir, options, backend) {
-            Ok("mended" | "refused") => Ok("named, then mended"),
-            other => Err(format!("not mended: {other:?}")),
-        };
-    }
-    let wanted = (0..N_RECORDS).map(|n| (n.to_be_bytes().to_vec(), value(n))).collect();
-    match found == wanted {
-        true if store.opened().is_rebuilt => Ok("mended"),
-        true => Ok("whole"),
-        false => Err(format!("silent: {} records, {:?}", found.len(), store.opened())),
-    }
-}
-
-/// Half of the corruptions of a store that was closed, half of one whose process was killed.
-fn corrupt_often(n_rounds: u64, backend: &(dyn Backend + Sync)) -> BTreeMap<&'static str, u64> {
-    let options = Options::new().segment_bytes(20_000);
-    let (closed, killed) = (temp_dir(), temp_dir());
-    let store = options.open(closed.path(), backend).expect("the directory is fine");
-    fill(&store);
-    copy_dir(closed.path(), killed.path());
-    drop(store);
-    let (round, counts) = (AtomicU64::new(0), std::sync::Mutex::new(BTreeMap::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                loop {
-                    let round = round.fetch_add(1, Ordering::Relaxed);
-                    if round >= n_rounds {
-                        return;
-                    }
-                    let mut rng = Xoshiro256PlusPlus::seed_from_u64(round);
-                    let dir = temp_dir();
-                    let from = if round.is_multiple_of(2) { &closed } else { &killed };
-                    copy_dir(from.path(), dir.path());
-                    let how = corrupt(dir.path(), &mut rng);
-                    let outcome = outcome(dir.path(), &options, backend);
-                    let outcome = outcome.unwrap_or_else(|what| panic!("{round}: {how}: {what}"));
-                    let mut counts = counts.lock().expect("nobody panics");
-                    *counts.entry(outcome).or_default() += 1;
-                }
-            });
-        }
-    });
-    counts.into_inner().expect("nobody panics")
-}
-
-/// `SELVEDGE_CORRUPTIONS` stands in for the number.
-fn n_rounds() -> u64 {
-    let set = std::env::var("SELVEDGE_CORRUPTIONS").ok();
-    set.map_or(500, |n| n.parse().expect("SELVEDGE_CORRUPTIONS holds a number"))
 }
 
 #[test]
 fn no_corruption_is_silent_on_sled() {
-    let counts = corrupt_often(n_rounds(), &Sled::default());
-    eprintln!("sled: {counts:?}");
-    assert!(counts["mended"] > 0 && counts["whole"] > 0, "{counts:?}");
+    check_corruptions("sled");
 }
 
 #[test]
 fn no_corruption_is_silent_on_redb() {
-    let counts = corrupt_often(n_rounds(), &Redb::default());
-    eprintln!("redb: {counts:?}");
-    assert!(counts["mended"] > 0 && counts["whole"] > 0, "{counts:?}");
+    check_corruptions("redb");
 }
 
 /// A message in lines that fit here.
