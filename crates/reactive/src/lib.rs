@@ -3,4 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod balancer;
 pub mod operators;
+pub mod rendezvous;

@@ -1,4 +1,4 @@
-//! Owns `Operator`, a machine that makes one stream of others, and the operators that are offered.
+//! Owns `Machine`, which makes one stream of others, and the operators that are offered.
 //! Refuses to know who feeds them: no thread, no pipeline, no clock of its own.
 
 mod collector;
@@ -43,7 +43,7 @@ pub(crate) use error::called;
 ///
 /// ```
 /// use std::time::Duration;
-/// use selvedge_reactive::operators::{Grouper, Operator, Outlet};
+/// use selvedge_reactive::operators::{Grouper, Machine, Outlet};
 ///
 /// #[derive(Default)]
 /// struct Printed(Vec<String>);
@@ -62,7 +62,7 @@ pub(crate) use error::called;
 /// assert_eq!(out.0, [r#"(2, ["to", "be", "or"])"#, r#"(3, ["not"])"#]);
 /// # Ok::<(), selvedge_reactive::operators::OperatorError>(())
 /// ```
-pub trait Operator: Send + 'static {
+pub trait Machine: Send + 'static {
     /// What it takes.
     type In;
     /// What it makes.
@@ -113,7 +113,7 @@ pub trait Operator: Send + 'static {
     }
 }
 
-/// Where an [`Operator`] puts what it makes, and whom it asks for the time.
+/// Where a [`Machine`] puts what it makes, and whom it asks for the time.
 pub trait Outlet<T> {
     /// Sends an item on.
     fn emit(&mut self, item: T);
@@ -121,7 +121,7 @@ pub trait Outlet<T> {
     /// The time on the pipeline's clock. Read when it is asked for: most operators never do.
     fn now(&self) -> Duration;
 
-    /// Has [`Operator::wake`] called in a while. An operator asks for one time at a time.
+    /// Has [`Machine::wake`] called in a while. An operator asks for one time at a time.
     fn wake_after(&mut self, delay: Duration);
 }
 

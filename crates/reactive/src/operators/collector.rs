@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use selvedge_sync::Mutex;
 
-use super::{Counter, Operator, OperatorError, Outlet, at_least_one};
+use super::{Counter, Machine, OperatorError, Outlet, at_least_one};
 
 /// Items of a phase that are gathered unless a limit is set; one more is an error.
 const ITEMS_MAX: usize = 1 << 20;
@@ -74,7 +74,7 @@ impl<T> Default for Collector<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> Operator for Collector<T> {
+impl<T: Clone + Send + 'static> Machine for Collector<T> {
     type In = T;
     type Out = Vec<T>;
     const NAME: &'static str = "Collector";

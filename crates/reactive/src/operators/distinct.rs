@@ -11,7 +11,7 @@ use selvedge_event::Digest;
 use selvedge_store::{Batch, Durability, Store};
 use serde::Serialize;
 
-use super::{Counter, Operator, OperatorError, Outlet, at_least_one, called};
+use super::{Counter, Machine, OperatorError, Outlet, at_least_one, called};
 
 /// Keys remembered in memory unless told otherwise.
 const WINDOW: usize = 1 << 20;
@@ -139,7 +139,7 @@ fn failed(source: selvedge_store::StoreError) -> OperatorError {
     OperatorError::Store { operator: "Distinct", source }
 }
 
-impl<T, K, F> Operator for Distinct<T, K, F>
+impl<T, K, F> Machine for Distinct<T, K, F>
 where
     T: 'static,
     K: Hash + Eq + Clone + Serialize + Send + 'static,
@@ -188,7 +188,7 @@ mod tests {
     use super::super::harness::{Kept, fed, items_then_end, told, trace};
     use super::*;
 
-    fn distinct(window: usize, beyond: Beyond) -> impl Operator<In = u8, Out = u8> {
+    fn distinct(window: usize, beyond: Beyond) -> impl Machine<In = u8, Out = u8> {
         Distinct::new(|n: &u8| Ok(*n)).window(window).unwrap().beyond(beyond)
     }
 

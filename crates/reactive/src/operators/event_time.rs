@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use super::{Counter, Operator, OperatorError, Outlet, called, opaque};
+use super::{Counter, Machine, OperatorError, Outlet, called, opaque};
 
 /// Windows open at a time unless told otherwise.
 const WINDOWS_MAX: usize = 4_096;
@@ -178,7 +178,7 @@ impl<T, F: FnMut(&T) -> anyhow::Result<u64>> TimeWindows<T, F> {
     }
 }
 
-impl<T, F> Operator for TimeWindows<T, F>
+impl<T, F> Machine for TimeWindows<T, F>
 where
     T: Clone + Send + 'static,
     F: FnMut(&T) -> anyhow::Result<u64> + Send + 'static,

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::{Operator, OperatorError, Outlet, at_least_one, called};
+use super::{Machine, OperatorError, Outlet, at_least_one, called};
 
 /// Keys unless told otherwise.
 const KEYS_MAX: usize = 1 << 16;
@@ -93,7 +93,7 @@ where
     }
 }
 
-impl<T, K, S, F, G> Operator for Fold<T, K, S, F, G>
+impl<T, K, S, F, G> Machine for Fold<T, K, S, F, G>
 where
     T: 'static,
     K: Hash + Eq + Clone + Send + 'static,

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::{Operator, OperatorError, Outlet, at_least_one, called};
+use super::{Machine, OperatorError, Outlet, at_least_one, called};
 
 /// Keys of a phase unless told otherwise.
 const KEYS_MAX: usize = 1 << 16;
@@ -62,7 +62,7 @@ impl<T, K, F: FnMut(&T) -> anyhow::Result<K>> Grouper<T, K, F> {
     }
 }
 
-impl<T, K, F> Operator for Grouper<T, K, F>
+impl<T, K, F> Machine for Grouper<T, K, F>
 where
     T: Send + 'static,
     K: Hash + Eq + Clone + Send + 'static,
@@ -142,7 +142,7 @@ impl<T, K, F: FnMut(&T) -> anyhow::Result<K>> StreamGrouper<T, K, F> {
     }
 }
 
-impl<T, K, F> Operator for StreamGrouper<T, K, F>
+impl<T, K, F> Machine for StreamGrouper<T, K, F>
 where
     T: Send + 'static,
     K: Eq + Send + 'static,

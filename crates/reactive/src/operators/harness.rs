@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::{Operator, OperatorError, Outlet};
+use super::{Machine, OperatorError, Outlet};
 
 /// Keeps what is emitted, and a time that the test sets.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl<T> Outlet<T> for Kept<T> {
 }
 
 /// Runs phases of items through an operator, to the end.
-pub(crate) fn fed<O: Operator>(
+pub(crate) fn fed<O: Machine>(
     operator: &mut O,
     phases: impl IntoIterator<Item = Vec<O::In>>,
 ) -> Vec<O::Out> {
@@ -53,7 +53,7 @@ pub(crate) fn fed<O: Operator>(
 /// What each item, `|` for the end of a phase and the end of all (`$`) lead to, a line each.
 pub(crate) fn trace<O>(operator: &mut O, script: &[Step<O::In>]) -> String
 where
-    O: Operator,
+    O: Machine,
     O::In: Clone + Debug,
     O::Out: Debug,
 {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Counter, Operator, OperatorError, Outlet, at_least_one};
+use super::{Counter, Machine, OperatorError, Outlet, at_least_one};
 
 /// Items per period at most: a time is kept for each.
 const N_MAX: usize = 1 << 16;
@@ -97,7 +97,7 @@ impl<T> RateLimit<T> {
     }
 }
 
-impl<T: Send + 'static> Operator for RateLimit<T> {
+impl<T: Send + 'static> Machine for RateLimit<T> {
     type In = T;
     type Out = T;
     const NAME: &'static str = "RateLimit";

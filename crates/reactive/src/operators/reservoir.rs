@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use selvedge_event::Digest;
 use serde::Serialize;
 
-use super::{Operator, OperatorError, Outlet, at_least_one};
+use super::{Machine, OperatorError, Outlet, at_least_one};
 
 /// Keeps `size` of the distinct items of a phase, each set of that size as likely as any other, and
 /// emits them when the phase ends; then it forgets them.
@@ -41,7 +41,7 @@ impl<T> ReservoirSampler<T> {
     }
 }
 
-impl<T: Serialize + Send + 'static> Operator for ReservoirSampler<T> {
+impl<T: Serialize + Send + 'static> Machine for ReservoirSampler<T> {
     type In = T;
     type Out = T;
     const NAME: &'static str = "ReservoirSampler";

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use selvedge_sync::random::Rng;
 
-use super::{Operator, OperatorError, Outlet};
+use super::{Machine, OperatorError, Outlet};
 
 /// Lets each item through with probability `p`, whatever became of the others (Bernoulli sampling).
 /// The same seed and the same items in the same order give the same sample.
@@ -32,7 +32,7 @@ impl<T> StreamSampler<T> {
     }
 }
 
-impl<T: 'static> Operator for StreamSampler<T> {
+impl<T: 'static> Machine for StreamSampler<T> {
     type In = T;
     type Out = T;
     const NAME: &'static str = "StreamSampler";

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Operator, OperatorError, Outlet, called, opaque};
+use super::{Machine, OperatorError, Outlet, called, opaque};
 
 /// Makes one item of each.
 pub struct Map<T, U, F> {
@@ -18,7 +18,7 @@ impl<T, U, F: FnMut(T) -> anyhow::Result<U>> Map<T, U, F> {
     }
 }
 
-impl<T, U, F> Operator for Map<T, U, F>
+impl<T, U, F> Machine for Map<T, U, F>
 where
     T: 'static,
     U: 'static,
@@ -50,7 +50,7 @@ impl<T, F: FnMut(&T) -> anyhow::Result<bool>> Filter<T, F> {
     }
 }
 
-impl<T, F> Operator for Filter<T, F>
+impl<T, F> Machine for Filter<T, F>
 where
     T: 'static,
     F: FnMut(&T) -> anyhow::Result<bool> + Send + 'static,
@@ -88,7 +88,7 @@ where
     }
 }
 
-impl<T, I, F> Operator for FlatMap<T, I, F>
+impl<T, I, F> Machine for FlatMap<T, I, F>
 where
     T: 'static,
     I: IntoIterator + 'static,
@@ -122,7 +122,7 @@ impl<T, F: FnMut(&T) -> anyhow::Result<()>> Tee<T, F> {
     }
 }
 
-impl<T, F> Operator for Tee<T, F>
+impl<T, F> Machine for Tee<T, F>
 where
     T: 'static,
     F: FnMut(&T) -> anyhow::Result<()> + Send + 'static,
@@ -159,7 +159,7 @@ impl<T> Default for Merge<T> {
     }
 }
 
-impl<T: 'static> Operator for Merge<T> {
+impl<T: 'static> Machine for Merge<T> {
     type In = T;
     type Out = T;
     const NAME: &'static str = "Merge";

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
 
-use super::{Operator, OperatorError, Outlet, at_least_one, called};
+use super::{Machine, OperatorError, Outlet, at_least_one, called};
 
 /// Keeps the `k` items of a phase with the highest scores, and emits them with it when the phase
 /// ends, highest first; among equals those that came first. Then it forgets them.
@@ -33,7 +33,7 @@ impl<T, S: Ord, F: FnMut(&T) -> anyhow::Result<S>> TopK<T, S, F> {
     }
 }
 
-impl<T, S, F> Operator for TopK<T, S, F>
+impl<T, S, F> Machine for TopK<T, S, F>
 where
     T: Send + 'static,
     S: Ord + Send + 'static,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Operator, OperatorError, Outlet, at_least_one};
+use super::{Machine, OperatorError, Outlet, at_least_one};
 
 /// Items of a window at most.
 const SIZE_MAX: usize = 1 << 20;
@@ -48,7 +48,7 @@ impl<T> CountWindows<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> Operator for CountWindows<T> {
+impl<T: Clone + Send + 'static> Machine for CountWindows<T> {
     type In = T;
     type Out = Vec<T>;
     const NAME: &'static str = "CountWindows";

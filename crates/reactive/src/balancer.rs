@@ -1,0 +1,15 @@
+//! Owns the machines of a load balancer: numbers for items (`sequencer`), a worker for each
+//! (`dispatch`), results in the order of the numbers (`resequencer`), names for workers (`names`).
+//! Refuses to know what workers do.
+
+mod dispatch;
+mod error;
+mod names;
+mod resequencer;
+mod sequencer;
+
+pub use dispatch::{Dispatch, Routing};
+pub use error::BalancerError;
+pub use names::worker_name;
+pub use resequencer::{Gap, Resequencer};
+pub use sequencer::Sequencer;
