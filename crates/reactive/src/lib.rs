@@ -1,8 +1,79 @@
 //! Targets that are built when somebody asks for them, from streams of artifacts: builders, stream
 //! operators, keyed joins and balanced workers, as processors of one pipeline.
+//!
+//! ```
+//! use selvedge_reactive::Reactive;
+//! use selvedge_runtime::Pipeline;
+//!
+//! let mut graph = Reactive::new("pairs");
+//! let letters = graph.source("letters", ['a', 'b']);
+//! let numbers = graph.source("numbers", [1_u64, 2]);
+//! let pairs = graph.builder("pairs", (&letters, &numbers), |letter: &char, n: &u64| {
+//!     format!("{letter}{n}")
+//! });
+//! let seen = graph.collect(&pairs);
+//! graph.install(Pipeline::builder())?.build()?.run()?;
+//! assert_eq!(seen.values(), ["a1", "b2"]);
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! A [`Target`] is a name and a type. Whoever provides it (a [`source`](source()), a
+//! [`builder`](builder()), an [`operator`]) is a *node*: a processor of the pipeline, beside others
+//! that are no nodes. It is dormant until somebody asks for its target; then it asks for what it
+//! requires, and takes what has come and what comes, one artifact per turn. Artifacts and requests
+//! are events under the target's name, which the runtime's routes lead to those concerned and to
+//! nobody else.
+//!
+//! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
+//! - `operator`, `node`: what takes artifacts, and the processor that it is.
+//! - `requires`, `yields`, `build`, `pairing`, `seen`, `building`, `builder`: builders, which are
+//!   operators that pair their requirements one by one and leave out inputs that they know.
+//! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
+//! - `source`, `sink`: both ends.
+//! - `definition`, `graph`, `check`, `network`: what a graph is made of, and what is wrong with it.
+//!
+//! Knows nothing about lineage, graphs of one-shot turns or connectors.
 
 #![forbid(unsafe_code)]
 
+mod artifact;
 pub mod balancer;
+mod build;
+mod builder;
+mod building;
+mod check;
+mod definition;
+mod error;
+mod graph;
+mod network;
+mod node;
+mod operator;
+mod operator_node;
 pub mod operators;
+mod pairing;
 pub mod rendezvous;
+mod requires;
+mod seen;
+mod settings;
+mod sink;
+mod source;
+mod target;
+mod title;
+mod yields;
+
+pub use artifact::{Artifact, Shared};
+pub use build::{Build, BuildFn, Function, Refs};
+pub use builder::{Builder, Provides, builder, builder_of, every};
+pub use definition::{Define, Until};
+pub use error::{GraphError, GraphProblem};
+pub use graph::Reactive;
+pub use network::Network;
+pub use operator::{Hooks, Item, Operator, Out};
+pub use operator_node::{OperatorNode, operator};
+pub use requires::{Arguments, KnownArguments, Part, Requirement, Requires, Tuple};
+pub use sink::{Artifacts, Done};
+pub use source::{Source, source, source_of_any};
+pub use target::{Resolve, Spread, Target};
+pub use yields::Yields;
+#[doc(hidden)]
+pub use yields::way;

@@ -88,6 +88,14 @@ impl<'a> Context<'a> {
         self.seat.attempt
     }
 
+    /// Whether this turn has asked for more than it may, and will fail when it returns: it emitted
+    /// too much, say. What it changes in its processor from here on had better be nothing.
+    #[inline]
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.outbox.was_refused()
+    }
+
     /// Names what this processor does about an event, for whoever outside is to do it once: the
     /// same over attempts, after a crash, in every run. `None` if the event has no digest.
     ///

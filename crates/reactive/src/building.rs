@@ -1,0 +1,251 @@
+//! Owns what a builder does with the artifacts that come: pair them, leave out what was built from
+//! before, build, remember. Pure but for what is built; when it begins is its node's matter.
+//!
+//! *What fails.* A turn that fails leaves its artifact where it was, as nobody knows yet whether it
+//! will be attempted again. The next turn does: its first attempt means that the failed one was
+//! given up, and with it the artifacts it was paired with; a later attempt, that it is the same.
+
+use anyhow::{Context as _, bail};
+use selvedge_event::Digest;
+use selvedge_runtime::Result;
+
+use crate::build::Build;
+use crate::operator::{Hooks, Item, Operator, Out};
+use crate::pairing::Pairing;
+use crate::requires::{Arguments, KnownArguments, Paired, Plan};
+use crate::seen::{InputKey, Seen};
+
+/// How inputs are told apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    digests: fn(&Plan, Paired<'_>) -> Result<Vec<Digest>>,
+    word: fn(&Plan, Paired<'_>) -> Option<u64>,
+}
+
+impl Keys {
+    pub(crate) fn of<A: KnownArguments>() -> Keys {
+        Keys { digests: A::digests, word: A::word }
+    }
+
+    /// The digest of one input: its only argument's, or that of all of its arguments'.
+    pub(crate) fn digest(&self, plan: &Plan, paired: Paired<'_>) -> Result<Digest> {
+        match &(self.digests)(plan, paired)?[..] {
+            [only] => Ok(*only),
+            several => Ok(Digest::of(several)?),
+        }
+    }
+
+    #[inline]
+    fn input(&self, plan: &Plan, paired: Paired<'_>) -> Result<InputKey> {
+        match (self.word)(plan, paired) {
+            Some(word) => Ok(InputKey::Word(word)),
+            None => Ok(InputKey::Digest(self.digest(plan, paired)?)),
+        }
+    }
+}
+
+/// What is remembered of inputs.
+pub(crate) struct Memory {
+    seen: Seen,
+    inputs_max: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(inputs_max: usize) -> Memory {
+        Memory { seen: Seen::default(), inputs_max }
+    }
+}
+
+/// How much a builder takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Artifacts that wait to be paired.
+    pub(crate) waiting_max: usize,
+    /// Builds, if that is what ends a cycle.
+    pub(crate) builds_max: Option<u64>,
+}
+
+/// A builder at work.
+pub(crate) struct Building<B: Build> {
+    build: B,
+    /// What is built, for messages.
+    target: &'static str,
+    plan: Plan,
+    /// Of several requirements.
+    pairing: Option<Pairing>,
+    /// How inputs are told apart, where their types allow.
+    keys: Option<Keys>,
+    /// With dedupe.
+    memory: Option<Memory>,
+    /// The stream whose artifact an attempt was made with that has not succeeded.
+    attempted: Option<usize>,
+    limits: Limits,
+    n_builds: u64,
+}
+
+impl<B: Build> Building<B> {
+    pub(crate) fn new(
+        build: B,
+        target: &'static str,
+        plan: Plan,
+        limits: Limits,
+        keys: Option<Keys>,
+        memory: Option<Memory>,
+    ) -> Building<B> {
+        let n_streams = plan.n_streams();
+        let pairing = (n_streams > 1).then(|| Pairing::new(n_streams));
+        let (attempted, n_builds) = (None, 0);
+        Building { build, target, plan, pairing, keys, memory, attempted, limits, n_builds }
+    }
+
+    /// Finds out what became of an attempt that has not succeeded.
+    #[cold]
+    fn settle(&mut self, attempt: u32) {
+        if let (Some(stream), Some(pairing)) = (self.attempted.take(), &mut self.pairing) {
+            if attempt == 1 {
+                pairing.consume();
+            } else {
+                pairing.take_back(stream);
+            }
+        }
+    }
+
+    /// Builds from one artifact of each stream.
+    #[inline]
+    fn build_from(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>) -> Result {
+        if self.limits.builds_max.is_some_and(|max| self.n_builds >= max) {
+            return Ok(());
+        }
+        let key = match (&self.memory, self.keys) {
+            (Some(memory), Some(keys)) => {
+                let key = keys.input(&self.plan, paired)?;
+                if memory.seen.has(&key) {
+                    return Ok(());
+                }
+                if memory.seen.len() >= memory.inputs_max {
+                    bail!(self.too_many(out));
+                }
+                Some(key)
+            }
+            _ => None,
+        };
+        if let Err(error) = self.call(out, paired) {
+            return Err(self.explain(out, paired, error));
+        }
+        if !out.cx.was_refused() {
+            self.n_builds += 1;
+            if let (Some(key), Some(memory)) = (key, &mut self.memory) {
+                memory.seen.add(key);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn call(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>) -> Result {
+        let arguments = B::Arguments::read(&self.plan, paired).context(
+            "an artifact is not of the type that is required: the graph was checked, so it was \
+             sent by somebody outside of it",
+        )?;
+        self.build.build(out, arguments)
+    }
+
+    #[cold]
+    fn explain(
+        &self,
+        out: &Out<'_, '_, B::Made>,
+        paired: Paired<'_>,
+        error: anyhow::Error,
+    ) -> anyhow::Error {
+        let (target, builder) = (self.target, out.cx.processor());
+        let digest = self.keys.map(|keys| keys.digest(&self.plan, paired));
+        match digest {
+            Some(Ok(digest)) => error.context(format!(
+                "building `{target}` in builder `{builder}` from input {digest} failed"
+            )),
+            _ => error.context(format!("building `{target}` in builder `{builder}` failed")),
+        }
+    }
+
+    #[cold]
+    fn too_many(&self, out: &Out<'_, '_, B::Made>) -> String {
+        let max = self.memory.as_ref().map_or(0, |memory| memory.inputs_max);
+        format!(
+            "builder `{}` of `{}` has built from {max} inputs, and remembers no more: raise \
+             `memo_max`, or build from every input with `every_time`",
+            out.cx.processor(),
+            self.target
+        )
+    }
+
+    /// Takes an artifact of several streams in, and builds if it completes a pair.
+    fn pair(&mut self, out: &mut Out<'_, '_, B::Made>, stream: usize, item: Item<'_>) -> Result {
+        let Some(mut pairing) = self.pairing.take() else { return Ok(()) };
+        if pairing.n_waiting() >= self.limits.waiting_max {
+            let (max, builder) = (self.limits.waiting_max, out.cx.processor().clone());
+            self.pairing = Some(pairing);
+            bail!(
+                "{max} artifacts wait in builder `{builder}` of `{}` for others to be paired with: \
+                 its requirements don't keep step; group them by a key instead, or raise \
+                 `waiting_max`",
+                self.target
+            );
+        }
+        let is_complete = pairing.push(stream, item.event().clone());
+        if !is_complete {
+            self.pairing = Some(pairing);
+            return Ok(());
+        }
+        // Whatever becomes of it, the pairing is there afterwards: a panic must not lose it.
+        let pair = pairing.first().to_vec();
+        self.pairing = Some(pairing);
+        self.attempted = Some(stream);
+        self.build_from(out, Paired::Each(&pair))?;
+        if !out.cx.was_refused()
+            && let Some(pairing) = &mut self.pairing
+        {
+            self.attempted = None;
+            pairing.consume();
+        }
+        Ok(())
+    }
+}
+
+impl<B: Build> Operator for Building<B> {
+    type Made = B::Made;
+
+    #[inline]
+    fn item(&mut self, out: &mut Out<'_, '_, B::Made>, stream: usize, item: Item<'_>) -> Result {
+        if self.attempted.is_some() {
+            self.settle(out.cx.attempt());
+        }
+        match self.pairing {
+            None => self.build_from(out, Paired::One(item.event())),
+            Some(_) => self.pair(out, stream, item),
+        }
+    }
+
+    fn start(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
+        if self.plan.n_streams() == 0 { self.build_from(out, Paired::Each(&[])) } else { Ok(()) }
+    }
+
+    fn hooks(&self) -> Hooks {
+        self.build.hooks()
+    }
+
+    fn init(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
+        self.build.init(out)
+    }
+
+    fn phase(&mut self, out: &mut Out<'_, '_, B::Made>, number: u32) -> Result {
+        self.build.phase(out, number)
+    }
+
+    fn finish(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
+        self.build.terminate(out)
+    }
+
+    fn is_atomic(&self) -> bool {
+        self.build.is_stateless()
+    }
+}

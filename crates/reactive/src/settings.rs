@@ -1,0 +1,67 @@
+//! Owns what can be said of any node of a graph: its name, its failure policy, its place among the
+//! others, what it keeps before it starts.
+
+use selvedge_event::Text;
+use selvedge_runtime::{FailurePolicy, PipelineBuilder, Registration};
+
+use crate::node::{Node, Starts, Wiring, streams};
+use crate::operator::{Operator, Ports};
+use crate::requires::Requirement;
+use crate::title::Title;
+
+/// Artifacts that a node keeps before it starts, unless told otherwise.
+pub(crate) const EARLY_MAX: usize = 1 << 20;
+
+/// How a node takes part in its pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Title,
+    pub(crate) on_failure: FailurePolicy,
+    pub(crate) priority: i32,
+    pub(crate) limited_by: Option<Text>,
+    pub(crate) early_max: usize,
+}
+
+impl Settings {
+    pub(crate) fn new(name: Title) -> Settings {
+        Settings {
+            name,
+            on_failure: FailurePolicy::default(),
+            priority: 0,
+            limited_by: None,
+            early_max: EARLY_MAX,
+        }
+    }
+
+    pub(crate) fn named(mut self, name: &str) -> Settings {
+        self.name = Title::new(name);
+        self
+    }
+
+    /// Adds an operator to a pipeline, as a node under these terms.
+    pub(crate) fn install<O: Operator>(
+        self,
+        pipeline: PipelineBuilder,
+        requires: &[Requirement],
+        ports: Ports<O::Made>,
+        starts: Starts,
+        operator: O,
+    ) -> PipelineBuilder {
+        let is_atomic = operator.is_atomic();
+        let wiring = Wiring {
+            name: self.name.kept(),
+            starts,
+            streams: streams(requires),
+            early_max: self.early_max,
+        };
+        let node = Node::new(wiring, ports, operator);
+        let mut registration = Registration::new(node)
+            .named(self.name.as_str())
+            .priority(self.priority)
+            .on_failure(self.on_failure);
+        if let Some(key) = self.limited_by {
+            registration = registration.limited_by(key);
+        }
+        pipeline.processor(if is_atomic { registration.stateless() } else { registration })
+    }
+}
