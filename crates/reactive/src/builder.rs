@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use selvedge_event::Text;
-use selvedge_runtime::FailurePolicy;
+use selvedge_event::{Signature, Text};
+use selvedge_runtime::{Cache, FailurePolicy, Journal};
 use selvedge_topology::Place;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::artifact::{self, Artifact, Encode};
 use crate::build::{Build, BuildFn, Function};
@@ -15,6 +16,7 @@ use crate::definition::{Define, Definition, Feedback, Provided, Sort, Until};
 use crate::graph::Reactive;
 use crate::node::Starts;
 use crate::operator::Ports;
+use crate::persist::{Codec, Shelf};
 use crate::requires::{Arguments, KnownArguments, Plan, Requirement, Requires};
 use crate::settings::Settings;
 use crate::target::Target;
@@ -160,7 +162,14 @@ pub struct Builder<B: Build> {
     memo_max: usize,
     waiting_max: usize,
     feedback: Vec<Feedback>,
+    persists: Option<Persists<B::Made>>,
     settings: Settings,
+}
+
+/// How a builder's results are kept.
+struct Persists<T> {
+    codec: Codec<T>,
+    cache: Cache,
 }
 
 /// Inputs that a builder remembers unless told otherwise.
@@ -188,6 +197,7 @@ impl<B: Build> Builder<B> {
             memo_max: MEMO_MAX,
             waiting_max: WAITING_MAX,
             feedback: Vec::new(),
+            persists: None,
         }
     }
 
@@ -244,6 +254,60 @@ impl<B: Build> Builder<B> {
         self
     }
 
+    /// Keeps its results in the pipeline's store: in later runs they are brought back when somebody
+    /// asks for the target, before anything is built, and with dedupe the inputs that they were
+    /// built from are left out. What anybody has heard of is on the device by then: after a crash
+    /// it is brought back, not built again. Without a store in the pipeline this changes nothing.
+    ///
+    /// Results are found again by the builder's signature (its code or its version, see
+    /// [`version`](Builder::version)), the graph's name and the builder's: a builder that is changed
+    /// or renamed begins anew.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use selvedge_reactive::{Reactive, builder};
+    /// use selvedge_runtime::Pipeline;
+    /// use selvedge_store::Memory;
+    ///
+    /// let store = Arc::new(Memory::new()); // Or one on a disk.
+    /// for n_built in [3, 0] {
+    ///     let mut graph = Reactive::new("doubling");
+    ///     let numbers = graph.source("numbers", [1_u64, 2, 3]);
+    ///     let built = Arc::new(std::sync::Mutex::new(0));
+    ///     let count = built.clone();
+    ///     let double = builder("doubles", &numbers, move |n: &u64| {
+    ///         *count.lock().unwrap() += 1;
+    ///         n * 2
+    ///     });
+    ///     let doubles = graph.add(double.version("1").persist());
+    ///     let seen = graph.collect(&doubles);
+    ///     graph.install(Pipeline::builder().store(store.clone()))?.build()?.run()?;
+    ///     assert_eq!(seen.values(), [2, 4, 6]);
+    ///     assert_eq!(*built.lock().unwrap(), n_built);
+    /// }
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn persist(self) -> Builder<B>
+    where
+        B::Arguments: KnownArguments,
+        B::Made: Serialize + DeserializeOwned,
+    {
+        self.persist_with(Cache::new())
+    }
+
+    /// The same, with a durability of one's choice, and what happens when a record can't be read or
+    /// written; how inputs are known means nothing here.
+    pub fn persist_with(mut self, cache: Cache) -> Builder<B>
+    where
+        B::Arguments: KnownArguments,
+        B::Made: Serialize + DeserializeOwned,
+    {
+        self.keys = Some(Keys::of::<B::Arguments>());
+        self.encode = Some(artifact::encode());
+        self.persists = Some(Persists { codec: Codec::new(), cache });
+        self
+    }
+
     /// Declares that what it requires under this name comes, over whatever way, from what it
     /// builds itself, and says what ends that.
     ///
@@ -273,6 +337,19 @@ impl<B: Build> Builder<B> {
     }
 }
 
+impl<F, A, T, R, Which> Builder<Function<F, A, T, R, Which>>
+where
+    Function<F, A, T, R, Which>: Build<Made = T>,
+{
+    /// Declares a version of the function, since nothing can be known of a closure's code: raise it
+    /// whenever the function, or what it captures, changes.
+    pub fn version(mut self, version: &str) -> Self {
+        let signature = Signature::of_version(self.target.name(), version);
+        self.build.signature = Some(signature);
+        self
+    }
+}
+
 impl<B: Build> Define for Builder<B> {
     type Handle = Target<B::Made>;
 
@@ -292,7 +369,10 @@ impl<B: Build> Builder<B> {
             Until::NothingNew => None,
         });
         let title = target.title().clone();
+        let signature = build.signature();
+        let persists = self.persists;
         Definition {
+            durable: persists.is_some().then(|| signature.clone()),
             name: settings.name.clone(),
             sort: Sort::Builder,
             place,
@@ -300,17 +380,25 @@ impl<B: Build> Builder<B> {
             requires: requires.clone(),
             feedback: self.feedback,
             dedupes,
-            install: Box::new(move |pipeline| {
+            install: Box::new(move |pipeline, graph| {
+                let place = format!("{graph}/{}", settings.name.as_str());
+                let shelf =
+                    persists.zip(signature).map(|(Persists { codec, cache }, signature)| {
+                        Shelf::new(Journal::new(signature, cache.namespace(place)), codec)
+                    });
+                let journal = shelf.as_ref().map(|shelf| shelf.journal.clone());
                 let building = Building::new(
                     build,
-                    title.kept().as_str(),
+                    title.kept(),
                     Plan::new(&requires),
                     Limits { waiting_max, builds_max },
                     keys,
                     dedupes.then(|| Memory::new(memo_max)),
+                    shelf,
                 );
                 let ports = Ports { titles: [title.kept()].into(), encode };
-                settings.install(pipeline, &requires, ports, Starts::WhenAsked, building)
+                let wiring = settings.wiring(&requires, Starts::WhenAsked);
+                settings.install(pipeline, wiring, ports, building, journal.as_ref())
             }),
         }
     }

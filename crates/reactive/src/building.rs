@@ -6,12 +6,13 @@
 //! given up, and with it the artifacts it was paired with; a later attempt, that it is the same.
 
 use anyhow::{Context as _, bail};
-use selvedge_event::Digest;
-use selvedge_runtime::Result;
+use selvedge_event::{Digest, Name};
+use selvedge_runtime::{Pull, Result};
 
 use crate::build::Build;
 use crate::operator::{Hooks, Item, Operator, Out};
 use crate::pairing::Pairing;
+use crate::persist::{Brought, Shelf};
 use crate::requires::{Arguments, KnownArguments, Paired, Plan};
 use crate::seen::{InputKey, Seen};
 
@@ -69,7 +70,7 @@ pub(crate) struct Limits {
 pub(crate) struct Building<B: Build> {
     build: B,
     /// What is built, for messages.
-    target: &'static str,
+    target: &'static Name,
     plan: Plan,
     /// Of several requirements.
     pairing: Option<Pairing>,
@@ -77,6 +78,8 @@ pub(crate) struct Building<B: Build> {
     keys: Option<Keys>,
     /// With dedupe.
     memory: Option<Memory>,
+    /// Of one that is persisted.
+    shelf: Option<Shelf<B::Made>>,
     /// The stream whose artifact an attempt was made with that has not succeeded.
     attempted: Option<usize>,
     limits: Limits,
@@ -86,16 +89,17 @@ pub(crate) struct Building<B: Build> {
 impl<B: Build> Building<B> {
     pub(crate) fn new(
         build: B,
-        target: &'static str,
+        target: &'static Name,
         plan: Plan,
         limits: Limits,
         keys: Option<Keys>,
         memory: Option<Memory>,
+        shelf: Option<Shelf<B::Made>>,
     ) -> Building<B> {
         let n_streams = plan.n_streams();
         let pairing = (n_streams > 1).then(|| Pairing::new(n_streams));
         let (attempted, n_builds) = (None, 0);
-        Building { build, target, plan, pairing, keys, memory, attempted, limits, n_builds }
+        Building { build, target, plan, pairing, keys, memory, shelf, attempted, limits, n_builds }
     }
 
     /// Finds out what became of an attempt that has not succeeded.
@@ -116,29 +120,44 @@ impl<B: Build> Building<B> {
         if self.limits.builds_max.is_some_and(|max| self.n_builds >= max) {
             return Ok(());
         }
-        let key = match (&self.memory, self.keys) {
-            (Some(memory), Some(keys)) => {
-                let key = keys.input(&self.plan, paired)?;
-                if memory.seen.has(&key) {
-                    return Ok(());
-                }
-                if memory.seen.len() >= memory.inputs_max {
-                    bail!(self.too_many(out));
-                }
-                Some(key)
+        let key = match self.keys {
+            Some(keys) if self.memory.is_some() || self.shelf.is_some() => {
+                Some(self.key(keys, paired)?)
             }
             _ => None,
         };
+        if let (Some(key), Some(memory)) = (&key, &self.memory) {
+            if memory.seen.has(key) {
+                return Ok(());
+            }
+            if memory.seen.len() >= memory.inputs_max {
+                bail!(self.too_many(out));
+            }
+        }
         if let Err(error) = self.call(out, paired) {
             return Err(self.explain(out, paired, error));
         }
-        if !out.cx.was_refused() {
-            self.n_builds += 1;
-            if let (Some(key), Some(memory)) = (key, &mut self.memory) {
-                memory.seen.add(key);
-            }
+        if out.cx.was_refused() {
+            return Ok(());
+        }
+        if let (Some(InputKey::Digest(input)), Some(shelf)) = (key, &mut self.shelf) {
+            shelf.keep(out.cx, self.target, input)?;
+            shelf.note_kept();
+        }
+        self.n_builds += 1;
+        if let (Some(key), Some(memory)) = (key, &mut self.memory) {
+            memory.seen.add(key);
         }
         Ok(())
+    }
+
+    /// What an input is known by. What is persisted is known by its content in every run.
+    #[inline]
+    fn key(&self, keys: Keys, paired: Paired<'_>) -> Result<InputKey> {
+        match self.shelf {
+            Some(_) => Ok(InputKey::Digest(keys.digest(&self.plan, paired)?)),
+            None => keys.input(&self.plan, paired),
+        }
     }
 
     #[inline]
@@ -227,6 +246,29 @@ impl<B: Build> Operator for Building<B> {
 
     fn start(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
         if self.plan.n_streams() == 0 { self.build_from(out, Paired::Each(&[])) } else { Ok(()) }
+    }
+
+    fn has_past(&self) -> bool {
+        self.shelf.as_ref().is_some_and(|shelf| shelf.journal.is_durable())
+    }
+
+    fn bring_back(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result<Pull> {
+        let Some(shelf) = &mut self.shelf else { return Ok(Pull::Done) };
+        while out.cx.room() > 0 {
+            let Some(Brought { input, made }) = shelf.bring_back()? else {
+                return Ok(Pull::Done);
+            };
+            made.into_iter().for_each(|artifact| out.emit(artifact));
+            self.n_builds += 1;
+            if let Some(memory) = &mut self.memory {
+                memory.seen.add(InputKey::Digest(input));
+            }
+        }
+        Ok(Pull::More)
+    }
+
+    fn close(&mut self) -> Result {
+        self.shelf.as_ref().map_or(Ok(()), |shelf| shelf.journal.flush())
     }
 
     fn hooks(&self) -> Hooks {

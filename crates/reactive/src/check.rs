@@ -41,6 +41,10 @@ pub(crate) fn check(graph: &str, parts: &Parts<'_>) -> Result<Network, GraphErro
             }
         }
         check_feedback(definition, &mut problems);
+        if let Some(None) = definition.durable {
+            let builder = definition.name.as_str().to_owned();
+            problems.push(GraphProblem::Unsigned { builder, place: definition.place.clone() });
+        }
     }
     let topology = match draw(graph, parts, &offers).build() {
         Ok(topology) => Some(topology),

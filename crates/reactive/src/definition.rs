@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use selvedge_event::Signature;
 use selvedge_runtime::PipelineBuilder;
 use selvedge_topology::Place;
 
@@ -83,8 +84,8 @@ pub(crate) struct Feedback {
     pub(crate) place: Place,
 }
 
-/// Adds the processors of a node to a pipeline.
-pub(crate) type Install = Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>;
+/// Adds the processors of a node to a pipeline, as those of the graph of this name.
+pub(crate) type Install = Box<dyn FnOnce(PipelineBuilder, &str) -> PipelineBuilder + Send>;
 
 /// A node as a graph knows it.
 pub(crate) struct Definition {
@@ -96,6 +97,8 @@ pub(crate) struct Definition {
     pub(crate) feedback: Vec<Feedback>,
     /// Whether it leaves out inputs that it has built from before.
     pub(crate) dedupes: bool,
+    /// Of one whose results are kept: what they are known by, if anything says so.
+    pub(crate) durable: Option<Option<Signature>>,
     pub(crate) install: Install,
 }
 

@@ -94,6 +94,17 @@ pub enum GraphProblem {
         /// Where that is said.
         place: Place,
     },
+    /// Results are to be kept, and nothing says what they are to be known by.
+    #[error(
+        "`{builder}` at {place} is to be persisted, but nothing is known of its code: declare a \
+         version of the function with `.version(…)`, or write the builder with `#[builder]`"
+    )]
+    Unsigned {
+        /// The builder.
+        builder: String,
+        /// Where it is defined.
+        place: Place,
+    },
     /// The program has more distinct names than graphs take, or one is too long.
     #[error(
         "there is no room for the name `{name}` at {place}: names are kept for as long as the \

@@ -207,7 +207,7 @@ impl Reactive {
         let Reactive { name, definitions, wanted, .. } = self;
         let mut pipeline = pipeline;
         for definition in definitions {
-            pipeline = (definition.install)(pipeline);
+            pipeline = (definition.install)(pipeline, &name);
         }
         if !wanted.is_empty() {
             let asker = Registration::new(Asker(wanted)).named(format!("{name}: wanted"));

@@ -26,7 +26,7 @@
 //!
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
 //! - `operator`, `node`: what takes artifacts, and the processor that it is.
-//! - `requires`, `yields`, `build`, `pairing`, `seen`, `building`, `builder`: builders, which are
+//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `building`, `builder`: builders, which are
 //!   operators that pair their requirements one by one and leave out inputs that they know.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
 //! - `source`, `sink`: both ends.
@@ -51,6 +51,7 @@ mod operator;
 mod operator_node;
 pub mod operators;
 mod pairing;
+mod persist;
 pub mod rendezvous;
 mod requires;
 mod seen;

@@ -8,9 +8,12 @@
 use std::any::TypeId;
 
 use anyhow::bail;
-use selvedge_event::{Event, Init, Interest, Interests, Kind, Name, Named, Payload, Phase, Poison};
-use selvedge_event::{Signature, Way};
-use selvedge_runtime::{Context, Processor, Result};
+use selvedge_event::Way;
+use selvedge_event::payload::Copies;
+use selvedge_event::{
+    Ending, Event, Init, Interest, Interests, Kind, Name, Named, Payload, Phase, Poison,
+};
+use selvedge_runtime::{Context, Processor, Pull, Result};
 
 use crate::operator::{Hooks, Item, Operator, Out, Ports};
 use crate::requires::Requirement;
@@ -26,6 +29,18 @@ impl Payload for Held {
 
     fn heap_bytes(&self) -> usize {
         self.0.bytes()
+    }
+}
+
+/// A time that a node wanted to be woken at has come. Called like the node.
+#[derive(Clone, Copy)]
+pub(crate) struct Wake;
+
+impl Payload for Wake {
+    const COPIES: Option<Copies<Self>> = Some(Copies::new());
+
+    fn kind() -> Kind {
+        Kind::literal("selvedge::Wake")
     }
 }
 
@@ -94,6 +109,8 @@ pub(crate) struct Node<O: Operator> {
 enum State {
     /// Nobody has asked; these came early.
     Dormant(Vec<Event>),
+    /// It brings back what it made in earlier runs; these came early.
+    BringingBack(Vec<Event>),
     /// It takes what comes.
     Live,
     /// It takes what came before, so many artifacts, and puts what comes behind.
@@ -138,10 +155,13 @@ impl<O: Operator> Node<O> {
         if event.is::<Resolve>() {
             return self.start(cx);
         }
-        let Node { ports, operator, .. } = self;
-        let out = &mut Out { cx, ports };
+        let Node { wiring, ports, operator, .. } = self;
+        let out = &mut Out { cx, ports, node: wiring.name };
         if let Some(&Phase { number }) = event.payload() {
             return operator.phase(out, number);
+        }
+        if event.is::<Wake>() {
+            return operator.wake(out);
         }
         if event.is::<Poison>() {
             return operator.finish(out);
@@ -161,10 +181,12 @@ impl<O: Operator> Node<O> {
     fn keep(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         let Wiring { name, early_max, .. } = self.wiring;
         match &mut self.state {
-            State::Dormant(early) if early.len() < early_max => early.push(event.clone()),
-            State::Dormant(_) => bail!(
-                "{early_max} artifacts came for `{name}`, which nobody has asked for yet: ask for \
-                 it sooner, don't build what it requires before, or raise `early_max`"
+            State::Dormant(early) | State::BringingBack(early) if early.len() < early_max => {
+                early.push(event.clone());
+            }
+            State::Dormant(_) | State::BringingBack(_) => bail!(
+                "{early_max} artifacts came for `{name}`, which has not begun yet: ask for it \
+                 sooner, don't build what it requires before, or raise `early_max`"
             ),
             State::CatchingUp(n_held) => {
                 *n_held += 1;
@@ -186,15 +208,29 @@ impl<O: Operator> Node<O> {
             }
         }
         let Some(stream) = self.stream_of(held) else { return Ok(()) };
-        let out = &mut Out { cx, ports: &self.ports };
+        let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
         self.operator.item(out, stream, Item::new(held))
     }
 
     /// Begins, unless it has begun.
     fn start(&mut self, cx: &mut Context<'_>) -> Result {
+        if let State::Dormant(early) = &mut self.state {
+            if !self.operator.has_past() {
+                return self.go_live(cx);
+            }
+            cx.start_pulling();
+            self.state = State::BringingBack(std::mem::take(early));
+        }
+        Ok(())
+    }
+
+    /// Takes what has come and what comes, and asks for more.
+    fn go_live(&mut self, cx: &mut Context<'_>) -> Result {
         let Wiring { name, ref streams, .. } = self.wiring;
-        let State::Dormant(early) = &self.state else { return Ok(()) };
-        self.operator.start(&mut Out { cx, ports: &self.ports })?;
+        let (State::Dormant(early) | State::BringingBack(early)) = &self.state else {
+            return Ok(());
+        };
+        self.operator.start(&mut Out { cx, ports: &self.ports, node: self.wiring.name })?;
         for event in early {
             cx.emit(Named(name, Held(event.clone())));
         }
@@ -214,10 +250,23 @@ impl<O: Operator> Processor for Node<O> {
         if let State::Live = self.state
             && let Some(stream) = self.stream_of(event)
         {
-            let out = &mut Out { cx, ports: &self.ports };
+            let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
             return self.operator.item(out, stream, Item::new(event));
         }
         self.process_other(cx, event)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
+        if let Pull::More = self.operator.bring_back(out)? {
+            return Ok(Pull::More);
+        }
+        self.go_live(cx)?;
+        Ok(Pull::Done)
+    }
+
+    fn close(&mut self, _: Ending) -> Result {
+        self.operator.close()
     }
 
     fn interests(&self) -> Interests {
@@ -227,6 +276,7 @@ impl<O: Operator> Processor for Node<O> {
             self.ports.titles.iter().map(|&title| Interest::of::<Resolve>().named(title.clone()));
         let mut listed: Vec<_> = artifacts.chain(resolves).collect();
         listed.push(Interest::of::<Held>().named((*name).clone()));
+        listed.push(Interest::of::<Wake>().named((*name).clone()));
         let hooks = self.operator.hooks();
         if hooks.has(Hooks::INIT) || *starts == Starts::AtOnce {
             listed.push(Interest::of::<Init>());
@@ -238,9 +288,5 @@ impl<O: Operator> Processor for Node<O> {
             listed.push(Interest::of::<Poison>());
         }
         Interests::listed(listed)
-    }
-
-    fn signature(&self) -> Option<Signature> {
-        None
     }
 }

@@ -3,12 +3,14 @@
 //! that a graph has in it. Refuses to know when it begins: that is its node's.
 
 use std::fmt;
+use std::time::Duration;
 
-use selvedge_event::{Digest, DigestError, Event, Name};
-use selvedge_runtime::{Context, Result};
+use selvedge_event::{Digest, DigestError, Event, Name, Named};
+use selvedge_runtime::{Context, Pull, Result};
 use serde::Serialize;
 
 use crate::artifact::{self, Artifact, Encode, Shared};
+use crate::node::Wake;
 
 /// What takes artifacts as they come and makes others.
 ///
@@ -85,6 +87,25 @@ pub trait Operator: Send + 'static {
         Ok(())
     }
 
+    /// Whether there may be something to bring back from earlier runs before it starts.
+    #[doc(hidden)]
+    fn has_past(&self) -> bool {
+        false
+    }
+
+    /// Brings some of it back; says whether there is more.
+    #[doc(hidden)]
+    fn bring_back(&mut self, out: &mut Out<'_, '_, Self::Made>) -> Result<Pull> {
+        let _ = out;
+        Ok(Pull::Done)
+    }
+
+    /// The run has come to its end.
+    #[doc(hidden)]
+    fn close(&mut self) -> Result {
+        Ok(())
+    }
+
     /// Called when the pipeline is quiet, for the `number`-th time, from 1.
     ///
     /// # Errors
@@ -92,6 +113,16 @@ pub trait Operator: Send + 'static {
     /// As for [`item`](Self::item).
     fn phase(&mut self, out: &mut Out<'_, '_, Self::Made>, number: u32) -> Result {
         let _ = (out, number);
+        Ok(())
+    }
+
+    /// Called when a time has come that [`Out::wake_after`] asked for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`item`](Self::item).
+    fn wake(&mut self, out: &mut Out<'_, '_, Self::Made>) -> Result {
+        let _ = out;
         Ok(())
     }
 
@@ -202,6 +233,8 @@ pub(crate) struct Ports<T> {
 pub struct Out<'a, 'c, T> {
     pub(crate) cx: &'a mut Context<'c>,
     pub(crate) ports: &'a Ports<T>,
+    /// What the node is called.
+    pub(crate) node: &'static Name,
 }
 
 impl<T: Artifact> Out<'_, '_, T> {
@@ -226,6 +259,12 @@ impl<'c, T> Out<'_, 'c, T> {
     #[must_use]
     pub fn n_targets(&self) -> usize {
         self.ports.titles.len()
+    }
+
+    /// Has the operator [woken](Operator::wake) after a time, which the run waits for. Takes effect
+    /// when the turn succeeds.
+    pub fn wake_after(&mut self, delay: Duration) {
+        self.cx.emit_after(delay, Named(self.node, Wake));
     }
 
     /// The turn's context, for what has nothing to do with artifacts: other events, timers,

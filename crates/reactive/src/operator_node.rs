@@ -150,10 +150,12 @@ impl<O: Operator> OperatorNode<O> {
             requires: requires.clone(),
             feedback,
             dedupes: false,
-            install: Box::new(move |pipeline| {
+            durable: None,
+            install: Box::new(move |pipeline, _| {
                 let titles = provides.iter().map(|target| target.title().kept()).collect();
                 let ports = Ports { titles, encode };
-                settings.install(pipeline, &requires, ports, starts, operator)
+                let wiring = settings.wiring(&requires, starts);
+                settings.install(pipeline, wiring, ports, operator, None)
             }),
         });
     }

@@ -2,7 +2,7 @@
 //! others, what it keeps before it starts.
 
 use selvedge_event::Text;
-use selvedge_runtime::{FailurePolicy, PipelineBuilder, Registration};
+use selvedge_runtime::{FailurePolicy, Journal, PipelineBuilder, Registration};
 
 use crate::node::{Node, Starts, Wiring, streams};
 use crate::operator::{Operator, Ports};
@@ -38,29 +38,35 @@ impl Settings {
         self
     }
 
-    /// Adds an operator to a pipeline, as a node under these terms.
-    pub(crate) fn install<O: Operator>(
-        self,
-        pipeline: PipelineBuilder,
-        requires: &[Requirement],
-        ports: Ports<O::Made>,
-        starts: Starts,
-        operator: O,
-    ) -> PipelineBuilder {
-        let is_atomic = operator.is_atomic();
-        let wiring = Wiring {
+    /// What a node under these terms hears.
+    pub(crate) fn wiring(&self, requires: &[Requirement], starts: Starts) -> Wiring {
+        Wiring {
             name: self.name.kept(),
             starts,
             streams: streams(requires),
             early_max: self.early_max,
-        };
-        let node = Node::new(wiring, ports, operator);
-        let mut registration = Registration::new(node)
+        }
+    }
+
+    /// Adds an operator to a pipeline, as a node under these terms.
+    pub(crate) fn install<O: Operator>(
+        self,
+        pipeline: PipelineBuilder,
+        wiring: Wiring,
+        ports: Ports<O::Made>,
+        operator: O,
+        journal: Option<&Journal>,
+    ) -> PipelineBuilder {
+        let is_atomic = operator.is_atomic();
+        let mut registration = Registration::new(Node::new(wiring, ports, operator))
             .named(self.name.as_str())
             .priority(self.priority)
             .on_failure(self.on_failure);
         if let Some(key) = self.limited_by {
             registration = registration.limited_by(key);
+        }
+        if let Some(journal) = journal {
+            registration = registration.journal(journal);
         }
         pipeline.processor(if is_atomic { registration.stateless() } else { registration })
     }

@@ -98,7 +98,8 @@ where
             requires: Vec::new(),
             feedback: Vec::new(),
             dedupes: false,
-            install: Box::new(move |pipeline| {
+            durable: None,
+            install: Box::new(move |pipeline, _| {
                 let tap = Tap { title: title.kept(), items: Some(items), encode, is_asked: false };
                 pipeline.processor(
                     Registration::new(tap)

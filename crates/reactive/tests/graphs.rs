@@ -119,6 +119,15 @@ fn two_nodes_of_one_name_and_a_wish_that_nobody_fulfils_are_told() {
 }
 
 #[test]
+fn what_is_persisted_says_what_it_is_known_by() {
+    let told = check(|graph| {
+        graph.source("numbers", [1_u64]);
+        graph.add(builder("doubles", "numbers", |n: &u64| n * 2).persist());
+    });
+    assert_snapshot!(told, @"Unsigned: `doubles` at here is to be persisted, but nothing is known of its code: declare a version of the function with `.version(…)`, or write the builder with `#[builder]`");
+}
+
+#[test]
 fn names_that_are_too_long_are_refused() {
     let mut graph = Reactive::new("cloth");
     graph.source("x".repeat(300).as_str(), [1_u64]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use selvedge_event::{Digest, Event, IntoEvent, Text};
 
+use crate::cache::{Journal, Made};
 use crate::outbox::Outbox;
 use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
 use crate::timer_log::TimerHandle;
@@ -129,6 +130,18 @@ impl<'a> Context<'a> {
             None => (None, Some(self.processor())),
         };
         Digest::of(&(memo_key, processor, event.topic(), payload)).ok()
+    }
+
+    /// What this turn has emitted so far, in order.
+    pub fn emitted(&self) -> impl Iterator<Item = &Event> {
+        self.outbox.current_turn().flat_map(|(events, _)| events)
+    }
+
+    /// Has those who are told of look-ups told what this turn came to, as its processor's
+    /// [`Journal`](crate::Journal) says.
+    pub fn tell(&mut self, journal: &Journal, made: Made) {
+        journal.tell(made);
+        self.outbox.note_told();
     }
 
     /// How many events this turn has emitted so far.

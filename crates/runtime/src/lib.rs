@@ -62,7 +62,9 @@ mod watchdog;
 mod worker;
 
 pub use ask::Answer;
-pub use cache::{ArchivePolicy, Cache, Cached, CachedFunction, CachedProcessor, on_cached};
+pub use cache::{
+    ArchivePolicy, Cache, Cached, CachedFunction, CachedProcessor, Journal, Made, on_cached,
+};
 pub use collect::Collected;
 pub use context::Context;
 pub use control::{Control, ControlError, Drained, RunState};

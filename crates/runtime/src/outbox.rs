@@ -75,6 +75,7 @@ impl Aside {
     const OPENED_SCOPES: Aside = Aside(16);
     const RECORDED: Aside = Aside(32);
     const REPLAYED: Aside = Aside(64);
+    const TOLD: Aside = Aside(128);
 
     fn has(self, other: Aside) -> bool {
         self.0 & other.0 != 0
@@ -225,6 +226,11 @@ impl Outbox {
     /// The current turn emits what it did before.
     pub(crate) fn note_replay(&mut self) {
         self.aside.add(Aside::REPLAYED);
+    }
+
+    /// There is something to be told of the current turn.
+    pub(crate) fn note_told(&mut self) {
+        self.aside.add(Aside::TOLD);
     }
 
     /// What is to be written before anything is published.

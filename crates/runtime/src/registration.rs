@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use selvedge_event::{Key, Text};
 
-use crate::cache::{Archive, Cached};
+use crate::cache::{Archive, Cached, Journal};
 use crate::overflow::{Admission, Overflow};
 use crate::owner::{Bare, Factory, Owner, Plain, Restored};
 pub(crate) use crate::policy::FailurePolicy;
@@ -97,6 +97,14 @@ impl<P: Processor> Registration<P> {
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Registration<P> {
         self.priority = priority;
+        self
+    }
+
+    /// Gives the processor a place in the pipeline's store, for what it keeps by itself; see
+    /// [`Journal`].
+    #[must_use]
+    pub fn journal(mut self, journal: &Journal) -> Registration<P> {
+        self.archive = Some(Arc::clone(journal.archive()));
         self
     }
 

@@ -1,15 +1,18 @@
 //! Owns the results of one cached processor: in memory, and in the pipeline's store if it has one.
 
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, anyhow};
 use selvedge_event::codec::Codecs;
 use selvedge_event::{Digest, Event, Signature, SignatureError, Text};
-use selvedge_store::{Batch, Durability, RecordKey, Store, StoreError, VALUE_BYTES_MAX};
+use selvedge_store::{
+    Batch, Durability, Entry, RecordKey, Scan, Store, StoreError, VALUE_BYTES_MAX,
+};
 use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicU64, Ordering};
 
-use super::entry::Entry;
+use super::entry::Entry as Emitted;
 use super::memory::{Emissions, Memory};
 use super::options::{ArchivePolicy, Cache};
 use crate::limits::Limits;
@@ -130,6 +133,7 @@ impl Archive {
         limits: &Limits,
     ) -> Result<(), Arc<SignatureError>> {
         let namespace = self.namespace()?;
+        let store = store.filter(|_| self.is_to_be_stored());
         let durable = store.map(|store| (Arc::clone(store), namespace));
         self.state.lock().memory = Memory::new(limits.memo_max, limits.memo_bytes_max);
         let placed = self.place.set(Place { processor, durable });
@@ -179,7 +183,7 @@ impl Archive {
         let Some((store, namespace)) = self.durable() else { return Ok(None) };
         let why = match store.get(namespace, key.as_bytes()) {
             Ok(None) => return Ok(None),
-            Ok(Some(bytes)) => match Entry::read(&bytes, &self.codecs) {
+            Ok(Some(bytes)) => match Emitted::read(&bytes, &self.codecs) {
                 Ok(emissions) => {
                     let emissions = Arc::new(emissions);
                     self.remember(*key, &emissions);
@@ -210,9 +214,8 @@ impl Archive {
         key: Digest,
         events: Vec<Event>,
     ) -> Result<(Arc<Emissions>, Option<Vec<u8>>)> {
-        let entry = Entry::of(&self.codecs, events.iter())?;
-        let is_written = self.durable().is_some() && self.state.lock().is_writable;
-        let bytes = is_written.then(|| entry.write());
+        let entry = Emitted::of(&self.codecs, events.iter())?;
+        let bytes = self.is_written().then(|| entry.write());
         if let Some(bytes) = &bytes
             && bytes.len() > VALUE_BYTES_MAX
         {
@@ -237,9 +240,9 @@ impl Archive {
     }
 
     /// Adds a record to what is to be written.
-    pub(super) fn put(&self, batch: Batch, key: &Digest, bytes: Vec<u8>) -> Batch {
+    pub(super) fn put(&self, batch: Batch, key: &[u8], bytes: Vec<u8>) -> Batch {
         match self.durable() {
-            Some((_, namespace)) => batch.put(namespace, key.as_bytes(), bytes),
+            Some((_, namespace)) => batch.put(namespace, key, bytes),
             None => batch,
         }
     }
@@ -265,6 +268,58 @@ impl Archive {
             Some(store) if self.cache.durability == Durability::None => store.flush(),
             _ => Ok(()),
         }
+    }
+
+    /// Whether records are written: there is a store, and it takes them.
+    pub(super) fn is_written(&self) -> bool {
+        self.durable().is_some() && self.state.lock().is_writable
+    }
+
+    /// Whether it has a place in the store at all, in a pipeline with one.
+    pub(crate) fn is_to_be_stored(&self) -> bool {
+        !self.cache.in_memory
+    }
+
+    /// At most so many records that can be read, in the order of their keys, from behind one on;
+    /// none without a store.
+    pub(super) fn read_after(&self, key: Option<&[u8]>, n_max: usize) -> Result<Vec<Entry>> {
+        let Some((store, namespace)) = self.durable() else { return Ok(Vec::new()) };
+        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut entries = store.scan(Scan::range(namespace, (from, Bound::Unbounded)));
+        let mut records = Vec::new();
+        while records.len() < n_max
+            && let Some(found) = entries.next()
+        {
+            match found {
+                Ok(entry) => records.push(entry),
+                Err(error) => self.not_read(namespace, &error.to_string())?,
+            }
+        }
+        Ok(records)
+    }
+
+    /// What to do about a record that can't be read: the policy's error, or a warning.
+    pub(super) fn not_read(&self, record: &str, why: &str) -> Result {
+        match self.cache.policy {
+            ArchivePolicy::Fail => Err(anyhow!("record {record} can't be read: {why}")),
+            ArchivePolicy::Warn => {
+                self.warn(format!("computed again, since record {record} can't be read: {why}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// The namespace that it has in the store.
+    pub(super) fn place_in_store(&self) -> Option<&str> {
+        self.durable().map(|(_, namespace)| namespace.as_str())
+    }
+
+    /// Notes what a turn came to, of a processor that looks up by itself.
+    pub(super) fn note_own(&self, looked: Looked) {
+        if looked.replayed {
+            self.n_replayed.fetch_add(1, Ordering::Relaxed);
+        }
+        self.state.lock().last = Some(looked);
     }
 
     /// Notes what a turn came to, for those who want to be told.

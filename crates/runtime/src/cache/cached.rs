@@ -9,7 +9,7 @@ use selvedge_event::{Emits, Ending, Event, Interests, Signature, SignatureError}
 
 use super::archive::{Archive, Known};
 use super::options::Cache;
-use super::records::Record;
+use super::records::{Record, Under};
 use crate::context::Context;
 use crate::processor::{Processor, Result};
 use crate::registration::Registration;
@@ -151,6 +151,7 @@ impl<P: CachedProcessor> Cached<P> {
         }
         let events = outbox.current_turn().flat_map(|(events, _)| events.to_vec()).collect();
         let (emissions, bytes) = self.archive.keep(key, events)?;
+        let key = Under::Memo(key);
         outbox.record(Record { archive: Arc::clone(&self.archive), key, bytes });
         self.archive.note(input, &emissions, false);
         Ok(())

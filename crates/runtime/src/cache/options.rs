@@ -35,6 +35,8 @@ pub struct Cache {
     pub(super) durability: Durability,
     pub(super) namespace: Option<Text>,
     pub(super) policy: ArchivePolicy,
+    /// Whether nothing is kept in the store, if there is one.
+    pub(super) in_memory: bool,
 }
 
 impl Cache {

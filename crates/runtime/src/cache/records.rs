@@ -12,9 +12,27 @@ use super::archive::Archive;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(super) archive: Arc<Archive>,
-    pub(super) key: Digest,
+    pub(super) key: Under,
     /// Nothing where the archive has no store: it is in memory already.
     pub(super) bytes: Option<Vec<u8>>,
+}
+
+/// What a record is kept under.
+#[derive(Debug)]
+pub(super) enum Under {
+    /// A memo key.
+    Memo(Digest),
+    /// A key of the processor's own making.
+    Own(Box<[u8]>),
+}
+
+impl Under {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Under::Memo(key) => key.as_bytes(),
+            Under::Own(key) => key,
+        }
+    }
 }
 
 /// The records of one batch of turns.
@@ -29,7 +47,10 @@ impl Records {
     /// Takes the last turn's back.
     pub(crate) fn roll_back(&mut self) {
         if let Some(Record { archive, key, .. }) = self.0.pop() {
-            archive.forget(&key);
+            match key {
+                Under::Memo(key) => archive.forget(&key),
+                Under::Own(_) => drop(archive.take_last()),
+            }
         }
     }
 
@@ -43,7 +64,7 @@ impl Records {
             if pending.batch.n_bytes() + bytes.len() > BATCH_BYTES_MAX / 2 {
                 failure = failure.or(std::mem::take(&mut pending).write());
             }
-            pending.add(archive, key, bytes);
+            pending.add(archive, &key, bytes);
         }
         failure.or(pending.write())
     }
@@ -57,9 +78,9 @@ struct Pending {
 }
 
 impl Pending {
-    fn add(&mut self, archive: Arc<Archive>, key: Digest, bytes: Vec<u8>) {
+    fn add(&mut self, archive: Arc<Archive>, key: &Under, bytes: Vec<u8>) {
         let batch = std::mem::take(&mut self.batch);
-        self.batch = archive.put(batch, &key, bytes);
+        self.batch = archive.put(batch, key.as_bytes(), bytes);
         // Those of a batch are one processor's, nearly always.
         if !self.archives.iter().any(|known| Arc::ptr_eq(known, &archive)) {
             self.archives.push(archive);

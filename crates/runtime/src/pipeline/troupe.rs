@@ -139,6 +139,7 @@ impl Troupe {
             let namespace = archive.namespace().map_err(unsigned)?;
             // In memory each has its own.
             if store.is_some()
+                && archive.is_to_be_stored()
                 && let Some(first) = taken.insert(namespace, *owner)
             {
                 let first = self.roster.name_of_one(first);
