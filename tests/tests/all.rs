@@ -18,6 +18,7 @@ mod lifecycle;
 mod macros;
 mod observers;
 mod policies;
+mod reactive;
 mod replay;
 mod routing;
 mod scenarios;

@@ -260,8 +260,8 @@ impl<B: Build> Builder<B> {
     /// it is brought back, not built again. Without a store in the pipeline this changes nothing.
     ///
     /// Results are found again by the builder's signature (its code or its version, see
-    /// [`version`](Builder::version)), the graph's name and the builder's: a builder that is changed
-    /// or renamed begins anew.
+    /// [`version`](Builder::version)), the graph's name and the builder's: a builder that is
+    /// changed or renamed begins anew.
     ///
     /// ```
     /// use std::sync::Arc;

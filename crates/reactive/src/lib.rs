@@ -26,8 +26,9 @@
 //!
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
 //! - `operator`, `node`: what takes artifacts, and the processor that it is.
-//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `building`, `builder`: builders, which are
-//!   operators that pair their requirements one by one and leave out inputs that they know.
+//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `building`, `builder`: builders,
+//!   which are operators that pair their requirements one by one, leave out inputs that they know,
+//!   and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
 //! - `source`, `sink`: both ends.
 //! - `definition`, `graph`, `check`, `network`: what a graph is made of, and what is wrong with it.

@@ -1,6 +1,6 @@
-//! Owns what a builder keeps of its results in the pipeline's store: in the order in which they were
-//! built, by number, each with the digest of the input that it was built from. Refuses to know when
-//! they are brought back: that is the builder's node's.
+//! Owns what a builder keeps of its results in the pipeline's store: in the order in which they
+//! were built, by number, each with the digest of the input that it was built from. Refuses to know
+//! when they are brought back: that is the builder's node's.
 
 use anyhow::{Context as _, anyhow};
 use selvedge_event::{Digest, Name};

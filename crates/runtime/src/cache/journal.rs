@@ -1,5 +1,5 @@
-//! Owns `Journal`: what a processor that looks up by itself keeps in the pipeline's store, record by
-//! record, and what it has told of its turns. Refuses to know what records hold.
+//! Owns `Journal`: what a processor that looks up by itself keeps in the pipeline's store, record
+//! by record, and what it has told of its turns. Refuses to know what records hold.
 
 use std::fmt;
 use std::sync::Arc;
