@@ -3,6 +3,8 @@
 
 #![expect(clippy::unit_arg, reason = "a turn of one line is easier to read than of two")]
 
+mod policies;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};

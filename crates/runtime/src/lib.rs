@@ -85,8 +85,8 @@ pub use replay::ReplayError;
 pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, StuckTurn, WorkerReport};
 pub use run::Running;
 pub use scope::{
-    PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions, ScopeOutcome,
-    ScopeReport, TaskContext, Tasks, tasks,
+    Handling, PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions, ScopeOutcome,
+    ScopeReport, TaskContext, TaskFailure, Tasks, tasks,
 };
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///

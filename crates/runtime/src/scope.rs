@@ -9,6 +9,7 @@ mod cell;
 mod context;
 mod draft;
 mod error;
+mod failure;
 mod gate;
 mod handle;
 mod report;
@@ -24,12 +25,13 @@ use selvedge_event::Text;
 use crate::policy::{FailurePolicy, Kept};
 use crate::processor::Result;
 
-pub(crate) use cell::{Body, Cell, Counts, Place, Stop};
+pub(crate) use cell::{Body, Budgets, Cell, Counts, Place, Stop};
 pub use context::TaskContext;
 pub(crate) use context::{Call, Posts, TaskTurn};
 pub use draft::ScopeDraft;
 pub(crate) use draft::{Draft, ScopeLog};
 pub use error::{PostError, ScopeError};
+pub use failure::{Handling, TaskFailure};
 pub use handle::{Scope, ScopeControl};
 pub use report::{ScopeOutcome, ScopeReport};
 pub(crate) use table::Table;
@@ -77,6 +79,105 @@ pub trait Tasks: Send + Sync + 'static {
     /// Any error: the scope's [policy](ScopeOptions::on_failure) says what comes of it.
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result;
 
+    /// What happens when the task with this number fails, instead of what the scope's
+    /// [policy](ScopeOptions::on_failure) says. Asked after each attempt that failed. A policy that
+    /// can't work, and a panic here, are told by the task's error, and that was the last attempt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use selvedge_runtime::{Backoff, FailurePolicy, LastResort, Pipeline, Result, Retry};
+    /// use selvedge_runtime::{ScopeOptions, TaskContext, Tasks};
+    ///
+    /// struct Downloads {
+    ///     patient: FailurePolicy,
+    /// }
+    ///
+    /// impl Tasks for Downloads {
+    ///     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+    ///         anyhow::ensure!(cx.attempt() == 3 || index == 1, "not yet");
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn policy(&self, index: u32) -> Option<&FailurePolicy> {
+    ///         (index != 1).then_some(&self.patient)
+    ///     }
+    /// }
+    ///
+    /// let backoff = Backoff::fixed(Duration::from_millis(1));
+    /// let patient = Retry::times(3).backoff(backoff).then(LastResort::Skip).into();
+    /// let running = Pipeline::builder().build()?.start()?;
+    /// let scope = running.scope(ScopeOptions::named("downloads"), Downloads { patient })?;
+    /// scope.post_range(0..3)?;
+    /// assert_eq!(scope.wait().done, 3);
+    /// running.finish()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    fn policy(&self, index: u32) -> Option<&FailurePolicy> {
+        let _ = index;
+        None
+    }
+
+    /// How long an attempt at the task with this number should take at most, instead of the
+    /// [scope's](ScopeOptions::time_budget) budget. Asked before each attempt, under
+    /// [`ScopeOptions::time_budgets_of_tasks`] and not otherwise; if it panics, the attempt has.
+    fn time_budget(&self, index: u32) -> Option<Duration> {
+        let _ = index;
+        None
+    }
+
+    /// A turn after a task has failed for good, by its error or its panic, and has no attempt
+    /// left; before its policy's last resort is done. What it emits, posts and opens takes effect
+    /// when it succeeds, and not otherwise: a graph posts here what goes on without the node.
+    /// It comes at once, once per task, on the thread of the last attempt; not for tasks that are
+    /// cancelled before, but for those that fail while the scope is being stopped.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Handling, Pipeline, Result, ScopeOptions, TaskContext, TaskFailure};
+    /// use selvedge_runtime::Tasks;
+    ///
+    /// /// 0 fails; 1 stands in for it.
+    /// struct Fallback;
+    ///
+    /// impl Tasks for Fallback {
+    ///     fn turn(&self, _: &mut TaskContext<'_>, index: u32) -> Result {
+    ///         Ok(anyhow::ensure!(index > 0, "not found"))
+    ///     }
+    ///
+    ///     fn failed(
+    ///         &self,
+    ///         cx: &mut TaskContext<'_>,
+    ///         index: u32,
+    ///         failure: &TaskFailure,
+    ///     ) -> Result<Handling> {
+    ///         assert_eq!((index, failure.cause.to_string().as_str()), (0, "not found"));
+    ///         cx.post(1);
+    ///         Ok(Handling::Handled)
+    ///     }
+    /// }
+    ///
+    /// let running = Pipeline::builder().build()?.start()?;
+    /// let scope = running.scope(ScopeOptions::named("fallback"), Fallback)?;
+    /// scope.post(0)?;
+    /// let report = scope.wait();
+    /// assert!(report.outcome.is_success());
+    /// assert_eq!((report.done, report.dead), (1, 1));
+    /// running.finish()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Any error, and any panic: the scope fails with that, whatever the policies say.
+    fn failed(
+        &self,
+        cx: &mut TaskContext<'_>,
+        index: u32,
+        failure: &TaskFailure,
+    ) -> Result<Handling> {
+        let _ = (cx, index, failure);
+        Ok(Handling::Unhandled)
+    }
+
     /// The scope's last turn, when all its tasks have come to their end: called once, whatever the
     /// outcome, unless the run fails or is aborted first. It can emit, open a scope that comes next
     /// and [post to the parent](TaskContext::post_to_parent), but not to the scope itself.
@@ -93,6 +194,23 @@ pub trait Tasks: Send + Sync + 'static {
 impl<T: Tasks + ?Sized> Tasks for Arc<T> {
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
         (**self).turn(cx, index)
+    }
+
+    fn policy(&self, index: u32) -> Option<&FailurePolicy> {
+        (**self).policy(index)
+    }
+
+    fn time_budget(&self, index: u32) -> Option<Duration> {
+        (**self).time_budget(index)
+    }
+
+    fn failed(
+        &self,
+        cx: &mut TaskContext<'_>,
+        index: u32,
+        failure: &TaskFailure,
+    ) -> Result<Handling> {
+        (**self).failed(cx, index, failure)
     }
 
     fn ended(&self, cx: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
@@ -148,9 +266,13 @@ pub struct ScopeOptions {
     pub(crate) concurrency_max: Option<NonZeroU32>,
     pub(crate) on_failure: FailurePolicy,
     pub(crate) time_budget: Option<Duration>,
+    pub(crate) asks_budgets: bool,
     pub(crate) tasks_max: u64,
     zero: Option<&'static str>,
 }
+
+/// A task has no state of its own to be had back, and nothing to be made anew.
+pub(crate) const KEPT: Kept = Kept { restorable: true, restartable: false };
 
 /// Tasks that may be outstanding in a scope, unless its options say otherwise.
 const TASKS_MAX: u64 = 1 << 24;
@@ -164,6 +286,7 @@ impl ScopeOptions {
             concurrency_max: None,
             on_failure: FailurePolicy::Fail,
             time_budget: None,
+            asks_budgets: false,
             tasks_max: TASKS_MAX,
             zero: None,
         }
@@ -189,7 +312,7 @@ impl ScopeOptions {
     /// What happens after a failed task: [`Fail`](FailurePolicy::Fail), the default, ends the scope
     /// and not the pipeline; [`Skip`](FailurePolicy::Skip) counts the task as dead and goes on;
     /// [`Retry`](crate::Retry) attempts it again, then does one of these. There is nothing to
-    /// restart.
+    /// restart. A task may have a policy [of its own](Tasks::policy).
     pub fn on_failure(mut self, policy: impl Into<FailurePolicy>) -> ScopeOptions {
         self.on_failure = policy.into();
         self
@@ -199,6 +322,14 @@ impl ScopeOptions {
     /// listeners are told.
     pub fn time_budget(mut self, budget: Duration) -> ScopeOptions {
         self.time_budget = Some(budget);
+        self
+    }
+
+    /// Asks each task for a [budget of its own](Tasks::time_budget), before each attempt; those
+    /// that have none go by the [scope's](Self::time_budget). Without this nobody is asked: the
+    /// question would be a fair part of what a small task costs.
+    pub fn time_budgets_of_tasks(mut self) -> ScopeOptions {
+        self.asks_budgets = true;
         self
     }
 
@@ -220,10 +351,8 @@ impl ScopeOptions {
         if let Some(option) = self.zero {
             return Err(ScopeError::Zero { name: name(), option });
         }
-        // A task has no state of its own to be had back.
-        let kept = Kept { restorable: true, restartable: false };
         self.on_failure
-            .check(|| self.name.clone(), kept)
+            .check(|| self.name.clone(), KEPT)
             .map_err(|source| ScopeError::Policy { name: name(), source: Box::new(source) })
     }
 }

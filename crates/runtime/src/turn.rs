@@ -302,6 +302,11 @@ pub(crate) fn is_worthwhile(policy: &FailurePolicy, cause: &anyhow::Error) -> bo
     catch_unwind(AssertUnwindSafe(|| policy.is_worthwhile(cause))).unwrap_or(false)
 }
 
+/// Asks the user's code something between turns; a panic is an error with its message.
+pub(crate) fn asked<T>(ask: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| panicked(&*panic))
+}
+
 /// The error and its causes. To format it is to call the user's code.
 pub(crate) fn describe(cause: &anyhow::Error) -> String {
     catch_unwind(AssertUnwindSafe(|| format!("{cause:#}")))

@@ -81,7 +81,17 @@ pub(crate) struct Body {
     pub(crate) tasks: Box<dyn Tasks>,
     pub(crate) origin: Origin,
     pub(crate) policy: FailurePolicy,
-    pub(crate) time_budget: Option<Duration>,
+    pub(crate) budgets: Option<Budgets>,
+}
+
+/// How long attempts should take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Budgets {
+    Same(Duration),
+    /// As long as the task says, or else this.
+    OfTasks {
+        otherwise: Option<Duration>,
+    },
 }
 
 /// Why no further task starts.
@@ -131,10 +141,15 @@ impl Cell {
             concurrency_max,
             on_failure,
             time_budget,
+            asks_budgets,
             tasks_max,
             ..
         } = options;
-        let body = Body { tasks, origin, policy: on_failure, time_budget };
+        let budgets = match asks_budgets {
+            true => Some(Budgets::OfTasks { otherwise: time_budget }),
+            false => time_budget.map(Budgets::Same),
+        };
+        let body = Body { tasks, origin, policy: on_failure, budgets };
         let cap = concurrency_max.map(std::num::NonZero::get);
         let state = State {
             gate: Gate::new(cap),

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use selvedge_event::{IntoEvent, Text};
 
 use super::cell::Cell;
-use super::{ScopeDraft, ScopeError, ScopeOptions, ScopeReport, Tasks};
+use super::{Handling, ScopeDraft, ScopeError, ScopeOptions, ScopeReport, TaskFailure, Tasks};
 use crate::context::Context;
 use crate::core::Core;
 use crate::processor::Result;
@@ -25,6 +25,8 @@ pub(crate) struct Posts {
     pub(crate) cancels: bool,
     /// Where a scope's gate puts what comes of it; empty in between.
     pub(crate) errands: Vec<Errand>,
+    /// What came of being told of a failed task; for who told.
+    pub(crate) handling: Handling,
     refusal: Option<Refusal>,
 }
 
@@ -77,7 +79,7 @@ impl Posts {
     }
 }
 
-/// An attempt at a task's turn, or the last turn of a scope.
+/// An attempt at a task's turn, or another turn of a scope.
 pub(crate) struct TaskTurn<'a> {
     pub(crate) tasks: &'a dyn Tasks,
     pub(crate) call: Call<'a>,
@@ -90,6 +92,7 @@ pub(crate) struct TaskTurn<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Call<'a> {
     Turn(u32),
+    Failed(u32, &'a TaskFailure),
     Ended(&'a ScopeReport),
 }
 
@@ -103,6 +106,10 @@ impl Attempted for TaskTurn<'_> {
         let mut cx = TaskContext { cx: cx.reborrow(), cell, core, posts, is_last };
         match self.call {
             Call::Turn(index) => self.tasks.turn(&mut cx, index)?,
+            Call::Failed(index, failure) => {
+                let handling = self.tasks.failed(&mut cx, index, failure)?;
+                self.posts.handling = handling;
+            }
             Call::Ended(report) => self.tasks.ended(&mut cx, report)?,
         }
         match self.posts.refusal {

@@ -2,7 +2,10 @@
 //!
 //! A worker that goes from task to task of one scope keeps a tab: what it has done counts there
 //! first, and the scope's own counts are brought up to date when it leaves. As long as the tab is
-//! there it holds a unit at least, so the scope is not over.
+//! there it holds a unit at least, so the scope is not over. What comes after an attempt that
+//! failed is in `judging`.
+
+mod judging;
 
 use std::sync::Arc;
 
@@ -10,13 +13,11 @@ use selvedge_event::{Fact, Name, Outcome, Text, Topic, Wants};
 
 use super::post::Posting;
 use super::{Hands, Shift};
-use crate::alarms::Alarm;
-use crate::attempts::Verdict;
 use crate::budget::measured;
 use crate::ready::{Errand, Newly, ScopeIdx};
 use crate::roster::Who;
 use crate::scope::{
-    Body, Call, Cell, Counts, Draft, Place, ScopeOutcome, ScopeReport, Stop, TaskTurn,
+    Body, Budgets, Call, Cell, Counts, Draft, Place, ScopeOutcome, ScopeReport, Stop, TaskTurn,
 };
 use crate::spans;
 use crate::turn::{self, Seat, TurnFailure};
@@ -124,24 +125,13 @@ impl Shift<'_> {
     }
 
     /// Takes the turn of a task, from this attempt on.
-    fn take_task(&mut self, index: u32, mut attempt: u32) {
-        let task = loop {
-            let Some(tab) = &mut self.hands.tab else { return };
-            if tab.cell.is_stopped() {
-                tab.counts.cancelled += 1;
-                break Task::Ended;
-            }
-            match self.attempt_task(index, attempt) {
-                Ok(()) => {
-                    let Some(tab) = &mut self.hands.tab else { return };
-                    tab.counts.done += 1;
-                    break Task::Ended;
-                }
-                Err(failure) => match self.judge(index, attempt, failure) {
-                    Ok(ended) => break ended,
-                    Err(next) => attempt = next,
-                },
-            }
+    fn take_task(&mut self, index: u32, attempt: u32) {
+        let Some(tab) = &self.hands.tab else { return };
+        // Two functions: the usual way of an attempt's result must not meet that of a timed one,
+        // or it goes through memory.
+        let task = match tab.body.budgets {
+            None => self.attempt_until_ended::<false>(index, attempt),
+            Some(_) => self.attempt_in_time_until_ended(index, attempt),
         };
         match task {
             Task::Ended => self.finish_task(),
@@ -150,8 +140,39 @@ impl Shift<'_> {
         }
     }
 
+    #[inline(never)]
+    fn attempt_in_time_until_ended(&mut self, index: u32, attempt: u32) -> Task {
+        self.attempt_until_ended::<true>(index, attempt)
+    }
+
+    #[inline(always)]
+    fn attempt_until_ended<const TIMED: bool>(&mut self, index: u32, mut attempt: u32) -> Task {
+        loop {
+            let Some(tab) = &mut self.hands.tab else { return Task::Waits };
+            if tab.cell.is_stopped() {
+                tab.counts.cancelled += 1;
+                return Task::Ended;
+            }
+            let result = match TIMED {
+                true => self.attempt_task_in_time(index, attempt),
+                false => self.attempt_task(index, attempt),
+            };
+            match result {
+                Ok(()) => {
+                    let Some(tab) = &mut self.hands.tab else { return Task::Waits };
+                    tab.counts.done += 1;
+                    return Task::Ended;
+                }
+                Err(failure) => match self.judge(index, attempt, failure) {
+                    Ok(ended) => return ended,
+                    Err(next) => attempt = next,
+                },
+            }
+        }
+    }
+
     /// One attempt at a task.
-    #[inline]
+    #[inline(always)]
     fn attempt_task(&mut self, index: u32, attempt: u32) -> Result<(), TurnFailure> {
         let core = self.core;
         let wants = core.listeners.wants();
@@ -162,73 +183,45 @@ impl Shift<'_> {
         let mut turn = TaskTurn { tasks: &*body.tasks, call: Call::Turn(index), cell, core, posts };
         let seat = Seat { who: &Who::Called(name), room: 0, attempt };
         outbox.descend_from(&body.origin);
-        let run = || turn::attempt(&mut turn, outbox, seat);
-        let (result, overrun) = measured(body.time_budget, &core.clock, run);
+        turn::attempt(&mut turn, outbox, seat)?;
         if wants.is_empty() {
-            return result;
+            return Ok(());
         }
-        if let Some(overrun) = overrun {
-            notes.note(wants, Wants::WARNINGS, || Fact::OverBudget {
+        notes.emitted_by(wants, name, outbox);
+        let scope = place.number;
+        notes.note(wants, Wants::TASKS, || finished(scope, index, Outcome::Succeeded, attempt));
+        Ok(())
+    }
+
+    /// The same, timed; how long it should take may be the task's to say.
+    fn attempt_task_in_time(&mut self, index: u32, attempt: u32) -> Result<(), TurnFailure> {
+        let core = self.core;
+        let Some(tab) = &self.hands.tab else { return Ok(()) };
+        let budget = match tab.body.budgets {
+            None => None,
+            Some(Budgets::Same(budget)) => Some(budget),
+            Some(Budgets::OfTasks { otherwise }) => {
+                match turn::asked(|| tab.body.tasks.time_budget(index)) {
+                    Ok(own) => own.or(otherwise),
+                    Err(cause) => {
+                        return Err(TurnFailure { cause, panicked: true, usable: true });
+                    }
+                }
+            }
+        };
+        let run = || self.attempt_task(index, attempt);
+        let (result, overrun) = measured(budget, &core.clock, run);
+        let Hands { tab, notes, .. } = &mut *self.hands;
+        if let (Some(overrun), Some(tab)) = (overrun, tab) {
+            let name = &tab.cell.name;
+            notes.note(core.listeners.wants(), Wants::WARNINGS, || Fact::OverBudget {
                 processor: name.clone(),
                 topic: topic(name, index),
                 budget: overrun.budget,
                 elapsed: overrun.elapsed,
             });
         }
-        if result.is_ok() {
-            notes.emitted_by(wants, name, outbox);
-            let scope = place.number;
-            notes.note(wants, Wants::TASKS, || finished(scope, index, Outcome::Succeeded, attempt));
-        }
         result
-    }
-
-    /// Does what the scope's policy says about an attempt that failed; the next one's number, if
-    /// that is to be made at once.
-    #[cold]
-    fn judge(&mut self, index: u32, attempt: u32, failure: TurnFailure) -> Result<Task, u32> {
-        let (core, wants) = (self.core, self.core.listeners.wants());
-        let Hands { tab, notes, newly, .. } = &mut *self.hands;
-        let Some(Tab { cell, body, place, counts, .. }) = tab.as_mut() else {
-            return Ok(Task::Waits);
-        };
-        let TurnFailure { cause, panicked, .. } = failure;
-        let worthwhile = turn::is_worthwhile(&body.policy, &cause);
-        let verdict = cell.judge(&body.policy, attempt, worthwhile, core.clock.now());
-        if let Verdict::Again { attempt: next, after, .. } = verdict {
-            notes.note(wants, Wants::FAILURES, || Fact::Retrying {
-                processor: cell.name.clone(),
-                topic: topic(&cell.name, index),
-                attempt,
-                error: turn::describe(&cause),
-                delay: after,
-            });
-            if after.is_zero() {
-                return Err(next);
-            }
-            let ticket = cell.wait_for_attempt(index, next);
-            core.arm(after, Alarm::Attempt(place.job(Errand::Again(ticket))));
-            if cell.is_stopped() {
-                // Whoever stopped it may have come too early to find the timer.
-                core.hasten_attempts(cell);
-            }
-            return Ok(Task::Waits);
-        }
-        let outcome = || Outcome::Failed { error: turn::describe(&cause), panicked };
-        let scope = place.number;
-        notes.note(wants, Wants::TASKS, || finished(scope, index, outcome(), attempt));
-        counts.dead += 1;
-        if verdict != Verdict::Dead {
-            let cause = match attempt {
-                1 => cause,
-                n => cause.context(format!("gave up after {n} attempts")),
-            };
-            let why = Stop::Failed { index, cause: Arc::new(cause), panicked };
-            let mut jobs = Vec::new();
-            core.stop_scope(cell, why, &mut jobs);
-            newly.extend(jobs.into_iter().map(Newly::Ready));
-        }
-        Ok(Task::Ended)
     }
 
     /// The current task has come to its end: what it did takes effect.
@@ -354,8 +347,8 @@ impl Shift<'_> {
     ) -> Result<(), TurnFailure> {
         let core = self.core;
         let Hands { outbox, posts, notes, .. } = &mut *self.hands;
-        let call = Call::Ended(report);
-        let mut turn = TaskTurn { tasks: &*body.tasks, call, cell, core, posts };
+        let (tasks, call) = (&*body.tasks, Call::Ended(report));
+        let mut turn = TaskTurn { tasks, call, cell, core, posts };
         let seat = Seat { who: &Who::Called(&cell.name), room: 0, attempt: 1 };
         outbox.descend_from(&body.origin);
         turn::attempt(&mut turn, outbox, seat)?;
