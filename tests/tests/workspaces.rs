@@ -1,11 +1,14 @@
 //! Pipelines in a workspace: what is recorded of their runs, and what a later run makes of it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
-use selvedge::lineage::{Filter, Page, Run, Status};
+use selvedge::lineage::{Filter, Page, Run, RunId, Status};
 use selvedge::prelude::*;
-use selvedge::{InWorkspace, Workspace};
+use selvedge::store::{Durability, Store};
+use selvedge::{InWorkspace, Pruning, Workspace};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::in_time;
@@ -97,4 +100,137 @@ fn a_workspace_that_somebody_has_is_refused_by_name() {
     let error = Workspace::open(dir.path()).expect_err("it is in use");
     let error = error.to_string();
     assert!(error.contains(&std::process::id().to_string()), "{error}");
+}
+
+/// Every file below a directory that holds this text.
+fn files_with(dir: &Path, text: &[u8]) -> Vec<PathBuf> {
+    let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).expect("it is there") {
+            let path = entry.expect("it is there").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("it is there");
+                let is_in = bytes.windows(text.len()).any(|window| window == text);
+                found.extend(is_in.then_some(path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_value_that_is_scrubbed_is_in_no_cache_and_after_compacting_in_no_file() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let text = "teacup-7431";
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    assert_eq!(run(&workspace, &["tea for two", text]), 6);
+    let word = Digest::of(&Word(text.to_owned())).expect("it has one");
+    workspace.values().keep(&word, text.as_bytes(), Durability::Sync).expect("there is room");
+    assert!(!files_with(dir.path(), text.as_bytes()).is_empty());
+
+    let scrubbed = workspace.scrub(&word, "a test").expect("nothing protects it");
+    assert_eq!((scrubbed.n_erased, scrubbed.n_missing), (1, 0));
+    assert_eq!(workspace.scrub(&word, "again").expect("nothing protects it").n_missing, 1);
+    workspace.compact().expect("there is room");
+    drop(workspace);
+    drop(Workspace::open(dir.path()).expect("nobody else has it"));
+    assert_eq!(files_with(dir.path(), text.as_bytes()), [] as [PathBuf; 0]);
+
+    // Who asks for it again has it made again; nothing else is.
+    let workspace = Workspace::open(dir.path()).expect("nobody else has it");
+    assert_eq!(run(&workspace, &["tea for two", text]), 1);
+}
+
+#[test]
+fn what_is_scrubbed_while_a_pipeline_has_it_in_memory_is_made_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    let n_bodies = Arc::default();
+    let pipeline = builder(&n_bodies).in_workspace(&workspace, workspace.new_run("words"));
+    let pipeline = pipeline.build().expect("it is sound");
+    let running = pipeline.start().expect("threads can be had");
+    let submitter = running.submitter();
+    let send = |text: &str| {
+        submitter.submit(Line(text.to_owned())).expect("it goes on");
+        running.drain().expect("it goes on");
+    };
+    send("tea");
+    send("tea");
+    assert_eq!(n_bodies.load(Ordering::Relaxed), 2);
+    let value = Digest::of(&Length(3)).expect("it has one");
+    let scrubbed = workspace.scrub(&value, "a test").expect("nothing protects it");
+    assert_eq!((scrubbed.n_erased, scrubbed.n_missing), (1, 0));
+    send("tea");
+    assert_eq!(n_bodies.load(Ordering::Relaxed), 3, "the length is measured again");
+    drop(submitter);
+    in_time(move || running.finish()).expect("nothing fails");
+}
+
+#[test]
+fn a_run_that_is_scrubbed_leaves_no_result() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    assert_eq!(run(&workspace, &["tea for two"]), 4);
+    let runs = workspace.history().runs(&Filter::new(), &Page::default());
+    let id = runs.expect("it can be read").items[0].id;
+    workspace.history().hold_run(id, true).expect("it is known");
+    workspace.scrub_run(id, "a test").expect_err("a hold protects it");
+    assert_eq!(run(&workspace, &["tea for two"]), 0, "and its results");
+    workspace.history().hold_run(id, false).expect("it is known");
+    let scrubbed = workspace.scrub_run(id, "a test").expect("nothing protects it");
+    assert_eq!(scrubbed.n_erased, 4, "three words and their one length");
+    assert_eq!(run(&workspace, &["tea for two"]), 4);
+}
+
+#[test]
+fn what_goes_of_caches_is_planned_first() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    let start = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+    for (day, version) in ["1", "2", "3"].into_iter().enumerate() {
+        let echo =
+            on_cached("echo", version, |_: &mut Context<'_>, line: &Line| Ok(Word(line.0.clone())));
+        let at = start + day as u32 * DAY;
+        let mut run = workspace.new_run("words");
+        run.started_at = at.into();
+        let pipeline = Pipeline::builder().processor(echo).in_workspace(&workspace, run).build();
+        let pipeline = pipeline.expect("it is sound");
+        for line in ["tea", "milk"] {
+            pipeline.submit(Line(line.to_owned())).expect("there is room");
+        }
+        in_time(|| pipeline.run()).expect("nothing fails");
+    }
+    let check = |rules: &Pruning| {
+        let plan = workspace.plan_pruning(rules, start + 2 * DAY).expect("it can be read");
+        let mut told: Vec<_> =
+            plan.caches.iter().filter_map(|cache| cache.signature.as_deref()).collect();
+        told.sort_unstable();
+        (told.join(", "), plan.n_results, plan.results.len())
+    };
+    assert_eq!(check(&Pruning::new()), (String::new(), 0, 0));
+    let old = || "echo version 1".to_owned();
+    assert_eq!(check(&Pruning::new().unused_for(2 * DAY)), (old(), 2, 0));
+    assert_eq!(check(&Pruning::new().superseded_by(2)), (old(), 2, 0));
+    assert_eq!(check(&Pruning::new().superseded_by(2).results_max(1)), (old(), 4, 2));
+
+    // How old a result is tells the run that recorded it.
+    let caches = workspace.caches().uses().expect("it can be read");
+    let id = RunId::at(start.into(), [7; 10]);
+    let entry = format!(r#"{{"format":1,"origin":"{id}","emissions":[]}}"#);
+    let (store, key) = (workspace.store(), [7; 32]);
+    let put = store.put(&caches[0].namespace, &key, entry.as_bytes(), Durability::Sync);
+    put.expect("there is room");
+    assert_eq!(check(&Pruning::new().older_than(3 * DAY)), (String::new(), 0, 0));
+    assert_eq!(check(&Pruning::new().older_than(2 * DAY)), (String::new(), 1, 1));
+
+    let rules = Pruning::new().superseded_by(1).results_max(1);
+    let plan = workspace.plan_pruning(&rules, start + 2 * DAY).expect("it can be read");
+    assert_eq!(workspace.prune(&plan).expect("it can be written"), plan.n_results);
+    let left = workspace.caches().uses().expect("it can be read");
+    let left: Vec<_> =
+        left.iter().map(|cache| (cache.signature.as_deref(), cache.n_results)).collect();
+    assert_eq!(left, [(Some("echo version 3"), 1)]);
 }

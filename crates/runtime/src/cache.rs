@@ -4,6 +4,7 @@
 
 mod archive;
 mod cached;
+mod caches;
 mod entry;
 mod function;
 mod journal;
@@ -13,6 +14,7 @@ mod records;
 
 pub(crate) use archive::{Archive, Looked};
 pub use cached::{Cached, CachedProcessor};
+pub use caches::{CacheUse, CachedResult, Caches};
 pub use function::{CachedFunction, on_cached};
 pub use journal::{Journal, Made};
 pub use options::{ArchivePolicy, Cache};

@@ -63,7 +63,8 @@ mod worker;
 
 pub use ask::Answer;
 pub use cache::{
-    ArchivePolicy, Cache, Cached, CachedFunction, CachedProcessor, Journal, Made, on_cached,
+    ArchivePolicy, Cache, CacheUse, Cached, CachedFunction, CachedProcessor, CachedResult, Caches,
+    Journal, Made, on_cached,
 };
 pub use collect::Collected;
 pub use context::Context;

@@ -80,6 +80,7 @@ impl Pipeline {
             clock: Clock::real(),
             concurrency: Vec::new(),
             store: None,
+            caches: None,
         }
     }
 

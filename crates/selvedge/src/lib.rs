@@ -74,4 +74,4 @@ pub use error::Error;
 pub use selvedge_event::{Digest, digest};
 pub use serde_json::{Value, json};
 #[cfg(feature = "workspace")]
-pub use workspace::{InWorkspace, Workspace};
+pub use workspace::{InWorkspace, Pruning, PruningPlan, Workspace};

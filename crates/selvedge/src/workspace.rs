@@ -1,18 +1,21 @@
 //! Owns `Workspace`: a directory that keeps what outlives a run, and joins the pipeline that runs
 //! in it to its store and its history.
 
+mod pruning;
 mod recorder;
+mod scrub;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use selvedge_event::Text;
 use selvedge_lineage::{HeldValues, History, Options, Run, RunId, Timestamp};
-use selvedge_runtime::PipelineBuilder;
+use selvedge_runtime::{Caches, PipelineBuilder};
 use selvedge_store::{ContentStore, Durable, OsDisk, StoreError};
 
 use crate::Error;
+pub use pruning::{Pruning, PruningPlan};
 use recorder::LineageRecorder;
 
 /// A directory in which pipelines keep what outlives their runs: results of cached processors, the
@@ -56,6 +59,7 @@ use recorder::LineageRecorder;
 pub struct Workspace {
     dir: PathBuf,
     store: Arc<Durable>,
+    caches: Caches,
     history: History,
     values: Arc<HeldValues>,
 }
@@ -79,7 +83,8 @@ impl Workspace {
         let content = Arc::new(ContentStore::new(store.clone(), Arc::new(disk)));
         let values = Arc::new(HeldValues::durable(content, Arc::clone(&store)));
         let history = History::open(store.clone(), Options::default(), now())?;
-        Ok(Workspace { dir: dir.to_owned(), store, history, values })
+        let caches = Caches::new(store.clone());
+        Ok(Workspace { dir: dir.to_owned(), store, caches, history, values })
     }
 
     /// Where it is.
@@ -92,6 +97,12 @@ impl Workspace {
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// The results of cached processors.
+    #[must_use]
+    pub fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// The values that the history holds, by digest.
@@ -150,8 +161,9 @@ impl InWorkspace for PipelineBuilder {
     }
 
     fn in_workspace(self, workspace: &Workspace, run: Run) -> Self {
+        let since = Duration::from_nanos(run.started_at.as_nanos());
         let recorder = LineageRecorder::new(workspace.history.clone(), run);
-        self.store(workspace.store.clone()).recorder(recorder)
+        self.caches(&workspace.caches, SystemTime::UNIX_EPOCH + since).recorder(recorder)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owns the results of one cached processor: in memory, and in the pipeline's store if it has one.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +19,8 @@ use super::options::{ArchivePolicy, Cache};
 use crate::limits::Limits;
 use crate::processor::Result;
 
+/// What the namespaces of results begin with.
+pub(super) const NAMESPACES: &str = "memo/";
 /// Warnings kept per archive; further ones are counted.
 const WARNINGS_MAX: usize = 16;
 
@@ -116,11 +119,11 @@ impl Archive {
     pub(crate) fn namespace(&self) -> Result<String, Arc<SignatureError>> {
         let Signed { digest, .. } = self.signed()?;
         match &self.cache.namespace {
-            None => Ok(format!("memo/{digest}")),
+            None => Ok(format!("{NAMESPACES}{digest}")),
             Some(own) => {
                 // As a digest, it fits whatever its length.
                 let own = Digest::of(own.as_str()).map_err(SignatureError::from)?;
-                Ok(format!("memo/{digest}/{own}"))
+                Ok(format!("{NAMESPACES}{digest}/{own}"))
             }
         }
     }
@@ -237,6 +240,13 @@ impl Archive {
         let gone = state.memory.forget(key);
         drop(state);
         drop(gone);
+    }
+
+    /// Forgets every result of which one of these values is part; says of which.
+    pub(super) fn erase(&self, values: &BTreeSet<Digest>) -> BTreeSet<Digest> {
+        let gone = self.state.lock().memory.forget_with(values);
+        let digests = gone.iter().flat_map(|emissions| emissions.digests.iter());
+        digests.filter(|digest| values.contains(digest)).copied().collect()
     }
 
     /// Adds a record to what is to be written.

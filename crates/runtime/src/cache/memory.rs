@@ -1,7 +1,7 @@
 //! Owns the results that are kept in memory: so many, and so heavy together, at most. The oldest
 //! goes first. Pure; what goes is handed back, to be dropped under no lock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -72,6 +72,22 @@ impl Memory {
             self.order.remove(at);
         }
         Some(emissions)
+    }
+
+    /// Takes out every result of which one of these values is part.
+    #[must_use]
+    pub(super) fn forget_with(&mut self, values: &BTreeSet<Digest>) -> Vec<Arc<Emissions>> {
+        let has_any =
+            |emissions: &Emissions| emissions.digests.iter().any(|digest| values.contains(digest));
+        let unwanted: Vec<Digest> = self
+            .results
+            .iter()
+            .filter(|(_, emissions)| has_any(emissions))
+            .map(|(key, _)| *key)
+            .collect();
+        let gone = unwanted.iter().filter_map(|key| self.remove(key)).collect();
+        self.order.retain(|key| self.results.contains_key(key));
+        gone
     }
 
     fn remove(&mut self, key: &Digest) -> Option<Arc<Emissions>> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use selvedge_event::Text;
 use selvedge_store::Store;
@@ -9,6 +10,7 @@ use selvedge_sync::Clock;
 
 use super::Pipeline;
 use super::troupe::Troupe;
+use crate::cache::Caches;
 use crate::core::Core;
 use crate::error::BuildError;
 use crate::limits::Limits;
@@ -47,6 +49,7 @@ pub struct PipelineBuilder {
     pub(super) clock: Clock,
     pub(super) concurrency: Vec<(Text, usize)>,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) caches: Option<(Caches, SystemTime)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +208,15 @@ impl PipelineBuilder {
         self
     }
 
+    /// Keeps the results of cached processors in the store of these caches, as
+    /// [`store`](Self::store) does, and notes there whose they are. They are used from `at` on, the
+    /// time of day, which is what says later that nobody has used them for long.
+    pub fn caches(mut self, caches: &Caches, at: SystemTime) -> PipelineBuilder {
+        self.store = Some(Arc::clone(caches.store()));
+        self.caches = Some((caches.clone(), at));
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -222,6 +234,9 @@ impl PipelineBuilder {
         let (routes, concurrency) =
             self.troupe.check(self.routing, &mut warnings, self.concurrency)?;
         self.troupe.open_archives(self.store.as_ref(), &self.limits)?;
+        if let Some((caches, at)) = &self.caches {
+            self.troupe.note_archives(caches, *at);
+        }
         let routes = Arc::new(routes);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);

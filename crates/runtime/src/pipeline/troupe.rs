@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustc_hash::FxHashMap;
 use selvedge_event::{Interest, Interests, Key, Text};
 use selvedge_store::Store;
 
 use super::builder::Routing;
-use crate::cache::Archive;
+use crate::cache::{Archive, Caches};
 use crate::core::{Members, Slot, Special, Specials};
 use crate::error::BuildError;
 use crate::limits::Limits;
@@ -124,6 +125,13 @@ impl Troupe {
             }
         }
         Ok(concurrency)
+    }
+
+    /// Says whose results are used, and from when on.
+    pub(super) fn note_archives(&self, caches: &Caches, at: SystemTime) {
+        for (owner, archive) in &self.archives {
+            caches.note(archive, self.roster.name_of_one(*owner), at);
+        }
     }
 
     /// Gives every cached processor a place for its results, and no two of them the same one.

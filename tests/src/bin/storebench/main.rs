@@ -23,12 +23,14 @@ struct Args {
     /// Seconds that each subject gets for each way to write
     #[arg(long, default_value_t = 1.0, value_name = "S")]
     secs: f64,
-    /// Fill each store with a gigabyte too: time to open it, and memory
+    /// Fill each with a gigabyte instead: time to open it, and memory
     #[arg(long)]
     gigabyte: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    step: gigabyte::Step,
 }
 
 pub(crate) const VALUE: [u8; 256] = [7; 256];
@@ -51,7 +53,7 @@ struct Row {
 fn main() -> Result<()> {
     let args = Args::parse();
     if args.gigabyte {
-        return gigabyte::run(args.json);
+        return gigabyte::run(args.json, &args.step);
     }
     let dir = tempfile::tempdir()?;
     let subjects = subjects(dir.path())?;
