@@ -1,4 +1,4 @@
-//! Owns erasing in a workspace: from the content store, from the history's texts and from the caches.
+//! Owns erasing in a workspace: from the content store, the history's texts and the caches.
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;

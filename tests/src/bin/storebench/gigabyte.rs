@@ -1,5 +1,5 @@
-//! Owns the long form: a gigabyte in each store, and beside them in the plain engines; how long each
-//! takes to open, and in what memory. Every phase has a process of its own, so that what an
+//! Owns the long form: a gigabyte in each store, and beside them in the plain engines; how long
+//! each takes to open, and in what memory. Every phase has a process of its own, so that what an
 //! allocator keeps of the one before is nobody's.
 
 use std::path::{Path, PathBuf};
