@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use selvedge_event::{Digest, Text};
 use selvedge_store::{Batch, Durability, Entry, Scan, Store, StoreError};
 use selvedge_sync::Mutex;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, NAMESPACES};
@@ -158,23 +159,26 @@ impl Caches {
         Ok(uses)
     }
 
-    /// The results in one cache.
+    /// The results in one cache, as far as this version can read them. What a
+    /// [journal](crate::Journal) keeps is none.
     pub fn results(
         &self,
         namespace: &str,
     ) -> impl Iterator<Item = Result<CachedResult, StoreError>> {
-        /// What of a record every version writes alike; one that isn't so has no origin.
-        #[derive(Default, Deserialize)]
+        /// What of a record every version writes alike.
+        #[derive(Deserialize)]
         struct Head {
             #[serde(default)]
             origin: Option<Text>,
+            #[serde(rename = "emissions")]
+            _emissions: IgnoredAny,
         }
         self.store().scan(Scan::all(namespace)).filter_map(|entry| {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => return Some(Err(error)),
             };
-            let head: Head = serde_json::from_slice(&entry.value).unwrap_or_default();
+            let head: Head = serde_json::from_slice(&entry.value).ok()?;
             let n_bytes = weight(&entry);
             let key = Digest::from_bytes(entry.key.try_into().ok()?);
             Some(Ok(CachedResult { key, origin: head.origin, n_bytes }))
