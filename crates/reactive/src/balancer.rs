@@ -2,14 +2,21 @@
 //! (`dispatch`), results in the order of the numbers (`resequencer`), names for workers (`names`).
 //! Refuses to know what workers do.
 
+mod balance;
+mod collecting;
 mod dispatch;
 mod error;
 mod names;
+
 mod resequencer;
 mod sequencer;
+mod sequencing;
+mod working;
 
+pub use balance::{Balanced, Dedupe, Options, Order, balance, parallelize};
 pub use dispatch::{Dispatch, Routing};
 pub use error::BalancerError;
 pub use names::worker_name;
+
 pub use resequencer::{Gap, Resequencer};
 pub use sequencer::Sequencer;

@@ -216,6 +216,10 @@ impl Reactive {
         Ok(pipeline)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn push(&mut self, definition: Definition) {
         self.definitions.push(definition);
     }

@@ -173,8 +173,9 @@ impl<O: Operator> Node<O> {
             if self.wiring.starts == Starts::AtOnce {
                 return self.start(cx);
             }
+            return Ok(());
         }
-        Ok(())
+        operator.event(out, event)
     }
 
     /// Puts an artifact aside, or behind those that were.
@@ -287,6 +288,7 @@ impl<O: Operator> Processor for Node<O> {
         if hooks.has(Hooks::FINISH) {
             listed.push(Interest::of::<Poison>());
         }
+        listed.extend(self.operator.hears());
         Interests::listed(listed)
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use selvedge_event::{Digest, DigestError, Event, Name, Named};
+use selvedge_event::{Digest, DigestError, Event, Interest, Name, Named};
 use selvedge_runtime::{Context, Pull, Result};
 use serde::Serialize;
 
@@ -133,6 +133,22 @@ pub trait Operator: Send + 'static {
     /// As for [`item`](Self::item).
     fn finish(&mut self, out: &mut Out<'_, '_, Self::Made>) -> Result {
         let _ = out;
+        Ok(())
+    }
+
+    /// Which events beside artifacts it wants to hear, whether it has begun or not: timers that it
+    /// sets, words between the nodes of one construction. Asked once, before the run.
+    fn hears(&self) -> Vec<Interest> {
+        Vec::new()
+    }
+
+    /// Takes such an event.
+    ///
+    /// # Errors
+    ///
+    /// As for [`item`](Self::item).
+    fn event(&mut self, out: &mut Out<'_, '_, Self::Made>, event: &Event) -> Result {
+        let _ = (out, event);
         Ok(())
     }
 
@@ -265,6 +281,12 @@ impl<'c, T> Out<'_, 'c, T> {
     /// when the turn succeeds.
     pub fn wake_after(&mut self, delay: Duration) {
         self.cx.emit_after(delay, Named(self.node, Wake));
+    }
+
+    /// The time on the pipeline's clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.cx.now()
     }
 
     /// The turn's context, for what has nothing to do with artifacts: other events, timers,

@@ -14,6 +14,7 @@ mod rate;
 mod reservoir;
 mod sampler;
 mod shape;
+mod stream;
 mod top_k;
 mod window;
 
@@ -30,6 +31,7 @@ pub use rate::{Excess, RateLimit};
 pub use reservoir::ReservoirSampler;
 pub use sampler::StreamSampler;
 pub use shape::{Filter, FlatMap, Map, Merge, Tee};
+pub use stream::{Streamed, stream};
 pub use top_k::TopK;
 pub use window::CountWindows;
 
@@ -70,6 +72,10 @@ pub trait Machine: Send + 'static {
 
     /// What it is called in errors.
     const NAME: &'static str;
+
+    /// Whether an item that a function panics on leaves it as it was before. Then it goes on under
+    /// policies that go on.
+    const IS_ATOMIC: bool = true;
 
     /// Whether [`phase`](Self::phase) does anything: a pipeline none of whose parts hears phases
     /// has one at most.

@@ -5,10 +5,12 @@
 //! much for memory in a store (`spill`).
 
 mod error;
+mod node;
 mod pending;
 mod shard;
 mod slots;
 mod spill;
+mod streams;
 
 use std::fmt::{self, Debug};
 use std::hash::Hash;
@@ -25,8 +27,10 @@ use pending::Pending;
 use spill::Spill;
 
 pub use error::RendezvousError;
+pub use node::{ClearOrphans, ClearedOrphans, Emits, Inner, Joined, Joiner, Outer, rendezvous};
 pub use shard::shard_of;
 pub use slots::{Row, Side, Slot, Slots};
+pub use streams::{Keyed, KeyedAlike, Keys, Streams};
 
 /// Keys that may wait unless told otherwise.
 const PENDING_MAX: usize = 1 << 20;
@@ -415,6 +419,11 @@ where
             self.let_go(gone, out);
         }
         Ok(())
+    }
+
+    /// Whether keys have a time to live.
+    pub(crate) fn expires(&self) -> bool {
+        self.options.time_to_live.is_some()
     }
 
     /// When the oldest key's time will be over.

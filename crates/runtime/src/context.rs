@@ -169,8 +169,34 @@ impl Context<'_> {
     }
 }
 
-/// Timers.
+/// Time.
 impl Context<'_> {
+    /// The time since the pipeline was made, on the clock that its timers go by: a simulated one in
+    /// a simulation. Each call reads the clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// # use selvedge_event::{Kind, Payload};
+    /// # struct Ping;
+    /// # impl Payload for Ping { fn kind() -> Kind { Kind::literal("doc::Ping") } }
+    /// let mut last = Duration::ZERO;
+    /// let pipeline = Pipeline::builder()
+    ///     .processor(on("pacer", move |cx: &mut Context, _: &Ping| {
+    ///         assert!(cx.now() >= last);
+    ///         last = cx.now();
+    ///         Ok(())
+    ///     }))
+    ///     .build()?;
+    /// pipeline.submit(Ping)?;
+    /// pipeline.run()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.outbox.clock.now()
+    }
+
     /// Emits an event after `delay`, counted from when this turn's emissions are published. The
     /// run waits for it: it is outstanding work. It descends from this turn's event as an emission
     /// does, so a question may be answered by the turn that it leads to.

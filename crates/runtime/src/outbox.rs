@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use selvedge_event::{Digest, Event, IntoEvent, Way};
+use selvedge_sync::Clock;
 
 use crate::ask::Question;
 use crate::cache::{Record, Records};
@@ -49,6 +50,8 @@ pub(crate) struct Outbox {
     pub(crate) log: Log,
     pub(crate) timers: TimerLog,
     pub(crate) scopes: ScopeLog,
+    /// What turns are told the time by.
+    pub(crate) clock: Clock,
     replies: Vec<(Arc<Question>, Event)>,
     records: Records,
     mark: Mark,
@@ -96,6 +99,7 @@ impl Outbox {
             log: Log::new(routes),
             timers: TimerLog::new(worker),
             scopes: ScopeLog::default(),
+            clock: Clock::manual(),
             replies: Vec::new(),
             records: Records::default(),
             mark: Mark::default(),

@@ -70,7 +70,9 @@ impl Solo {
         let limits = Limits::default();
         let mut outbox = Outbox::new(routes, limits.emissions_per_turn_max, 0);
         outbox.timers.allow(limits.timers_max);
-        Solo { owner: registered.owner, roster, clock: Clock::real(), outbox }
+        let clock = Clock::real();
+        outbox.clock = clock.clone();
+        Solo { owner: registered.owner, roster, clock, outbox }
     }
 
     /// One turn on one event, whether or not the processor is interested in it.

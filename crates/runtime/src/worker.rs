@@ -114,6 +114,7 @@ impl Worker {
         let mut outbox = Outbox::new(routes, core.limits.emissions_per_turn_max, number);
         outbox.timers.allow(core.tuned.timers_max());
         outbox.scopes = ScopeLog::new(&core);
+        outbox.clock = core.clock.clone();
         let hands = Hands {
             id,
             outbox,

@@ -88,6 +88,19 @@ impl<T> Dispatch<T> {
         self
     }
 
+    /// Says whether one more item can be taken.
+    ///
+    /// # Errors
+    ///
+    /// Too many wait.
+    pub fn check_room(&self) -> Result<(), BalancerError> {
+        let is_full = self.waiting.len() >= self.waiting_max;
+        if is_full && (!self.waiting.is_empty() || self.free().is_none()) {
+            return Err(BalancerError::Waiting { limit: self.waiting_max });
+        }
+        Ok(())
+    }
+
     /// Takes an item, and sends to workers what can be.
     ///
     /// # Errors
@@ -138,6 +151,12 @@ impl<T> Dispatch<T> {
         }
     }
 
+    /// Whether it has to be told of items that are done.
+    #[must_use]
+    pub fn hears_done(&self) -> bool {
+        self.routing != Routing::RoundRobin
+    }
+
     /// How many workers are in use.
     #[must_use]
     pub fn n_active(&self) -> usize {
@@ -178,7 +197,10 @@ impl<T> Dispatch<T> {
 
     fn assign(&mut self, worker: usize, number: u64) {
         let worker = self.placed(worker, number);
-        self.loads[worker] += 1;
+        // In turns nobody asks, and nobody is told what is done.
+        if self.hears_done() {
+            self.loads[worker] += 1;
+        }
     }
 
     fn fill(&mut self, out: &mut impl FnMut(usize, u64, T)) {

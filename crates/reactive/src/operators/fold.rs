@@ -105,6 +105,8 @@ where
     type Out = (K, S);
     const NAME: &'static str = "Fold";
     const HEARS_PHASES: bool = true;
+    // A step may change a state and panic then.
+    const IS_ATOMIC: bool = false;
 
     fn item(&mut self, item: T, out: &mut impl Outlet<(K, S)>) -> Result<(), OperatorError> {
         let key = called(Self::NAME, "key", (self.key)(&item))?;

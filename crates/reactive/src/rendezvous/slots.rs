@@ -87,6 +87,9 @@ pub trait Slots: Send + 'static {
 
     /// Takes one of those that are there.
     fn take_partial(&mut self) -> Self::Partial;
+
+    /// A complete tuple as one of which nothing is missing.
+    fn marked(complete: Self::Complete) -> Self::Partial;
 }
 
 /// That there is an `I`-th side, and what it holds.
@@ -161,6 +164,10 @@ macro_rules! slots {
             fn take_partial(&mut self) -> Self::Partial {
                 ($(self.$index.take(),)+)
             }
+
+            fn marked(complete: Self::Complete) -> Self::Partial {
+                ($(Some(complete.$index),)+)
+            }
         }
     };
 }
@@ -216,6 +223,10 @@ impl<T: Send + 'static> Slots for Vec<Side<T>> {
 
     fn take_partial(&mut self) -> Vec<Option<T>> {
         self.iter_mut().map(Side::take).collect()
+    }
+
+    fn marked(complete: Vec<T>) -> Vec<Option<T>> {
+        complete.into_iter().map(Some).collect()
     }
 }
 

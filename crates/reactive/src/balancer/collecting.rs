@@ -1,0 +1,78 @@
+//! Owns the nodes that gather what workers make: in the order of the items, or as it comes.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use selvedge_runtime::Result;
+
+use super::resequencer::Resequencer;
+use super::working::Results;
+use crate::artifact::Artifact;
+use crate::operator::{Hooks, Item, Operator, Out};
+
+/// Puts results in the order of their items.
+pub(super) struct Collecting<U>(Resequencer<U>);
+
+impl<U> Collecting<U> {
+    pub(super) fn new(resequencer: Resequencer<U>) -> Collecting<U> {
+        Collecting(resequencer)
+    }
+}
+
+impl<U: Artifact + Clone> Operator for Collecting<U> {
+    type Made = U;
+
+    fn item(&mut self, out: &mut Out<'_, '_, U>, _: usize, item: Item<'_>) -> Result {
+        let Some(Results { number, results }) = item.read::<Results<U>>() else { return Ok(()) };
+        Ok(self.0.offer(*number, results.clone(), |result| out.emit(result))?)
+    }
+
+    fn hooks(&self) -> Hooks {
+        Hooks::FINISH
+    }
+
+    fn finish(&mut self, out: &mut Out<'_, '_, U>) -> Result {
+        self.0.finish(|result| out.emit(result));
+        Ok(())
+    }
+
+    fn is_atomic(&self) -> bool {
+        true
+    }
+}
+
+/// Sends results on as they come.
+pub(super) struct Unordered<U>(PhantomData<fn(U)>);
+
+impl<U> Default for Unordered<U> {
+    fn default() -> Unordered<U> {
+        Unordered(PhantomData)
+    }
+}
+
+impl<U: Artifact + Clone> Operator for Unordered<U> {
+    type Made = U;
+
+    fn item(&mut self, out: &mut Out<'_, '_, U>, _: usize, item: Item<'_>) -> Result {
+        if let Some(Results { results, .. }) = item.read::<Results<U>>() {
+            results.iter().for_each(|result| out.emit(result.clone()));
+        }
+        Ok(())
+    }
+
+    fn is_atomic(&self) -> bool {
+        true
+    }
+}
+
+impl<U> fmt::Debug for Collecting<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<U> fmt::Debug for Unordered<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unordered")
+    }
+}

@@ -1,0 +1,122 @@
+//! Owns the node that a worker is, and what goes into it and comes out.
+//!
+//! A worker's turn that fails says nothing, as what it does takes no effect. So where failures are
+//! given up instead of ending the run, each item is followed by the question what became of it: a
+//! worker that is asked without having made the item's results says that there are none. The
+//! question comes the same way as items do, so that it never overtakes one.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use selvedge_event::payload::Copies;
+use selvedge_event::{Kind, Named, Payload};
+use selvedge_runtime::Result;
+
+use crate::artifact::{Artifact, Shared};
+use crate::operator::{Item, Operator, Out};
+use crate::operators::Counter;
+use crate::title::Title;
+
+/// What a worker is sent.
+pub(super) enum Tagged<T> {
+    /// An item and its number.
+    Item { number: u64, item: Shared<T> },
+    /// What has become of the item before, of this number?
+    Settle { number: u64 },
+}
+
+/// All that was made of an item.
+pub(super) struct Results<U> {
+    pub(super) number: u64,
+    pub(super) results: Vec<U>,
+}
+
+/// A worker is done with an item.
+#[derive(Clone, Copy)]
+pub(super) struct Done {
+    pub(super) worker: u32,
+}
+
+impl Payload for Done {
+    const COPIES: Option<Copies<Self>> = Some(Copies::new());
+
+    fn kind() -> Kind {
+        Kind::literal("selvedge::balancer::Done")
+    }
+}
+
+/// A worker.
+pub(super) struct Working<T, W> {
+    worker: usize,
+    work: W,
+    /// What it says that it is done under, if anybody wants to know.
+    done: Option<Title>,
+    is_stateless: bool,
+    /// The item whose results were made last.
+    made: Option<u64>,
+    failed: Counter,
+    item: PhantomData<fn(T)>,
+}
+
+impl<T, W> Working<T, W> {
+    pub(super) fn new(
+        worker: usize,
+        work: W,
+        done: Option<Title>,
+        is_stateless: bool,
+        failed: Counter,
+    ) -> Working<T, W> {
+        let (made, item) = (None, PhantomData);
+        Working { worker, work, done, is_stateless, made, failed, item }
+    }
+
+    /// Hands over what became of an item.
+    fn tell<U: Artifact>(
+        &mut self,
+        out: &mut Out<'_, '_, Results<U>>,
+        number: u64,
+        results: Vec<U>,
+    ) {
+        self.made = Some(number);
+        out.emit(Results { number, results });
+        if let Some(title) = &self.done {
+            let worker = u32::try_from(self.worker).expect("workers are counted in u32");
+            out.cx().emit(Named(title.kept(), Done { worker }));
+        }
+    }
+}
+
+impl<T, U, W, I> Operator for Working<T, W>
+where
+    T: Artifact,
+    U: Artifact,
+    W: FnMut(&T) -> anyhow::Result<I> + Send + 'static,
+    I: IntoIterator<Item = U> + 'static,
+{
+    type Made = Results<U>;
+
+    fn item(&mut self, out: &mut Out<'_, '_, Results<U>>, _: usize, item: Item<'_>) -> Result {
+        match item.read::<Tagged<T>>() {
+            Some(Tagged::Item { number, item }) => {
+                let results = (self.work)(item)?.into_iter().collect();
+                self.tell(out, *number, results);
+            }
+            Some(Tagged::Settle { number }) if self.made != Some(*number) => {
+                self.failed.add(1);
+                self.tell(out, *number, Vec::new());
+            }
+            Some(Tagged::Settle { .. }) | None => {}
+        }
+        Ok(())
+    }
+
+    fn is_atomic(&self) -> bool {
+        self.is_stateless
+    }
+}
+
+impl<T, W> fmt::Debug for Working<T, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Working").field("worker", &self.worker).finish_non_exhaustive()
+    }
+}
