@@ -80,6 +80,45 @@ fn a_later_run_does_what_changed_and_says_what_came_from_where() {
 }
 
 #[test]
+fn what_is_reused_names_the_run_that_made_it_and_no_other_that_made_the_like() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    // `cup` is measured by the second run; the first has made the same length of `tea`.
+    for (line, n_bodies) in [("tea", 2), ("cup", 2), ("cup", 0)] {
+        assert_eq!(run(&workspace, &[line]), n_bodies);
+    }
+    let history = workspace.history();
+    let runs = history.runs(&Filter::new(), &Page::default()).expect("it can be read").items;
+    let third = history.of_run(runs[2].id, &Filter::new(), &Page::default());
+    for found in third.expect("it can be read").items {
+        assert_eq!(found.record.reused_from, Some(runs[1].id), "{}", found.record);
+    }
+}
+
+#[test]
+fn a_result_that_does_not_say_whose_it_is_was_made_by_the_first_that_history_knows() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    // As results were before they named a run.
+    let builder = builder(&Arc::default()).store(workspace.store().clone());
+    let pipeline = builder.build().expect("it is sound");
+    pipeline.submit(Line("tea".to_owned())).expect("there is room");
+    in_time(|| pipeline.run()).expect("nothing fails");
+    for _ in 0..2 {
+        assert_eq!(run(&workspace, &["tea"]), 0);
+    }
+    let history = workspace.history();
+    let runs = history.runs(&Filter::new(), &Page::default()).expect("it can be read").items;
+    let reused_in = |run: &Run| {
+        let found = history.of_run(run.id, &Filter::new(), &Page::default());
+        let items = found.expect("it can be read").items;
+        items.into_iter().map(|found| found.record.reused_from).collect::<Vec<_>>()
+    };
+    assert_eq!(reused_in(&runs[0]), [None; 2], "nobody knows");
+    assert_eq!(reused_in(&runs[1]), [Some(runs[0].id); 2]);
+}
+
+#[test]
 fn a_run_that_fails_is_on_record_as_failed() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let workspace = Workspace::open(dir.path()).expect("it is new");

@@ -81,6 +81,7 @@ impl Pipeline {
             concurrency: Vec::new(),
             store: None,
             caches: None,
+            origin: None,
         }
     }
 

@@ -161,9 +161,11 @@ impl InWorkspace for PipelineBuilder {
     }
 
     fn in_workspace(self, workspace: &Workspace, run: Run) -> Self {
+        let origin = run.id.to_string();
         let since = Duration::from_nanos(run.started_at.as_nanos());
         let recorder = LineageRecorder::new(workspace.history.clone(), run);
-        self.caches(&workspace.caches, SystemTime::UNIX_EPOCH + since).recorder(recorder)
+        let caches = self.caches(&workspace.caches, SystemTime::UNIX_EPOCH + since);
+        caches.origin(origin).recorder(recorder)
     }
 }
 

@@ -203,7 +203,7 @@ fn a_record_that_can_t_be_read_is_computed_again_and_told() {
         format!("{before} … {why}")
     };
     assert_snapshot!(damage(b"nonsense"), @"cache of `speller`: computed again, since record … can't be read: it is no record: expected ident at line 1 column 2");
-    assert_snapshot!(damage(br#"{"format":2}"#), @"cache of `speller`: computed again, since record … can't be read: it is written in format 2, and this version reads format 1");
+    assert_snapshot!(damage(br#"{"format":3}"#), @"cache of `speller`: computed again, since record … can't be read: it is written in format 3, and this version reads formats up to 2");
     let emission = |kind: &str, version: u32, value: &str| {
         let digest = Digest::of(&Length(1)).expect("it has one");
         damage(
@@ -217,6 +217,23 @@ fn a_record_that_can_t_be_read_is_computed_again_and_told() {
     assert_snapshot!(emission("Length", 1, "2"), @"cache of `speller`: computed again, since record … can't be read: `selvedge-tests::Length` comes back as b3:642aaa5268ce422ff4f35da8ce5d7b38b72580179dff0d8481b485b448f4b8fe, but was written as b3:98273be6c3543b72891e87559c3effaa582d9192631a3ef05339ff5a5821a13c: the bytes are damaged, or the type doesn't read what it writes");
     assert_snapshot!(emission("Length", 2, "1"), @"cache of `speller`: computed again, since record … can't be read: `selvedge-tests::Length` is written in version 2, and the program has version 1");
     assert_snapshot!(emission("Height", 1, "1"), @"cache of `speller`: computed again, since record … can't be read: selvedge-tests::Height is of a type that was not declared: add it to what is emitted, which is `selvedge-tests::Letter`, `selvedge-tests::Length`");
+}
+
+#[test]
+fn a_record_of_before_they_named_their_run_is_replayed() {
+    let store: Arc<Memory> = Arc::new(Memory::new());
+    let calls = Calls::default();
+    let speller = || Speller { upper: false, calls: calls.clone() }.cached().named("speller");
+    let (first, _) = spell(speller(), Some(store.clone()), &["a"]);
+    let namespace = namespace_of(&store);
+    let record = store.scan(Scan::all(&namespace)).next().expect("it was written");
+    let record = record.expect("memory doesn't fail");
+    let text = String::from_utf8(record.value).expect("it is JSON");
+    let old = text.replace(r#"{"format":2,"#, r#"{"format":1,"#);
+    assert_ne!(old, text);
+    store.put(&namespace, &record.key, old.as_bytes(), Durability::Sync).expect("there is room");
+    let (second, report) = spell(speller(), Some(store), &["a"]);
+    assert_eq!((calls.n(), n_replayed(&report), second), (1, 1, first));
 }
 
 /// The one there is.

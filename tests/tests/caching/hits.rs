@@ -115,6 +115,7 @@ fn listeners_are_told_of_what_was_recorded_and_replayed() {
     let pipeline = Pipeline::builder()
         .processor(Speller::default().cached().named("speller"))
         .observer(LookUps(log))
+        .origin("monday")
         .workers(1)
         .build()
         .expect("the wiring is sound");
@@ -123,11 +124,13 @@ fn listeners_are_told_of_what_was_recorded_and_replayed() {
     }
     pipeline.run().expect("nothing fails");
     let told: Vec<Fact> = told.iter().collect();
-    let [Fact::LookedUp { input, outputs, signature, replayed: false, .. }, second] = &told[..]
+    let [Fact::LookedUp { input, outputs, signature, replayed: false, origin, .. }, second] =
+        &told[..]
     else {
         panic!("{told:?}")
     };
     assert_eq!(outputs[0], Digest::of(&Letter('a')).expect("it has one"));
+    assert_eq!(origin.as_deref(), Some("monday"));
     let mut expected = told[0].clone();
     if let Fact::LookedUp { replayed, .. } = &mut expected {
         *replayed = true;

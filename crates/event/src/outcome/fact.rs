@@ -71,6 +71,9 @@ pub enum Fact {
         outputs: Vec<Digest>,
         /// Whether the turn was not taken, but what it once emitted emitted again.
         replayed: bool,
+        /// What the run is called that took the turn: this one's name, if it was not replayed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Text>,
     },
     /// A turn that succeeded published this.
     Emitted {
@@ -373,6 +376,7 @@ mod tests {
                 input: Digest::from_bytes([1; 32]),
                 outputs: vec![Digest::from_bytes([2; 32])],
                 replayed: true,
+                origin: Some(Text::literal("monday")),
             },
             Fact::Emitted { processor: name(), topic: topic(), recipients: 1 },
             Fact::Retrying {

@@ -49,6 +49,8 @@ struct Signed {
 #[derive(Debug)]
 struct Place {
     processor: Text,
+    /// What the run is called in what it records.
+    origin: Option<Text>,
     durable: Option<(Arc<dyn Store>, String)>,
 }
 
@@ -77,6 +79,7 @@ pub(crate) struct Looked {
     pub(crate) input: Digest,
     pub(crate) outputs: Arc<[Digest]>,
     pub(crate) replayed: bool,
+    pub(crate) origin: Option<Text>,
 }
 
 impl Archive {
@@ -133,13 +136,14 @@ impl Archive {
         &self,
         processor: Text,
         store: Option<&Arc<dyn Store>>,
+        origin: Option<&Text>,
         limits: &Limits,
     ) -> Result<(), Arc<SignatureError>> {
         let namespace = self.namespace()?;
         let store = store.filter(|_| self.is_to_be_stored());
         let durable = store.map(|store| (Arc::clone(store), namespace));
         self.state.lock().memory = Memory::new(limits.memo_max, limits.memo_bytes_max);
-        let placed = self.place.set(Place { processor, durable });
+        let placed = self.place.set(Place { processor, origin: origin.cloned(), durable });
         assert!(placed.is_ok(), "a registration is built into one pipeline");
         Ok(())
     }
@@ -217,7 +221,8 @@ impl Archive {
         key: Digest,
         events: Vec<Event>,
     ) -> Result<(Arc<Emissions>, Option<Vec<u8>>)> {
-        let entry = Emitted::of(&self.codecs, events.iter())?;
+        let origin = self.place.get().and_then(|place| place.origin.clone());
+        let entry = Emitted::of(&self.codecs, events.iter(), origin.clone())?;
         let bytes = self.is_written().then(|| entry.write());
         if let Some(bytes) = &bytes
             && bytes.len() > VALUE_BYTES_MAX
@@ -228,7 +233,7 @@ impl Archive {
                 bytes.len()
             ));
         }
-        let emissions = Arc::new(Emissions::new(events, entry.digests().collect()));
+        let emissions = Arc::new(Emissions::new(events, entry.digests().collect(), origin));
         self.remember(key, &emissions);
         Ok((emissions, bytes))
     }
@@ -338,7 +343,8 @@ impl Archive {
             self.n_replayed.fetch_add(1, Ordering::Relaxed);
         }
         let outputs = Arc::clone(&emissions.digests);
-        self.state.lock().last = Some(Looked { input, outputs, replayed });
+        let origin = emissions.origin.clone();
+        self.state.lock().last = Some(Looked { input, outputs, replayed, origin });
     }
 
     /// What the last turn came to, told once.
@@ -361,7 +367,7 @@ impl Archive {
 
     /// What the run's report should say.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let Some(Place { processor, durable }) = self.place.get() else { return Vec::new() };
+        let Some(Place { processor, durable, .. }) = self.place.get() else { return Vec::new() };
         let state = self.state.lock();
         let mut warnings: Vec<_> = state
             .warnings

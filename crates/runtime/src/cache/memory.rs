@@ -5,21 +5,27 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use selvedge_event::{Digest, Event};
+use selvedge_event::{Digest, Event, Text};
 
 /// What a turn emitted.
 #[derive(Debug)]
 pub(super) struct Emissions {
     pub(super) events: Vec<Event>,
     pub(super) digests: Arc<[Digest]>,
+    /// What the run that recorded them is called, if it was called anything.
+    pub(super) origin: Option<Text>,
     /// What the events weigh.
     pub(super) bytes: usize,
 }
 
 impl Emissions {
-    pub(super) fn new(events: Vec<Event>, digests: Arc<[Digest]>) -> Emissions {
+    pub(super) fn new(
+        events: Vec<Event>,
+        digests: Arc<[Digest]>,
+        origin: Option<Text>,
+    ) -> Emissions {
         let bytes = size_of::<Emissions>() + events.iter().map(Event::bytes).sum::<usize>();
-        Emissions { events, digests, bytes }
+        Emissions { events, digests, origin, bytes }
     }
 }
 

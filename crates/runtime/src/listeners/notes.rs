@@ -257,7 +257,7 @@ impl Notes {
         archive: &Archive,
     ) {
         if wants.contains(Wants::LOOK_UPS)
-            && let Some((Looked { input, outputs, replayed }, signature)) =
+            && let Some((Looked { input, outputs, replayed, origin }, signature)) =
                 archive.take_last().zip(archive.signature())
         {
             self.whole(Fact::LookedUp {
@@ -267,6 +267,7 @@ impl Notes {
                 input,
                 outputs: outputs.to_vec(),
                 replayed,
+                origin,
             });
         }
     }

@@ -50,6 +50,7 @@ pub struct PipelineBuilder {
     pub(super) concurrency: Vec<(Text, usize)>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) caches: Option<(Caches, SystemTime)>,
+    pub(super) origin: Option<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +218,14 @@ impl PipelineBuilder {
         self
     }
 
+    /// What this run is called in the results that it records: a run's id, say. Whoever hears that
+    /// one of them is replayed, in this run or a later one, is told; see
+    /// [`Fact::LookedUp`](selvedge_event::Fact::LookedUp). The pipeline itself makes nothing of it.
+    pub fn origin(mut self, origin: impl Into<Text>) -> PipelineBuilder {
+        self.origin = Some(origin.into());
+        self
+    }
+
     /// Checks the wiring.
     ///
     /// # Errors
@@ -233,7 +242,7 @@ impl PipelineBuilder {
         let mut warnings = Vec::new();
         let (routes, concurrency) =
             self.troupe.check(self.routing, &mut warnings, self.concurrency)?;
-        self.troupe.open_archives(self.store.as_ref(), &self.limits)?;
+        self.troupe.open_archives(self.store.as_ref(), self.origin.as_ref(), &self.limits)?;
         if let Some((caches, at)) = &self.caches {
             self.troupe.note_archives(caches, *at);
         }

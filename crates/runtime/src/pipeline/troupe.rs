@@ -138,6 +138,7 @@ impl Troupe {
     pub(super) fn open_archives(
         &self,
         store: Option<&Arc<dyn Store>>,
+        origin: Option<&Text>,
         limits: &Limits,
     ) -> Result<(), BuildError> {
         let mut taken: FxHashMap<String, OwnerIdx> = FxHashMap::default();
@@ -153,7 +154,7 @@ impl Troupe {
                 let first = self.roster.name_of_one(first);
                 return Err(BuildError::SharedArchive { first, second: name() });
             }
-            archive.open(name(), store, limits).map_err(unsigned)?;
+            archive.open(name(), store, origin, limits).map_err(unsigned)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Owns `LineageRecorder`: writes what a run tells of itself into a history, as records.
 
-use selvedge_event::{Canceller, Digest, Ending, Fact, Outcome, Wants};
+use selvedge_event::{Canceller, Digest, Ending, Fact, Outcome, Text, Wants};
 use selvedge_lineage::{Filter, History, Page, Record, Run, RunId, StepKind};
 use selvedge_runtime::{Recorder, Result};
 
@@ -19,15 +19,24 @@ impl LineageRecorder {
         LineageRecorder { history, run, outcome: None }
     }
 
-    /// The run that made the outputs of a turn which was replayed, if the history still knows.
-    fn made_by(&self, record: &Record) -> Result<Option<RunId>> {
+    /// The run that made the outputs of a turn which was replayed, if that is known.
+    fn made_by(&self, origin: Option<&Text>, record: &Record) -> Result<Option<RunId>> {
+        match origin.map(|origin| origin.parse()) {
+            Some(Ok(run)) => Ok(Some(run)),
+            // Recorded before results said so, or without a workspace: the history may know.
+            Some(Err(_)) | None => self.first_to_make(record),
+        }
+    }
+
+    fn first_to_make(&self, record: &Record) -> Result<Option<RunId>> {
         let Some(output) = record.outputs.first() else { return Ok(None) };
         let made = self.history.producers(output, &Filter::new(), &Page::first(1))?;
         Ok(made.items.first().map(|found| found.record.reused_from.unwrap_or(found.record.run)))
     }
 
     fn look_up(&self, fact: &Fact) -> Result<Option<Record>> {
-        let Fact::LookedUp { processor, topic, signature, input, outputs, replayed } = fact else {
+        let Fact::LookedUp { processor, topic, signature, input, outputs, replayed, origin } = fact
+        else {
             return Ok(None);
         };
         let record = Record::new(self.run.id, processor.clone(), signature.clone())
@@ -37,7 +46,7 @@ impl LineageRecorder {
         let mut record = outputs.iter().fold(record, add);
         record.started_at = now();
         if *replayed {
-            record.reused_from = self.made_by(&record)?;
+            record.reused_from = self.made_by(origin.as_ref(), &record)?;
         }
         Ok(Some(record))
     }

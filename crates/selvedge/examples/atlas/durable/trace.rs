@@ -74,14 +74,14 @@ impl Ledger {
         &mut self,
         made: Digest,
         step: impl FnOnce() -> String,
-        inputs: impl FnOnce() -> Vec<Input>,
+        inputs: impl FnOnce() -> anyhow::Result<Vec<Input>>,
     ) -> anyhow::Result<()> {
         self.recorded.push(made);
         if self.known.contains(&made) {
             return Ok(());
         }
         let mut record = Record::new(self.run, step(), signature()).output(made);
-        record.inputs = inputs();
+        record.inputs = inputs()?;
         record.started_at = Timestamp::from(SystemTime::now());
         self.pending.push(record);
         self.n_new += 1;
@@ -141,7 +141,7 @@ impl Processor for Trace {
                 for (package, (needs, needed_by)) in (0..).zip(needs.iter().zip(&needed_by)) {
                     let name = graph.name(package);
                     let depends_on = Digest::of(&(name, needs.digest, needed_by.digest))?;
-                    let inputs = || vec![needs.clone(), needed_by.clone()];
+                    let inputs = || Ok(vec![needs.clone(), needed_by.clone()]);
                     self.ledger.record(depends_on, || row_step(name), inputs)?;
                     let walker = usize::from(Digest::of(name)?.as_bytes()[0]) % N_WALKERS;
                     cx.emit(Wanted { walker, package, depends_on, maps: Arc::clone(&maps) });
@@ -192,7 +192,7 @@ impl Ledger {
         let components = graph.components();
         let mut inputs: Vec<Input> = Vec::new();
         for (number, set) in (0..).zip(&components.sets) {
-            let step = format!("{what} {}", graph.name(set[0]));
+            let step = || format!("{what} {}", graph.name(set[0]));
             let members =
                 set.iter().map(|&member| identify(member)).collect::<Result<Vec<_>, _>>()?;
             let mut needed: Vec<u32> = set
@@ -203,24 +203,37 @@ impl Ledger {
                 .collect();
             needed.sort_unstable();
             needed.dedup();
-            let mut parts = Vec::new();
-            for needed in needed {
-                let input = inputs[components.of[needed as usize] as usize].clone();
-                let mut lines = lines_of_needed(needed)?;
-                let digest = input.digest;
-                lines.push(input);
-                parts.push((digest, lines));
-            }
-            let parts = self.gathered(&step, parts)?;
-            let below: Vec<Digest> = parts.iter().map(|part| part.0).collect();
+            let input_of = |needed: u32| &inputs[components.of[needed as usize] as usize];
+            let parts = needed
+                .into_iter()
+                .map(|needed| Part { digest: input_of(needed).digest, what: What::Needed(needed) })
+                .collect();
+            // Most sets are known, and what would be told of them is not even put together.
+            let told = |part: &Part| match &part.what {
+                What::Needed(needed) => {
+                    let mut lines = lines_of_needed(*needed)?;
+                    lines.push(input_of(*needed).clone());
+                    Ok(lines)
+                }
+                What::Several(step) => {
+                    let step = Some(step.as_str().into());
+                    Ok(vec![Input { name: "some".into(), step, digest: part.digest }])
+                }
+            };
+            let parts = self.gathered(&step, parts, &told)?;
+            let below: Vec<Digest> = parts.iter().map(|part| part.digest).collect();
             let digest = Digest::of(&(what, &members, &below))?;
-            let mut all = Vec::new();
-            for &member in set {
-                all.append(&mut lines_of_member(member)?);
-            }
-            all.extend(parts.into_iter().flat_map(|part| part.1));
-            self.record(digest, || step.clone(), || all)?;
-            inputs.push(Input { name: what.into(), step: Some(step.into()), digest });
+            self.record(digest, step, || {
+                let mut all = Vec::new();
+                for &member in set {
+                    all.append(&mut lines_of_member(member)?);
+                }
+                for part in &parts {
+                    all.append(&mut told(part)?);
+                }
+                Ok(all)
+            })?;
+            inputs.push(Input { name: what.into(), step: Some(step().into()), digest });
         }
         Ok(components.of.iter().map(|&set| inputs[set as usize].clone()).collect())
     }
@@ -228,24 +241,47 @@ impl Ledger {
     /// Few enough parts for one record: of many, each stands for some.
     fn gathered(
         &mut self,
-        step: &str,
-        parts: Vec<(Digest, Vec<Input>)>,
-    ) -> anyhow::Result<Vec<(Digest, Vec<Input>)>> {
+        step: &dyn Fn() -> String,
+        parts: Vec<Part>,
+        told: &dyn Fn(&Part) -> anyhow::Result<Vec<Input>>,
+    ) -> anyhow::Result<Vec<Part>> {
         if parts.len() <= SETS_MAX {
             return Ok(parts);
         }
+        let step = step();
         let mut gathered = Vec::new();
         for (n, some) in parts.chunks(SETS_MAX).enumerate() {
-            let digests: Vec<Digest> = some.iter().map(|part| part.0).collect();
-            let digest = Digest::of(&(step, &digests))?;
+            let digests: Vec<Digest> = some.iter().map(|part| part.digest).collect();
+            let digest = Digest::of(&(&step, &digests))?;
             let step = format!("{step} [{n}]");
-            let inputs = || some.iter().flat_map(|part| part.1.clone()).collect();
-            self.record(digest, || step.clone(), inputs)?;
-            let input = Input { name: "some".into(), step: Some(step.into()), digest };
-            gathered.push((digest, vec![input]));
+            self.record(
+                digest,
+                || step.clone(),
+                || {
+                    let mut all = Vec::new();
+                    for part in some {
+                        all.append(&mut told(part)?);
+                    }
+                    Ok(all)
+                },
+            )?;
+            gathered.push(Part { digest, what: What::Several(step) });
         }
-        self.gathered(&format!("{step} "), gathered)
+        self.gathered(&|| format!("{step} "), gathered, told)
     }
+}
+
+/// What a set depends on, and what is told of it.
+struct Part {
+    digest: Digest,
+    what: What,
+}
+
+enum What {
+    /// This package, and so the set that it is in.
+    Needed(u32),
+    /// Several, which this step put together.
+    Several(String),
 }
 
 fn lines<'l>(lines: &'l HashMap<String, Lines>, package: &str) -> anyhow::Result<&'l Lines> {
