@@ -11,6 +11,7 @@
 //! | `wire` | numbers and texts as bytes |
 //! | `block` | records as bytes |
 //! | `index` | entries of the index |
+//! | `sieve` | what a run has nothing of |
 //! | `merge` | which runs are merged, and how |
 //! | `manifest` | which runs there are |
 //! | `upkeep` | writing and merging runs in the store, a bounded piece at a time |
@@ -24,6 +25,7 @@ mod manifest;
 mod merge;
 mod read;
 mod rewrite;
+mod sieve;
 mod upkeep;
 mod wire;
 

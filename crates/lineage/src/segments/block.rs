@@ -16,17 +16,19 @@
 //! A record's position is the one before it, plus one, plus `gap`; the block's key is what the
 //! first one counts from. Gaps are where records were removed.
 
+mod read;
+
 use std::hash::Hash;
-use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use selvedge_event::{Canceller, Code, Outcome, Signature, Text};
 
 use super::index::POSITION_MAX;
-use super::wire::{Malformed, Reader, put_difference, put_number, put_optional, put_text};
-use crate::record::{Input, Record, StepKind};
+use super::wire::{put_difference, put_number, put_optional, put_text};
+use crate::record::{Record, StepKind};
 use crate::run::RunId;
-use crate::time::Timestamp;
+
+pub(crate) use read::Records;
 
 /// The version of the format above.
 pub(crate) const VERSION: u8 = 1;
@@ -185,166 +187,6 @@ fn put_outcome(body: &mut Vec<u8>, outcome: &Outcome) {
             other => unreachable!("{other:?} has no number: add it to the block's format"),
         });
     }
-}
-
-fn outcome(reader: &mut Reader<'_>) -> Result<Outcome, Malformed> {
-    Ok(match reader.byte()? {
-        0 => Outcome::Succeeded,
-        number @ (1 | 2) => {
-            Outcome::Failed { error: reader.text()?.to_owned(), panicked: number == 2 }
-        }
-        3 => Outcome::Skipped { reason: reader.text()?.to_owned() },
-        4 => Outcome::TimedOut,
-        5 => Outcome::Cancelled {
-            by: match reader.byte()? {
-                0 => Canceller::User,
-                1 => Canceller::ClientClosed,
-                2 => Canceller::Parent,
-                3 => Canceller::Signal,
-                _ => return Err(reader.malformed("who cancelled")),
-            },
-        },
-        6 => Outcome::Suspended,
-        7 => Outcome::Abandoned,
-        _ => return Err(reader.malformed("an outcome")),
-    })
-}
-
-/// Reads a block's records in order, as far as one wants.
-#[derive(Debug)]
-pub(crate) struct Records<'b> {
-    runs: Vec<RunId>,
-    texts: Vec<Text>,
-    signatures: Vec<Signature>,
-    n_left: usize,
-    next: u64,
-    clock: u64,
-    reader: Reader<'b>,
-}
-
-impl<'b> Records<'b> {
-    /// Reads a block's tables. The version is the caller's to look at, by
-    /// [`version_of`](version_of).
-    pub(crate) fn open(key: u64, bytes: &'b [u8]) -> Result<Records<'b>, Malformed> {
-        let mut reader = Reader::new(bytes);
-        if reader.byte()? != VERSION {
-            return Err(reader.malformed("version 1 of the format of blocks"));
-        }
-        let n_runs = reader.count()?;
-        let mut runs = Vec::with_capacity(n_runs);
-        for _ in 0..n_runs {
-            runs.push(RunId::from_bytes(reader.array()?));
-        }
-        let n_texts = reader.count()?;
-        let mut texts = Vec::with_capacity(n_texts);
-        for _ in 0..n_texts {
-            texts.push(Text::from(reader.text()?));
-        }
-        let n_signatures = reader.count()?;
-        let mut signatures = Vec::with_capacity(n_signatures);
-        for _ in 0..n_signatures {
-            let code = match reader.byte()? {
-                0 => Code::Hash(reader.digest()?),
-                1 => {
-                    let subject = at(&texts, &mut reader)?;
-                    Code::Version { subject, version: at(&texts, &mut reader)? }
-                }
-                _ => return Err(reader.malformed("a signature")),
-            };
-            let constants = match reader.byte()? {
-                0 => None,
-                1 => Some(reader.digest()?),
-                _ => return Err(reader.malformed("constants, or none")),
-            };
-            signatures.push(Signature::from_parts(code, constants));
-        }
-        let n_left = reader.count()?;
-        Ok(Records { runs, texts, signatures, n_left, next: key, clock: 0, reader })
-    }
-
-    fn read(&mut self) -> Result<Placed, Malformed> {
-        let Records { runs, texts, signatures, reader, .. } = self;
-        let gap = reader.number()?;
-        let position = self.next.checked_add(gap).filter(|&position| position < POSITION_MAX);
-        let position = position.ok_or_else(|| reader.malformed("a position"))?;
-        self.next = position + 1;
-        let run = at(runs, reader)?;
-        let step = at(texts, reader)?;
-        let kind = match reader.byte()? {
-            0 => StepKind::Turn,
-            1 => StepKind::Build,
-            2 => StepKind::Node,
-            3 => StepKind::Step,
-            4 => StepKind::MapItem,
-            _ => return Err(reader.malformed("a kind of step")),
-        };
-        let signature = at(signatures, reader)?;
-        let n_inputs = reader.count()?;
-        let mut inputs = Vec::with_capacity(n_inputs);
-        for _ in 0..n_inputs {
-            let name = at(texts, reader)?;
-            let step = optional_at(texts, reader)?;
-            inputs.push(Input { name, step, digest: reader.digest()? });
-        }
-        let n_outputs = reader.count()?;
-        let mut outputs = Vec::with_capacity(n_outputs);
-        for _ in 0..n_outputs {
-            outputs.push(reader.digest()?);
-        }
-        let outcome = outcome(reader)?;
-        let reused_from = optional_at(runs, reader)?;
-        let attempt = reader.small()?;
-        self.clock = reader.difference(self.clock)?;
-        let started_at = Timestamp::from_nanos(self.clock);
-        let own_duration = Duration::from_nanos(reader.number()?);
-        let worker = reader.optional()?;
-        let record = Record {
-            run,
-            step,
-            kind,
-            signature,
-            inputs,
-            outputs,
-            outcome,
-            reused_from,
-            attempt,
-            started_at,
-            own_duration,
-            worker,
-        };
-        Ok(Placed { position, record })
-    }
-}
-
-impl Iterator for Records<'_> {
-    type Item = Result<Placed, Malformed>;
-
-    /// Ends after the first error.
-    fn next(&mut self) -> Option<Result<Placed, Malformed>> {
-        if self.n_left == 0 {
-            let rest = std::mem::replace(&mut self.reader, Reader::new(&[]));
-            return (!rest.is_at_end()).then(|| Err(rest.malformed("the end")));
-        }
-        self.n_left -= 1;
-        let read = self.read();
-        if read.is_err() {
-            (self.n_left, self.reader) = (0, Reader::new(&[]));
-        }
-        Some(read)
-    }
-}
-
-/// The thing that the number read stands for.
-fn at<T: Clone>(table: &[T], reader: &mut Reader<'_>) -> Result<T, Malformed> {
-    let number = reader.number()?;
-    let found = usize::try_from(number).ok().and_then(|number| table.get(number));
-    found.cloned().ok_or_else(|| reader.malformed("a number in a table"))
-}
-
-fn optional_at<T: Clone>(table: &[T], reader: &mut Reader<'_>) -> Result<Option<T>, Malformed> {
-    let Some(number) = reader.optional()? else { return Ok(None) };
-    let found = table.get(number as usize).cloned();
-    found.map(Some).ok_or_else(|| reader.malformed("a number in a table, or none"))
 }
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ impl Entry {
         self.0 as u64 & (POSITION_MAX - 1)
     }
 
+    /// A hash of the term, for a sieve.
+    pub(crate) fn hash_of_term(self) -> u64 {
+        let term = self.term();
+        // What is both an output and an input is two terms.
+        (term as u64) ^ ((term >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// The same term at another position.
     pub(crate) fn at(self, position: u64) -> Entry {
         Entry(self.0 & !u128::from(POSITION_MAX - 1) | u128::from(position))

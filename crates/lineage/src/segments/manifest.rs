@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::index::{Entry, decode_chunk, encode_chunk};
+use super::sieve::Sieve;
 use super::wire::{Malformed, Reader, put_number};
 
 /// The version of the format of all that lies beside the blocks.
@@ -28,6 +29,15 @@ pub(crate) struct Run {
     pub(crate) firsts: Vec<Entry>,
     /// The keys of the blocks in which the records are.
     pub(crate) blocks: Vec<u64>,
+    /// Which terms it has nothing of. None if an earlier version wrote it.
+    pub(crate) sieve: Option<Sieve>,
+}
+
+impl Run {
+    /// How many terms its entries are of, at most.
+    pub(crate) fn n_terms_max(&self) -> u64 {
+        self.sieve.as_ref().map_or(self.n_entries, Sieve::n_terms)
+    }
 }
 
 /// What the manifest tells of a run.
@@ -110,5 +120,5 @@ pub(crate) fn decode_directory(listed: Listed, bytes: &[u8]) -> Result<Run, Malf
     if firsts.len() != n_chunks as usize {
         return Err(reader.malformed("an entry for each chunk"));
     }
-    Ok(Run { number, level, span, n_entries, firsts, blocks })
+    Ok(Run { number, level, span, n_entries, firsts, blocks, sieve: None })
 }

@@ -124,14 +124,14 @@ impl Segments {
             places.sort_unstable();
             let mut places = places.into_iter().peekable();
             let bytes = self.shared.block(key)?;
-            for placed in records(key, &bytes)? {
+            let mut records = records(key, &bytes)?;
+            while let Some(&(wanted, _)) = places.peek() {
+                let Some(placed) = records.find(|position| position >= wanted) else { break };
                 let placed = placed.map_err(|error| damaged_block(key, error))?;
+                // Of those that are asked for, some are gone, and others are asked for twice.
                 while places.next_if(|&(position, _)| position < placed.position).is_some() {}
                 while let Some((_, n)) = places.next_if(|&(at, _)| at == placed.position) {
                     found[n] = Some(placed.record.clone());
-                }
-                if places.peek().is_none() {
-                    break;
                 }
             }
         }
@@ -158,6 +158,9 @@ impl Shared {
         n_max: usize,
         found: &mut Vec<u64>,
     ) -> Result<(), HistoryError> {
+        if run.sieve.as_ref().is_some_and(|sieve| !sieve.may_hold(from.hash_of_term())) {
+            return Ok(());
+        }
         let end = from.at(until.min(run.span.end));
         // A chunk may begin in the middle of a term: the one before it is looked into as well.
         let first = run.firsts.partition_point(|&first| first <= from).saturating_sub(1);

@@ -14,6 +14,7 @@ use super::index::{Entry, Sorted, encode_chunk};
 use super::manifest::{self, Run};
 use super::merge::{CHUNK_LEN, Merge, Step, choose};
 use super::rewrite::Live;
+use super::sieve::Sieve;
 use super::{INDEX, MANIFEST, META, Shared, damaged, refuse_newer};
 use crate::error::HistoryError;
 
@@ -21,6 +22,8 @@ use crate::error::HistoryError;
 const PIECE_CHUNKS: usize = 128;
 /// Where a run's directory is, behind its chunks.
 const DIRECTORY: u32 = u32::MAX;
+/// Where its sieve begins, before the directory: no run has as many chunks.
+const SIEVE: u32 = 0xf000_0000;
 
 /// Where the upkeep stands. The index is derived, so nothing here waits for the device.
 #[derive(Debug, Default)]
@@ -57,13 +60,25 @@ struct Merging {
 #[derive(Debug)]
 struct Writing {
     run: Run,
+    sieve: Sieve,
+    /// The term of the last entry: those of one term follow each other.
+    last_term: Option<u64>,
     batch: Batch,
 }
 
 impl Writing {
-    fn new(number: u64, level: u8, span: Range<u64>, blocks: Vec<u64>) -> Writing {
-        let run = Run { number, level, span, n_entries: 0, firsts: Vec::new(), blocks };
-        Writing { run, batch: Batch::new() }
+    /// A run of no more than so many terms.
+    fn new(
+        number: u64,
+        level: u8,
+        span: Range<u64>,
+        blocks: Vec<u64>,
+        n_terms_max: u64,
+    ) -> Writing {
+        let firsts = Vec::new();
+        let run = Run { number, level, span, n_entries: 0, firsts, blocks, sieve: None };
+        let sieve = Sieve::with_room(n_terms_max);
+        Writing { run, sieve, last_term: None, batch: Batch::new() }
     }
 
     fn put(&mut self, chunk: &[Entry]) {
@@ -72,6 +87,12 @@ impl Writing {
         self.batch = std::mem::take(&mut self.batch).put(INDEX, &key, encode_chunk(chunk));
         self.run.firsts.push(chunk[0]);
         self.run.n_entries += chunk.len() as u64;
+        for entry in chunk {
+            let term = entry.hash_of_term();
+            if self.last_term.replace(term) != Some(term) {
+                self.sieve.add(term);
+            }
+        }
     }
 
     fn flush(&mut self, store: &dyn Store) -> Result<(), HistoryError> {
@@ -100,6 +121,18 @@ pub(super) fn read_chunk(
     super::index::decode_chunk(&bytes).map_err(|error| damaged(what(), error))
 }
 
+/// Reads the sieve of a run, if it has one.
+fn read_sieve(store: &dyn Store, run: u64) -> Result<Option<Sieve>, HistoryError> {
+    let what = || format!("the sieve of the index's run {run}");
+    let piece = |n: usize| {
+        let n = u32::try_from(n).ok().and_then(|n| SIEVE.checked_add(n)).filter(|n| *n < DIRECTORY);
+        let Some(n) = n else { return Ok(None) };
+        store.get(INDEX, &chunk_key(run, n))
+    };
+    let read = Sieve::read(piece)?;
+    read.map_err(|error| damaged(what(), error))
+}
+
 impl Upkeep {
     /// Reads which runs there are, the oldest first, and deletes what a crash left behind.
     pub(super) fn open(store: &dyn Store) -> Result<(Upkeep, Vec<Arc<Run>>), HistoryError> {
@@ -118,7 +151,9 @@ impl Upkeep {
                     return Err(HistoryError::Damaged { what: what(), expected: "a directory" });
                 };
                 let run = manifest::decode_directory(listed.clone(), &bytes);
-                runs.push(Arc::new(run.map_err(|error| damaged(what(), error))?));
+                let mut run = run.map_err(|error| damaged(what(), error))?;
+                run.sieve = read_sieve(store, run.number)?;
+                runs.push(Arc::new(run));
             }
         }
         // A merge that was cut short may have taken numbers that no manifest knows of.
@@ -161,13 +196,20 @@ impl Shared {
             upkeep.begin(&view.runs[range], level, None);
             return Ok(true);
         }
+        if let Some(run) = view.runs.iter().find(|run| run.sieve.is_none()) {
+            // An earlier version wrote it, or its sieve is lost: it is written anew, with one.
+            upkeep.begin(std::slice::from_ref(run), run.level, None);
+            return Ok(true);
+        }
         drop(view);
         Ok(self.delete_retired(&mut upkeep)? || self.delete_orphans(&mut upkeep)?)
     }
 
     fn write_frozen(&self, upkeep: &mut Upkeep, frozen: &Sorted) -> Result<(), HistoryError> {
         let (span, blocks) = (frozen.span.clone(), frozen.blocks.clone());
-        let mut writing = Writing::new(upkeep.number(), 0, span, blocks);
+        let terms = frozen.entries.chunk_by(|a, b| a.hash_of_term() == b.hash_of_term());
+        let n_terms = terms.count() as u64;
+        let mut writing = Writing::new(upkeep.number(), 0, span, blocks, n_terms);
         for piece in frozen.entries.chunks(CHUNK_LEN * PIECE_CHUNKS) {
             piece.chunks(CHUNK_LEN).for_each(|chunk| writing.put(chunk));
             writing.flush(&*self.store)?;
@@ -201,16 +243,19 @@ impl Shared {
         n_frozen: usize,
         change: impl FnOnce(&mut Vec<Arc<Run>>, Arc<Run>),
     ) -> Result<(), HistoryError> {
-        let run = Arc::new(writing.run);
+        let Writing { mut run, sieve, mut batch, .. } = writing;
+        for (n, piece) in (SIEVE..).zip(sieve.pieces()) {
+            batch = batch.put(INDEX, &chunk_key(run.number, n), piece);
+        }
+        run.sieve = Some(sieve);
+        let run = Arc::new(run);
         // Nobody else changes the runs, whatever is appended meanwhile.
         let mut runs = self.view().runs.clone();
         change(&mut runs, Arc::clone(&run));
         let manifest = manifest::encode(upkeep.next_number, runs.iter().map(|run| &**run));
         let key = chunk_key(run.number, DIRECTORY);
-        let batch = writing
-            .batch
-            .put(INDEX, &key, manifest::encode_directory(&run))
-            .put(META, MANIFEST, manifest);
+        let batch =
+            batch.put(INDEX, &key, manifest::encode_directory(&run)).put(META, MANIFEST, manifest);
         self.store.commit(batch, Durability::None)?;
         let mut state = self.state.lock();
         let view = Arc::make_mut(&mut state.view);
@@ -227,6 +272,10 @@ impl Shared {
         let (run, n_left) = &mut upkeep.retired[at];
         let from = n_left.saturating_sub(PIECE_CHUNKS as u32);
         let mut batch = Batch::new().delete(INDEX, &chunk_key(run.number, DIRECTORY));
+        let n_pieces = run.sieve.as_ref().map_or(0, Sieve::n_pieces);
+        for (n, _) in (SIEVE..).zip(0..n_pieces) {
+            batch = batch.delete(INDEX, &chunk_key(run.number, n));
+        }
         for chunk in from..*n_left {
             batch = batch.delete(INDEX, &chunk_key(run.number, chunk));
         }
@@ -259,7 +308,8 @@ impl Upkeep {
     fn begin(&mut self, runs: &[Arc<Run>], level: u8, live: Option<Arc<Live>>) {
         let span = runs[0].span.start..runs[runs.len() - 1].span.end;
         let blocks = runs.iter().flat_map(|run| run.blocks.iter().copied()).collect();
-        let into = Writing::new(self.number(), level, span, blocks);
+        let n_terms_max = runs.iter().map(|run| run.n_terms_max()).sum();
+        let into = Writing::new(self.number(), level, span, blocks, n_terms_max);
         let sources = runs.iter().map(|run| (Arc::clone(run), 0)).collect();
         self.merging = Some(Merging { merge: Merge::new(runs.len()), sources, into, live });
     }

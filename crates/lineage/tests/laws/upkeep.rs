@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use selvedge_event::Digest;
 use selvedge_lineage::{Filter, History, HistoryError, Merging, Options, Page, Record, Timestamp};
-use selvedge_store::{Durability, Memory, Read as _, Scan, Store, StoreError};
+use selvedge_store::{Batch, Durability, Memory, Read as _, Scan, Store, StoreError};
 use selvedge_sync::thread;
 
 use super::diary::inline;
@@ -114,5 +114,60 @@ fn blocks_of_one_record_become_full_ones() -> Result<(), HistoryError> {
     let history = History::open(store, options(), Timestamp::default())?;
     (1..=1_200).step_by(7).try_for_each(|n| check(&history, n))?;
     assert_eq!(all_records(&history)?, 1_200);
+    Ok(())
+}
+
+/// Deletes the index's values whose number within their run is one of these.
+fn delete(store: &Memory, is_one: impl Fn(u32) -> bool) -> Result<usize, StoreError> {
+    let mut keys = Vec::new();
+    for entry in store.scan(Scan::all("lineage.index")) {
+        keys.push(entry?.key);
+    }
+    keys.retain(|key| key.last_chunk().copied().map(u32::from_be_bytes).is_some_and(&is_one));
+    for key in &keys {
+        store.commit(Batch::new().delete("lineage.index", key), Durability::None)?;
+    }
+    Ok(keys.len())
+}
+
+const SIEVE: std::ops::Range<u32> = 0xf000_0000..u32::MAX;
+
+#[test]
+fn what_a_run_has_nothing_of_is_not_looked_for_in_its_chunks() -> Result<(), HistoryError> {
+    let store = Arc::new(Memory::new());
+    let options = || Options { frozen_entries_min: 300, ..inline() };
+    let history = History::open(store.clone(), options(), Timestamp::default())?;
+    history.append((0..100).map(link).collect())?;
+    history.append(Vec::new())?;
+    assert!(delete(&store, |chunk| chunk < SIEVE.start)? > 0, "there are chunks");
+    let (filter, page) = (Filter::new(), Page::default());
+    let n_read = (1_000..1_200_u32)
+        .filter(|n| history.producers(&value(*n), &filter, &page).is_err())
+        .count();
+    assert!(n_read < 10, "{n_read} of 200 values that nobody made");
+    let error = history.producers(&value(7), &filter, &page).expect_err("its chunk is gone");
+    assert!(error.to_string().contains("chunk"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn runs_of_before_there_were_sieves_are_read_and_get_some() -> Result<(), HistoryError> {
+    let store = Arc::new(Memory::new());
+    let options = || Options { frozen_entries_min: 300, ..inline() };
+    let history = History::open(store.clone(), options(), Timestamp::default())?;
+    for part in 0..6 {
+        history.append((100 * part..100 * (part + 1)).map(link).collect())?;
+    }
+    drop(history);
+    let n_sieves = delete(&store, |chunk| SIEVE.contains(&chunk))?;
+    assert!(n_sieves >= 2, "{n_sieves} runs");
+    let history = History::open(store.clone(), options(), Timestamp::default())?;
+    (1..=600).step_by(7).try_for_each(|n| check(&history, n))?;
+    // Who appends does the upkeep first.
+    history.append((600..700).map(link).collect())?;
+    history.append(Vec::new())?;
+    (1..=700).step_by(7).try_for_each(|n| check(&history, n))?;
+    drop(history);
+    assert_eq!(delete(&store, |chunk| SIEVE.contains(&chunk))?, n_sieves + 1);
     Ok(())
 }

@@ -7,6 +7,8 @@ use selvedge_event::{Canceller, Code, Digest, Outcome, Signature, Text};
 
 use super::*;
 use crate::record::Input;
+use crate::segments::wire::Malformed;
+use crate::time::Timestamp;
 
 fn digest(n: u8) -> Digest {
     Digest::from_bytes([n; 32])
