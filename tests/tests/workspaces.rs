@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use insta::assert_snapshot;
 use selvedge::lineage::{Filter, Page, Run, RunId, Status};
 use selvedge::prelude::*;
 use selvedge::store::{Durability, Store};
@@ -116,6 +117,134 @@ fn a_result_that_does_not_say_whose_it_is_was_made_by_the_first_that_history_kno
     };
     assert_eq!(reused_in(&runs[0]), [None; 2], "nobody knows");
     assert_eq!(reused_in(&runs[1]), [Some(runs[0].id); 2]);
+}
+
+#[derive(Clone, Default)]
+struct Join {
+    words: String,
+}
+
+#[processor]
+impl Processor for Join {
+    fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        match event {
+            Word(word) => {
+                anyhow::ensure!(word != "coffee", "no {word}");
+                self.words += word;
+                cx.emit(Line(self.words.clone()));
+                cx.emit(Length(self.words.len()));
+            }
+            Phase { number: 1 } => cx.emit(Length(0)),
+        }
+        Ok(())
+    }
+}
+
+/// What is on record of a run, without times.
+fn told(workspace: &Workspace, step: &str) -> String {
+    let history = workspace.history();
+    let found = history.of_step(step, &Filter::new(), &Page::default()).expect("it can be read");
+    let name = |digest: &Digest| {
+        let lines = ["tea", "teatwo"].map(|text| Digest::of(&Line(text.to_owned())));
+        let words = ["tea", "coffee", "two"].map(|text| Digest::of(&Word(text.to_owned())));
+        let lengths = [0, 3, 6].map(|n| Digest::of(&Length(n)));
+        let phases = [1, 2].map(|number| Digest::of(&selvedge::event::Phase { number }));
+        let names = ["tea", "teatwo", "tea", "coffee", "two", "0", "3", "6", "phase 1", "phase 2"];
+        let all = lines.into_iter().chain(words).chain(lengths).chain(phases);
+        let mut named = all.map(|known| known.expect("it has one")).zip(names);
+        named.find(|(known, _)| known == digest).map_or("?", |(_, name)| name)
+    };
+    let line = |found: &selvedge::lineage::Found| {
+        let record = &found.record;
+        let inputs =
+            record.inputs.iter().map(|input| format!("{} {}", input.name, name(&input.digest)));
+        let (inputs, outputs): (Vec<_>, Vec<_>) =
+            (inputs.collect(), record.outputs.iter().map(name).collect());
+        let attempt = record.attempt;
+        format!("{inputs:?} -> {outputs:?}, {}, attempt {attempt}\n", record.outcome)
+    };
+    found.items.iter().map(line).collect()
+}
+
+#[test]
+fn turns_of_a_recorded_processor_are_on_record_with_what_they_read_and_made_and_how_they_ended() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    let skipping = Retry::times(2).then(selvedge::runtime::LastResort::Skip);
+    let join = Join::default().restored_by_clone().on_failure(skipping).recorded();
+    let joins = Pipeline::builder()
+        .processor(join.named("join"))
+        .processor(Join::default().named("untold").on_failure(FailurePolicy::Skip))
+        .workers(1)
+        .in_workspace(&workspace, workspace.new_run("words"))
+        .build()
+        .expect("it is sound");
+    for word in ["tea", "coffee", "two"] {
+        joins.submit(Word(word.to_owned())).expect("there is room");
+    }
+    in_time(|| joins.run()).expect("its policy skips");
+    assert_snapshot!(told(&workspace, "join"), @r#"
+    ["selvedge-tests::Word tea"] -> ["tea", "3"], succeeded, attempt 1
+    ["selvedge-tests::Word coffee"] -> [], failed: no coffee, attempt 2
+    ["selvedge-tests::Word two"] -> ["teatwo", "6"], succeeded, attempt 1
+    ["selvedge::Phase phase 1"] -> ["0"], succeeded, attempt 1
+    ["selvedge::Phase phase 2"] -> [], succeeded, attempt 1
+    "#);
+    assert_eq!(told(&workspace, "untold"), "");
+    let found = workspace.history().of_step("join", &Filter::new(), &Page::first(1));
+    let signature = found.expect("it can be read").items[0].record.signature.clone();
+    assert_eq!(Some(signature), Join::default().signature());
+}
+
+#[test]
+fn of_a_cached_processor_that_is_recorded_failures_are_on_record_too() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    let fails = on_cached("fails", "1", |_: &mut Context<'_>, word: &Word| {
+        anyhow::ensure!(word.0 == "tea", "no {}", word.0);
+        Ok(vec![Length(3)])
+    });
+    let pipeline = Pipeline::builder()
+        .processor(fails.on_failure(FailurePolicy::Skip).recorded())
+        .workers(1)
+        .in_workspace(&workspace, workspace.new_run("words"))
+        .build()
+        .expect("it is sound");
+    for word in ["tea", "coffee", "tea"] {
+        pipeline.submit(Word(word.to_owned())).expect("there is room");
+    }
+    in_time(|| pipeline.run()).expect("its policy skips");
+    assert_snapshot!(told(&workspace, "fails"), @r#"
+    ["selvedge-tests::Word tea"] -> ["3"], succeeded, attempt 1
+    ["selvedge-tests::Word coffee"] -> [], failed: no coffee, attempt 1
+    ["selvedge-tests::Word tea"] -> ["3"], succeeded, attempt 1
+    "#);
+}
+
+#[derive(Event)]
+struct Unwritten;
+
+#[test]
+fn a_recorded_turn_on_what_has_no_digest_fails_and_code_that_is_unknown_is_said_to_be() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let workspace = Workspace::open(dir.path()).expect("it is new");
+    let heeds = on("heeds", |_: &mut Context<'_>, _: &Unwritten| Ok(()));
+    let hears = on("hears", |_: &mut Context<'_>, _: &Word| Ok(()));
+    let pipeline = Pipeline::builder()
+        .processor(heeds.recorded())
+        .processor(hears.recorded())
+        .workers(1)
+        .in_workspace(&workspace, workspace.new_run("words"))
+        .build()
+        .expect("it is sound");
+    pipeline.submit(Word("tea".to_owned())).expect("there is room");
+    pipeline.submit(Unwritten).expect("there is room");
+    let error = in_time(|| pipeline.run()).expect_err("it fails");
+    let error = format!("{:#}", anyhow::Error::from(error));
+    assert!(error.contains("Unwritten can't be recorded: derive `Serialize`"), "{error}");
+    let found = workspace.history().of_step("hears", &Filter::new(), &Page::default());
+    let record = found.expect("it can be read").items.remove(0).record;
+    assert_eq!(record.signature, Signature::of_version("hears", "unknown"));
 }
 
 #[test]

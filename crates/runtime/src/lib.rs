@@ -43,6 +43,7 @@ mod planted;
 mod policy;
 mod processor;
 mod ready;
+mod recorded;
 mod registration;
 mod replay;
 mod report;

@@ -12,6 +12,7 @@ use crate::overflow::{Admission, Overflow};
 use crate::owner::{Bare, Factory, Owner, Plain, Restored};
 pub(crate) use crate::policy::FailurePolicy;
 use crate::processor::Processor;
+use crate::recorded::{Recorded, Slip};
 use crate::roster::Terms;
 
 /// A processor and how it takes part in a pipeline. Made by [`Configure`].
@@ -27,6 +28,7 @@ pub struct Registration<P> {
     factory: Option<Factory<P>>,
     type_name: &'static str,
     archive: Option<Arc<Archive>>,
+    is_recorded: bool,
 }
 
 /// What is known of a processor's state after a failed turn.
@@ -83,6 +85,7 @@ impl<P: Processor> Registration<P> {
             factory: None,
             type_name: short_type_name::<P>(),
             archive: None,
+            is_recorded: false,
         }
     }
 
@@ -166,6 +169,19 @@ impl<P: Processor> Registration<P> {
     #[must_use]
     pub fn time_budget(mut self, budget: Duration) -> Registration<P> {
         self.time_budget = Some(budget);
+        self
+    }
+
+    /// Has listeners told of each of its turns what it read and what it emitted, by digest, with
+    /// its code and how it ended: [`Fact::Recorded`](selvedge_event::Fact::Recorded). A turn on an
+    /// event that has no digest, or that emits one, fails: derive `Serialize` for both. The turns
+    /// of a [cached](crate::CachedProcessor) processor that succeed are told of anyway; recorded,
+    /// those that fail are as well.
+    ///
+    /// It costs the digests, and nothing where it is not asked for.
+    #[must_use]
+    pub fn recorded(mut self) -> Registration<P> {
+        self.is_recorded = true;
         self
     }
 
@@ -279,6 +295,11 @@ pub trait Configure: Processor + Sized {
         Registration::new(self).time_budget(budget)
     }
 
+    /// See [`Registration::recorded`].
+    fn recorded(self) -> Registration<Self> {
+        Registration::new(self).recorded()
+    }
+
     /// See [`Registration::capacity`].
     fn capacity(self, events: usize) -> Registration<Self> {
         Registration::new(self).capacity(events)
@@ -332,6 +353,8 @@ pub(crate) struct Registered {
     pub(crate) admission: Admission,
     /// Its results, if it is cached.
     pub(crate) archive: Option<Arc<Archive>>,
+    /// Where its turns are written down, if they are recorded.
+    pub(crate) slip: Option<Arc<Slip>>,
     pub(crate) owner: Box<dyn Owner>,
 }
 
@@ -339,6 +362,10 @@ impl<P: Processor> From<Registration<P>> for Registered {
     fn from(registration: Registration<P>) -> Registered {
         let Registration { name, priority, on_failure, key, processor, factory, .. } = registration;
         let Registration { time_budget, admission, state, type_name, archive, .. } = registration;
+        let slip = registration.is_recorded.then(|| {
+            let slip = Slip::new(processor.signature(), archive.is_some());
+            Arc::new(slip)
+        });
         let owner: Box<dyn Owner> = match (state, &on_failure, factory) {
             // Nobody will ask for the clone.
             (State::Cloned(_), FailurePolicy::Fail, None) | (State::Unknown, _, None) => {
@@ -352,8 +379,12 @@ impl<P: Processor> From<Registration<P>> for Registered {
                 Box::new(Restored::new(processor, clone, factory))
             }
         };
+        let owner = match &slip {
+            None => owner,
+            Some(slip) => Box::new(Recorded { owner, slip: Arc::clone(slip) }),
+        };
         let terms = Terms { on_failure, time_budget };
-        Registered { name, type_name, priority, terms, key, admission, archive, owner }
+        Registered { name, type_name, priority, terms, key, admission, archive, slip, owner }
     }
 }
 

@@ -75,6 +75,27 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Text>,
     },
+    /// A turn of a processor that is registered as recorded is over. Of a cached one's turns that
+    /// succeed, [`LookedUp`](Fact::LookedUp) tells.
+    Recorded {
+        /// Whose turn.
+        processor: Text,
+        /// On what.
+        topic: Topic,
+        /// The processor's code, if anything is known of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<Signature>,
+        /// The event's payload.
+        input: Digest,
+        /// The payloads emitted, in order; of a turn that failed, none.
+        outputs: Vec<Digest>,
+        /// How it ended.
+        outcome: Outcome,
+        /// The last attempt, from 1.
+        attempt: u32,
+        /// How long the last attempt took.
+        took: Duration,
+    },
     /// A turn that succeeded published this.
     Emitted {
         /// Who emitted it.
@@ -231,6 +252,7 @@ impl Fact {
             Fact::TurnStarted { .. } => Wants::TURN_STARTS,
             Fact::TurnFinished { .. } => Wants::TURNS,
             Fact::LookedUp { .. } => Wants::LOOK_UPS,
+            Fact::Recorded { .. } => Wants::RECORDED,
             Fact::Emitted { .. } => Wants::EMISSIONS,
             Fact::Retrying { .. }
             | Fact::DeadLettered { .. }
@@ -269,6 +291,13 @@ impl fmt::Display for Fact {
                 let what = if *replayed { "replays" } else { "records" };
                 let events = Several(outputs.len() as u64, "event");
                 write!(f, "{processor}: {what} {events} for {topic}")
+            }
+            Fact::Recorded { processor, topic, outcome, outputs, attempt, .. } => {
+                write!(f, "{processor}: is recorded, {topic} {outcome}")?;
+                if !outputs.is_empty() {
+                    write!(f, ", {}", Several(outputs.len() as u64, "event"))?;
+                }
+                on_attempt(f, *attempt)
             }
             Fact::Emitted { processor, topic, recipients } => {
                 write!(f, "{processor}: emits {topic} to {recipients}")
@@ -378,6 +407,16 @@ mod tests {
                 replayed: true,
                 origin: Some(Text::literal("monday")),
             },
+            Fact::Recorded {
+                processor: name(),
+                topic: topic(),
+                signature: None,
+                input: Digest::from_bytes([1; 32]),
+                outputs: vec![Digest::from_bytes([2; 32])],
+                outcome: Outcome::Succeeded,
+                attempt: 2,
+                took: due,
+            },
             Fact::Emitted { processor: name(), topic: topic(), recipients: 1 },
             Fact::Retrying {
                 processor: name(),
@@ -416,6 +455,7 @@ mod tests {
         TURN_STARTS till: begins order
         TURNS till: order failed: no\nchange\u{7}, 0 emitted, attempt 2
         LOOK_UPS till: replays 1 event for order
+        RECORDED till: is recorded, order succeeded, 1 event, attempt 2
         EMISSIONS till: emits order to 1
         FAILURES till: retries order after attempt 1 failed: no\nchange\u{7}
         FAILURES till: gives up order after 1 attempt: no\nchange\u{7}

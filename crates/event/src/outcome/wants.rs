@@ -17,7 +17,7 @@ use super::Fact;
 pub struct Wants(u32);
 
 /// Every kind there is, with its name.
-const KINDS: [(&str, Wants); 9] = [
+const KINDS: [(&str, Wants); 10] = [
     ("RUN", Wants::RUN),
     ("TURN_STARTS", Wants::TURN_STARTS),
     ("TURNS", Wants::TURNS),
@@ -27,6 +27,7 @@ const KINDS: [(&str, Wants); 9] = [
     ("WARNINGS", Wants::WARNINGS),
     ("TASKS", Wants::TASKS),
     ("LOOK_UPS", Wants::LOOK_UPS),
+    ("RECORDED", Wants::RECORDED),
 ];
 
 impl Wants {
@@ -50,6 +51,8 @@ impl Wants {
     pub const TASKS: Wants = Wants(1 << 7);
     /// Turns of cached processors, replayed or recorded: one per such turn that succeeds.
     pub const LOOK_UPS: Wants = Wants(1 << 8);
+    /// Turns of recorded processors, by digest: one per such turn.
+    pub const RECORDED: Wants = Wants(1 << 9);
     /// What people look at, and what costs a busy run nothing: how the run goes, failures, and
     /// whatever looks wrong. Nothing of it is told of a turn that simply succeeds. The default.
     pub const NOTABLE: Wants = Wants::RUN.and(Wants::FAILURES).and(Wants::WARNINGS);

@@ -69,7 +69,7 @@ impl Sieve {
     }
 
     fn block_of(&self, hash: u64) -> usize {
-        ((hash >> 32) * self.blocks.len() as u64 >> 32) as usize
+        (((hash >> 32) * self.blocks.len() as u64) >> 32) as usize
     }
 
     /// What is written, piece by piece.

@@ -114,7 +114,9 @@ impl Journal {
     /// counts.
     pub(crate) fn tell(&self, made: Made) {
         let Made { input, outputs, replayed } = made;
-        self.0.note_own(Looked { input, outputs: outputs.into(), replayed });
+        // Whose a replayed result is, its owner does not say: listeners may know.
+        let origin = None;
+        self.0.note_own(Looked { input, outputs: outputs.into(), replayed, origin });
     }
 
     /// Makes durable what is not, under [`Durability::None`](crate::Durability::None).

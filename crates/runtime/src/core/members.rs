@@ -16,6 +16,7 @@ use crate::mailbox::parcel::{self, Parcel};
 use crate::mailbox::ring::BoundedMail;
 use crate::owner::Owner;
 use crate::ready::{Band, OwnerIdx};
+use crate::recorded::Slip;
 use crate::roster::{Roster, Who};
 
 /// The processors of a run, by their numbers.
@@ -43,6 +44,8 @@ pub(crate) struct Special {
     pub(crate) time_budget: Option<Duration>,
     /// Its results, if it is cached.
     pub(crate) archive: Option<Arc<Archive>>,
+    /// Where its turns are written down, if they are recorded.
+    pub(crate) slip: Option<Arc<Slip>>,
 }
 
 /// What most processors have nothing of, and most pipelines no processor.
@@ -177,6 +180,11 @@ impl<'c> Member<'c> {
     /// Its results, if it is cached.
     pub(crate) fn archive(self) -> Option<&'c Archive> {
         self.special()?.archive.as_deref()
+    }
+
+    /// Where its turns are written down, if they are recorded.
+    pub(crate) fn slip(self) -> Option<&'c Slip> {
+        self.special()?.slip.as_deref()
     }
 
     /// How long a turn should take at most.

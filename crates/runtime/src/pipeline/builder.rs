@@ -246,6 +246,7 @@ impl PipelineBuilder {
         if let Some((caches, at)) = &self.caches {
             self.troupe.note_archives(caches, *at);
         }
+        self.troupe.open_slips(&self.clock);
         let routes = Arc::new(routes);
         let listeners = Listeners::new(&self.listeners, &self.limits);
         let core = Core::new(self.limits, &routes, listeners, self.timed, self.clock);

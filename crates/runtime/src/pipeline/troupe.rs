@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use rustc_hash::FxHashMap;
 use selvedge_event::{Interest, Interests, Key, Text};
 use selvedge_store::Store;
+use selvedge_sync::Clock;
 
 use super::builder::Routing;
 use crate::cache::{Archive, Caches};
@@ -20,6 +21,7 @@ use crate::mailbox::ring::BoundedMail;
 use crate::overflow::Admission;
 use crate::owner::Owner;
 use crate::ready::OwnerIdx;
+use crate::recorded::Slip;
 use crate::registration::Registered;
 use crate::roster::Roster;
 use crate::routes::RouteTable;
@@ -32,6 +34,7 @@ pub(super) struct Troupe {
     roster: Arc<Roster>,
     admissions: Vec<(OwnerIdx, Admission)>,
     archives: Vec<(OwnerIdx, Arc<Archive>)>,
+    slips: Vec<(OwnerIdx, Arc<Slip>)>,
     /// Of those that hear a share of the keyed events; until the pipeline is built.
     keys: Vec<(OwnerIdx, Key)>,
 }
@@ -57,6 +60,7 @@ impl Troupe {
             self.admissions.push((next, admission));
         }
         self.archives.extend(registered.archive.map(|archive| (next, archive)));
+        self.slips.extend(registered.slip.map(|slip| (next, slip)));
         self.keys.extend(key.map(|key| (next, key)));
         Arc::make_mut(&mut self.roster).add(name, type_name, terms);
         self.owners.push(owner);
@@ -159,6 +163,11 @@ impl Troupe {
         Ok(())
     }
 
+    /// Gives those that are recorded the pipeline's clock.
+    pub(super) fn open_slips(&self, clock: &Clock) {
+        self.slips.iter().for_each(|(_, slip)| slip.open(clock));
+    }
+
     /// One more, when the others are checked. Says who hears what then.
     pub(super) fn add_checked(
         &mut self,
@@ -195,17 +204,20 @@ impl Troupe {
         let mut specials = Specials::default();
         let mut admissions = self.admissions.into_iter().peekable();
         let mut archives = self.archives.into_iter().peekable();
+        let mut slips = self.slips.into_iter().peekable();
         for owner in (0..).take(self.owners.len()) {
             let admission = admissions.next_if(|(whose, _)| *whose == owner);
             let time_budget = self.roster.terms(owner).time_budget;
             let archive = archives.next_if(|(whose, _)| *whose == owner).map(|(_, it)| it);
-            if admission.is_none() && time_budget.is_none() && archive.is_none() {
+            let slip = slips.next_if(|(whose, _)| *whose == owner).map(|(_, it)| it);
+            let is_plain = admission.is_none() && time_budget.is_none();
+            if is_plain && archive.is_none() && slip.is_none() {
                 continue;
             }
             let Admission { bounds, limited_by } = admission.map(|(_, it)| it).unwrap_or_default();
             let mail = bounds.are_set().then(|| BoundedMail::new(bounds));
             let gate = limited_by.and_then(|key| place(&key));
-            specials.add(owner, Special { mail, gate, time_budget, archive });
+            specials.add(owner, Special { mail, gate, time_budget, archive, slip });
         }
         let slots = self.owners.into_iter().map(Slot::new).collect();
         (Members::new(slots, self.roster, bands, specials), priorities)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selvedge_event::{Event, Fact, Wants};
+use selvedge_event::{Event, Fact, Outcome, Wants};
 
 use super::Shift;
 use super::batch::Batch;
@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::planted::planted;
 use crate::policy::Meanwhile;
+use crate::recorded::Taken;
 use crate::report::DeadLetter;
 use crate::turn::{self, Again, GivenUp, Then, TurnEnd};
 
@@ -40,6 +41,8 @@ impl Shift<'_> {
                         let wants = self.core.listeners.wants();
                         let name = batch.member.name();
                         self.hands.notes.looked_up(wants, name, event, archive);
+                    } else {
+                        self.tell_recorded(batch, event, *n_attempts + 1, || Outcome::Succeeded);
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
@@ -87,6 +90,30 @@ impl Shift<'_> {
         }
     }
 
+    /// Tells what a turn did whose processor is recorded.
+    fn tell_recorded(
+        &mut self,
+        batch: &Batch<'_>,
+        event: &Event,
+        attempt: u32,
+        outcome: impl FnOnce() -> Outcome,
+    ) {
+        let Some(slip) = batch.member.slip() else { return };
+        let Some(taken) = slip.take() else { return };
+        let Taken { input, outputs, took } = taken;
+        let wants = self.core.listeners.wants();
+        self.hands.notes.note(wants, Wants::RECORDED, || Fact::Recorded {
+            processor: batch.member.name().clone(),
+            topic: event.topic(),
+            signature: slip.signature.clone(),
+            input,
+            outputs,
+            outcome: outcome(),
+            attempt,
+            took,
+        });
+    }
+
     /// Makes heard what the turns of a batch emitted so far: those have had their effect, whatever
     /// becomes of the next one. A dead letter and a put-off attempt are known at once, so their
     /// turns must count even if the next one doesn't come back.
@@ -107,6 +134,10 @@ impl Shift<'_> {
         self.hands.tally.dead += 1;
         let (processor, event) = (batch.member.name().clone(), event.clone());
         let GivenUp { panicked, attempts, .. } = given_up;
+        self.tell_recorded(batch, &event, attempts, || Outcome::Failed {
+            error: turn::describe(&given_up.cause),
+            panicked,
+        });
         if !matches!(given_up.then, Then::GoesOn | Then::Restarted) {
             let cause = given_up.into_error();
             return core.fail(Failure::Turn { processor, event, cause, panicked });

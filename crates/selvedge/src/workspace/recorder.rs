@@ -1,12 +1,12 @@
 //! Owns `LineageRecorder`: writes what a run tells of itself into a history, as records.
 
-use selvedge_event::{Canceller, Digest, Ending, Fact, Outcome, Text, Wants};
-use selvedge_lineage::{Filter, History, Page, Record, Run, RunId, StepKind};
+use selvedge_event::{Canceller, Digest, Ending, Fact, Outcome, Signature, Text, Wants};
+use selvedge_lineage::{Filter, History, Page, Record, Run, RunId, StepKind, Timestamp};
 use selvedge_runtime::{Recorder, Result};
 
 use super::now;
 
-/// Records one run, and the turns of its cached processors.
+/// Records one run, and the turns of its cached and of its recorded processors.
 pub(super) struct LineageRecorder {
     history: History,
     run: Run,
@@ -52,6 +52,31 @@ impl LineageRecorder {
     }
 }
 
+/// What stands for the code of a processor of which nothing is known.
+const UNKNOWN: &str = "unknown";
+
+/// The record of a turn that was neither looked up nor replayed.
+fn turn(run: RunId, fact: &Fact) -> Option<Record> {
+    let Fact::Recorded { processor, topic, signature, input, outputs, outcome, attempt, took } =
+        fact
+    else {
+        return None;
+    };
+    let signature = signature.clone();
+    let signature = signature.unwrap_or_else(|| Signature::of_version(processor.clone(), UNKNOWN));
+    let record = Record::new(run, processor.clone(), signature)
+        .kind(StepKind::Turn)
+        .input(topic.name.as_str(), None, *input)
+        .outcome(outcome.clone());
+    let ended_at = now().as_nanos();
+    let took_nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    let started_at = Timestamp::from_nanos(ended_at.saturating_sub(took_nanos));
+    let mut record = record.at(started_at, *took);
+    record.outputs.clone_from(outputs);
+    record.attempt = *attempt;
+    Some(record)
+}
+
 impl Recorder for LineageRecorder {
     fn record(&mut self, facts: &[Fact]) -> Result {
         let mut records = Vec::new();
@@ -62,6 +87,7 @@ impl Recorder for LineageRecorder {
                     self.history.begin_run(self.run.clone())?;
                 }
                 Fact::RunFinished { ending, .. } => self.outcome = Some(outcome(*ending)),
+                Fact::Recorded { .. } => records.extend(turn(self.run.id, fact)),
                 fact => records.extend(self.look_up(fact)?),
             }
         }
@@ -78,7 +104,7 @@ impl Recorder for LineageRecorder {
     }
 
     fn wants(&self) -> Wants {
-        Wants::RUN.and(Wants::LOOK_UPS)
+        Wants::RUN.and(Wants::LOOK_UPS).and(Wants::RECORDED)
     }
 }
 
