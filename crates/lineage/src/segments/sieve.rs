@@ -3,8 +3,8 @@
 //!
 //! A split block Bloom filter: a term sets one bit in each of the eight words of one block of 256
 //! bits, so that asking touches one line of the cache. (F. Putze, P. Sanders, J. Singler, "Cache-,
-//! hash- and space-efficient Bloom filters", 2007; in the form that Apache Parquet specifies.) At 12
-//! bits per term about one question in 200 is answered with "maybe" for nothing.
+//! hash- and space-efficient Bloom filters", 2007; in the form that Apache Parquet specifies.)
+//! With 12 bits per term about one question in 200 is answered with "maybe" for nothing.
 //!
 //! ```text
 //! sieve = n terms: u64, n blocks: u64, (8 words: u32) * n blocks; all little-endian, in pieces
