@@ -5,6 +5,7 @@ mod balance;
 mod builders;
 mod hostile;
 mod joins;
+mod once;
 mod persisted;
 mod streams;
 

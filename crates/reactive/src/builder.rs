@@ -247,8 +247,8 @@ impl<B: Build> Builder<B> {
     }
 
     /// How many inputs it remembers, so as not to build from them again; 4 194 304. Beyond that a
-    /// turn fails: to forget one would be to build from it twice. An input takes some 40 bytes,
-    /// or 10 if it is an integer.
+    /// turn fails: to forget one would be to build from it twice. An input takes some 40 bytes; an
+    /// integer some 20, or a few bits if it is near others.
     pub fn memo_max(mut self, inputs: usize) -> Builder<B> {
         self.memo_max = inputs;
         self

@@ -245,7 +245,7 @@ fn node_name(name: &str, is_target: bool, offers: &Offers<'_>) -> String {
 fn shape(sort: Sort) -> Shape {
     match sort {
         Sort::Source => Shape::Stadium,
-        Sort::Builder => Shape::Rectangle,
+        Sort::Builder | Sort::Once => Shape::Rectangle,
         Sort::Operator => Shape::Hexagon,
         Sort::Sink => Shape::Parallelogram,
     }

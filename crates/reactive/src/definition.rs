@@ -46,6 +46,7 @@ impl fmt::Display for Until {
 pub(crate) enum Sort {
     Source,
     Builder,
+    Once,
     Operator,
     Sink,
 }
@@ -55,6 +56,7 @@ impl Sort {
         match self {
             Sort::Source => "source",
             Sort::Builder => "builder",
+            Sort::Once => "once",
             Sort::Operator => "operator",
             Sort::Sink => "sink",
         }

@@ -30,6 +30,7 @@
 //!   which are operators that pair their requirements one by one, leave out inputs that they know,
 //!   and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
+//! - `once`: builders of one artifact, which answer those who ask.
 //! - `source`, `sink`: both ends.
 //! - `definition`, `graph`, `check`, `network`: what a graph is made of, and what is wrong with it.
 //!
@@ -48,6 +49,7 @@ mod error;
 mod graph;
 mod network;
 mod node;
+mod once;
 mod operator;
 mod operator_node;
 pub mod operators;
@@ -70,12 +72,13 @@ pub use definition::{Define, Until};
 pub use error::{GraphError, GraphProblem};
 pub use graph::Reactive;
 pub use network::Network;
+pub use once::{Once, YieldsOne, once};
 pub use operator::{Hooks, Item, Operator, Out};
 pub use operator_node::{OperatorNode, operator};
 pub use requires::{Arguments, KnownArguments, Part, Requirement, Requires, Tuple};
 pub use sink::{Artifacts, Done};
 pub use source::{Source, source, source_of_any};
-pub use target::{Resolve, Spread, Target};
+pub use target::{Got, Resolve, Spread, Target};
 pub use yields::Yields;
 #[doc(hidden)]
 pub use yields::way;

@@ -17,7 +17,7 @@ use selvedge_runtime::{Context, Processor, Pull, Result};
 
 use crate::operator::{Hooks, Item, Operator, Out, Ports};
 use crate::requires::Requirement;
-use crate::target::Resolve;
+use crate::target::{Ask, Resolve};
 
 /// An artifact that a node has kept until it started. Called like the node.
 struct Held(Event);
@@ -155,6 +155,11 @@ impl<O: Operator> Node<O> {
         if event.is::<Resolve>() {
             return self.start(cx);
         }
+        if event.is::<Ask>() {
+            self.start(cx)?;
+            let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
+            return self.operator.asked(out);
+        }
         let Node { wiring, ports, operator, .. } = self;
         let out = &mut Out { cx, ports, node: wiring.name };
         if let Some(&Phase { number }) = event.payload() {
@@ -276,6 +281,10 @@ impl<O: Operator> Processor for Node<O> {
         let resolves =
             self.ports.titles.iter().map(|&title| Interest::of::<Resolve>().named(title.clone()));
         let mut listed: Vec<_> = artifacts.chain(resolves).collect();
+        if self.operator.answers() {
+            let titles = self.ports.titles.iter();
+            listed.extend(titles.map(|&title| Interest::of::<Ask>().named(title.clone())));
+        }
         listed.push(Interest::of::<Held>().named((*name).clone()));
         listed.push(Interest::of::<Wake>().named((*name).clone()));
         let hooks = self.operator.hooks();

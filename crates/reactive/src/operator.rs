@@ -100,6 +100,19 @@ pub trait Operator: Send + 'static {
         Ok(Pull::Done)
     }
 
+    /// Whether it answers those who [ask](crate::Target::ask) for its targets.
+    #[doc(hidden)]
+    fn answers(&self) -> bool {
+        false
+    }
+
+    /// Somebody asks.
+    #[doc(hidden)]
+    fn asked(&mut self, out: &mut Out<'_, '_, Self::Made>) -> Result {
+        let _ = out;
+        Ok(())
+    }
+
     /// The run has come to its end.
     #[doc(hidden)]
     fn close(&mut self) -> Result {

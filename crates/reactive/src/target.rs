@@ -4,6 +4,7 @@
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use selvedge_event::payload::Copies;
 use selvedge_event::{Event, Interest, Kind, Name, Named, Payload};
@@ -110,6 +111,17 @@ impl<T> Target<T> {
         Event::new(Named(self.title.kept(), Resolve))
     }
 
+    /// The question that has it built, by a [`once`](crate::once) builder, and is answered with a
+    /// [`Got`] of its artifact.
+    ///
+    /// # Panics
+    ///
+    /// As [`made`](Self::made).
+    #[must_use]
+    pub fn ask(&self) -> Event {
+        Event::new(Named(self.title.kept(), Ask))
+    }
+
     pub(crate) fn title(&self) -> &Title {
         &self.title
     }
@@ -155,6 +167,44 @@ impl Resolve {
     #[must_use]
     pub fn target(name: impl Into<Name>) -> Event {
         Event::new(Named(name.into(), Resolve))
+    }
+}
+
+/// Asks whoever provides a target for its artifact. Made by [`Target::ask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask;
+
+impl Payload for Ask {
+    const COPIES: Option<Copies<Self>> = Some(Copies::new());
+
+    fn kind() -> Kind {
+        Kind::literal("selvedge::Ask")
+    }
+}
+
+/// The answer to [`Target::ask`]: reads as the artifact.
+#[derive(Clone, Debug)]
+pub struct Got<T: Artifact>(pub(crate) Shared<T>);
+
+impl<T: Artifact> Got<T> {
+    /// The artifact, to be kept.
+    #[must_use]
+    pub fn shared(&self) -> Shared<T> {
+        self.0.clone()
+    }
+}
+
+impl<T: Artifact> Payload for Got<T> {
+    fn kind() -> Kind {
+        Kind::from(format!("got<{}>", type_name::<T>()))
+    }
+}
+
+impl<T: Artifact> Deref for Got<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 

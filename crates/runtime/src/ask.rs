@@ -66,6 +66,61 @@ impl fmt::Debug for Question {
     }
 }
 
+/// Somebody who awaits a reply, kept by a processor that has none yet. Dropped without a reply, it
+/// tells whoever waits that there will be none.
+///
+/// ```
+/// use selvedge_event::Event;
+/// use selvedge_runtime::{Asker, Context, Pipeline, Processor, Result, processor};
+///
+/// #[derive(Event)]
+/// struct WhatIsIt;
+/// #[derive(Event, Debug)]
+/// struct It(u32);
+///
+/// /// Knows nothing before it is told.
+/// #[derive(Default)]
+/// struct Oracle(Vec<Asker>);
+///
+/// #[processor]
+/// impl Processor for Oracle {
+///     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+///         match event {
+///             WhatIsIt => self.0.extend(cx.asker()),
+///             It(n) => self.0.drain(..).for_each(|asker| cx.reply_to(&asker, It(*n))),
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let pipeline = Pipeline::builder().processor(Oracle::default()).build()?;
+/// let answers = [pipeline.ask::<It>(WhatIsIt)?, pipeline.ask::<It>(WhatIsIt)?];
+/// pipeline.submit(It(42))?;
+/// pipeline.run()?;
+/// for answer in answers {
+///     assert_eq!(answer.wait()?.0, 42);
+/// }
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Asker(Arc<Question>);
+
+impl Asker {
+    pub(crate) fn new(question: Arc<Question>) -> Asker {
+        Asker(question)
+    }
+
+    pub(crate) fn question(&self) -> Arc<Question> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asker({})", self.0.0.topic)
+    }
+}
+
 /// The reply to a question, now or later.
 pub struct Answer<R> {
     slot: Arc<Slot>,

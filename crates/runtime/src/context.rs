@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use selvedge_event::{Digest, Event, IntoEvent, Text};
 
+use crate::ask::Asker;
 use crate::cache::{Journal, Made};
 use crate::outbox::Outbox;
 use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
@@ -62,6 +63,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.outbox.is_asked()
+    }
+
+    /// Who awaits a reply to this event, for a processor that replies in a later turn: see
+    /// [`reply_to`](Self::reply_to).
+    #[must_use]
+    pub fn asker(&self) -> Option<Asker> {
+        self.outbox.question().cloned().map(Asker::new)
+    }
+
+    /// Answers a question that an earlier turn kept. Of several answers the first counts.
+    pub fn reply_to(&mut self, asker: &Asker, event: impl IntoEvent) {
+        self.outbox.reply_to(asker.question(), event.into_event());
     }
 
     /// Asks to be [pulled](crate::Processor::pull) from when this turn has succeeded. Has no effect

@@ -62,7 +62,7 @@ mod turn;
 mod watchdog;
 mod worker;
 
-pub use ask::Answer;
+pub use ask::{Answer, Asker};
 pub use cache::{
     ArchivePolicy, Cache, CacheUse, Cached, CachedFunction, CachedProcessor, CachedResult, Caches,
     Journal, Made, on_cached,

@@ -53,6 +53,8 @@ pub(crate) struct Outbox {
     /// What turns are told the time by.
     pub(crate) clock: Clock,
     replies: Vec<(Arc<Question>, Event)>,
+    /// How many there were before the current turn, if it gave one.
+    n_replies_before: usize,
     records: Records,
     mark: Mark,
     per_turn_max: usize,
@@ -68,7 +70,7 @@ pub(crate) struct Outbox {
 
 /// What a turn did besides emitting. Most do nothing of it, and that is seen at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Aside(u8);
+struct Aside(u16);
 
 impl Aside {
     const REPLIED: Aside = Aside(1);
@@ -79,6 +81,7 @@ impl Aside {
     const RECORDED: Aside = Aside(32);
     const REPLAYED: Aside = Aside(64);
     const TOLD: Aside = Aside(128);
+    const ANSWERED: Aside = Aside(256);
 
     fn has(self, other: Aside) -> bool {
         self.0 & other.0 != 0
@@ -101,6 +104,7 @@ impl Outbox {
             scopes: ScopeLog::default(),
             clock: Clock::manual(),
             replies: Vec::new(),
+            n_replies_before: 0,
             records: Records::default(),
             mark: Mark::default(),
             per_turn_max,
@@ -273,11 +277,32 @@ impl Outbox {
     /// Adds a reply of the current turn, unless it has given one: a turn has one question, and
     /// the first reply counts.
     pub(crate) fn reply(&mut self, event: Event) {
+        if self.is_asked() {
+            self.mark_replies();
+        }
         if let Some(question) = &self.log.origin().question
             && self.aside.add(Aside::REPLIED)
         {
             self.replies.push((Arc::clone(question), event));
         }
+    }
+
+    /// Adds a reply to a question of an earlier turn.
+    pub(crate) fn reply_to(&mut self, question: Arc<Question>, event: Event) {
+        self.mark_replies();
+        self.aside.add(Aside::ANSWERED);
+        self.replies.push((question, event));
+    }
+
+    fn mark_replies(&mut self) {
+        if !self.aside.has(Aside::REPLIED) && !self.aside.has(Aside::ANSWERED) {
+            self.n_replies_before = self.replies.len();
+        }
+    }
+
+    /// Who awaits a reply of the current turn.
+    pub(crate) fn question(&self) -> Option<&Arc<Question>> {
+        self.log.origin().question.as_ref()
     }
 
     /// Whether somebody awaits a reply of the current turn.
@@ -326,8 +351,8 @@ impl Outbox {
         if !planted("failed-turn-heard") {
             self.forget_emissions();
         }
-        if self.aside.has(Aside::REPLIED) {
-            self.replies.pop();
+        if self.aside.has(Aside::REPLIED) || self.aside.has(Aside::ANSWERED) {
+            self.replies.truncate(self.n_replies_before);
         }
         if self.aside.has(Aside::SET_TIMERS) {
             self.timers.roll_back();
