@@ -1,5 +1,5 @@
-//! Owns the builder that builds once: one artifact per target, one build, and an answer for each who
-//! asks, in the order in which they asked. Refuses streams: of a requirement the first artifact
+//! Owns the builder that builds once: one artifact per target, one build, and an answer for each
+//! who asks, in the order in which they asked. Refuses streams: of a requirement the first artifact
 //! counts, and no other.
 //!
 //! | state | somebody asks | the last requirement comes | the build fails for good |
