@@ -38,6 +38,17 @@ impl RunId {
         RunId(id).marked(7)
     }
 
+    /// An id of the time a run starts and bits drawn for it: the standard library's hashers are
+    /// seeded by the system, differently each time.
+    #[must_use]
+    pub fn drawn(start: Timestamp) -> RunId {
+        use std::hash::{BuildHasher, RandomState};
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&RandomState::new().hash_one(1_u8).to_be_bytes());
+        random[8..].copy_from_slice(&RandomState::new().hash_one(2_u8).to_be_bytes()[..2]);
+        RunId::at(start, random)
+    }
+
     /// The id of a name that the user gave the run: a UUID of version 8, the name's BLAKE3.
     #[must_use]
     pub fn named(name: &str) -> RunId {

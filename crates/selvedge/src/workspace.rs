@@ -122,7 +122,7 @@ impl Workspace {
     #[must_use]
     pub fn new_run(&self, pipeline: impl Into<Text>) -> Run {
         let start = now();
-        Run::new(RunId::at(start, drawn()), pipeline, start)
+        Run::new(RunId::drawn(start), pipeline, start)
     }
 }
 
@@ -173,13 +173,4 @@ impl InWorkspace for PipelineBuilder {
 fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "what a history tells people is wall time")]
     SystemTime::now().into()
-}
-
-/// Bits that nobody else draws: the standard library's hashers are seeded by the system.
-fn drawn() -> [u8; 10] {
-    use std::hash::{BuildHasher, RandomState};
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&RandomState::new().hash_one(1_u8).to_be_bytes());
-    bytes[8..].copy_from_slice(&RandomState::new().hash_one(2_u8).to_be_bytes()[..2]);
-    bytes
 }

@@ -51,6 +51,6 @@ pub use drawing::Drawing;
 pub use error::{CycleStep, End, Problem, Problems, UnknownNode};
 pub use layout::{Layout, Spot};
 pub use look::{Class, Direction, EdgeStyle, Shape};
-pub use names::{NameFault, NameRules};
+pub use names::{NameFault, NameRules, suggestion};
 pub use place::Place;
 pub use topology::{Edge, EdgeIndex, GroupIndex, NodeIndex, NodeSet, Reach, Topology};

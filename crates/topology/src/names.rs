@@ -5,6 +5,7 @@ mod table;
 
 use thiserror::Error;
 
+pub use nearest::suggestion;
 pub(crate) use nearest::{Nearest, did_you_mean, free_like};
 pub(crate) use table::NameTable;
 

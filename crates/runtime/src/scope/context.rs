@@ -241,6 +241,12 @@ impl TaskContext<'_> {
         self.cx.cancel(timer);
     }
 
+    /// The time since the run began, by the run's clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.core.clock.now()
+    }
+
     /// Which attempt at this turn this is, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {

@@ -99,6 +99,19 @@ pub(crate) fn did_you_mean(nearest: &[String]) -> String {
     }
 }
 
+/// `; did you mean …?` with the names that a wrong one was probably meant to be, or nothing: how
+/// messages about any kind of name end. Looks at a bounded number of candidates.
+///
+/// ```
+/// let arms = ["question", "note"];
+/// assert_eq!(selvedge_topology::suggestion("questoin", arms), "; did you mean `question`?");
+/// assert_eq!(selvedge_topology::suggestion("else", arms), "");
+/// ```
+#[must_use]
+pub fn suggestion<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    did_you_mean(&Nearest::default().to(wanted, candidates.into_iter()))
+}
+
 /// A name derived from a taken one that is free: `load-2`, `load-3`, …
 pub(crate) fn free_like(name: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     let mut numbered = (2..=99_u32).map(|n| format!("{name}-{n}"));

@@ -1,0 +1,168 @@
+//! Owns a flow as it is carried out: dense, immutable, shared by all its runs.
+
+use std::any::TypeId;
+use std::fmt;
+use std::ops::Range;
+
+use selvedge_event::{Signature, Text};
+use selvedge_topology::Topology;
+
+use crate::body::Body;
+use crate::propagation::Policy;
+use crate::spec::{Kind, More, Options};
+use crate::value::Shared;
+
+/// What runs share.
+pub(crate) struct Plan {
+    /// The number that handles bear.
+    pub(crate) id: u32,
+    pub(crate) name: Text,
+    /// Parents before children.
+    pub(crate) nodes: Vec<NodePlan>,
+    inputs: Vec<InputPlan>,
+    /// Where the readers of a node begin; one more than there are nodes.
+    starts: Vec<u32>,
+    /// A child as often as it reads.
+    readers: Vec<u32>,
+    pub(crate) topology: Topology,
+}
+
+pub(crate) struct NodePlan {
+    pub(crate) id: Text,
+    pub(crate) kind: Kind,
+    pub(crate) inputs: Range<u32>,
+    pub(crate) body: Box<dyn Body>,
+    pub(crate) options: Options,
+    /// Code and constants, as far as either is known.
+    pub(crate) signature: Option<Signature>,
+    /// The Rust type of what it makes.
+    pub(crate) made: &'static str,
+    pub(crate) parameter: Option<Box<Parameter>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct InputPlan {
+    pub(crate) name: Option<Text>,
+    pub(crate) source: PlanSource,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum PlanSource {
+    Node { idx: u32, receives: bool },
+    Constant(Shared),
+    Run,
+}
+
+impl InputPlan {
+    /// The node that it reads, if it reads one.
+    pub(crate) fn node(&self) -> Option<u32> {
+        match self.source {
+            PlanSource::Node { idx, .. } => Some(idx),
+            PlanSource::Constant(_) | PlanSource::Run => None,
+        }
+    }
+}
+
+/// What is known of a parameter.
+pub(crate) struct Parameter {
+    pub(crate) name: Text,
+    pub(crate) type_id: TypeId,
+    pub(crate) type_name: &'static str,
+    pub(crate) default: Option<Shared>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) read: fn(serde_json::Value) -> serde_json::Result<Shared>,
+}
+
+/// The user's opinion on a value.
+pub(crate) type Check = Box<dyn Fn(&Shared) -> Result<(), String> + Send + Sync>;
+
+impl Parameter {
+    /// What is wrong with a value, if anything is.
+    pub(crate) fn approve(&self, value: &Shared) -> Result<(), String> {
+        self.checks.iter().try_for_each(|check| check(value))
+    }
+}
+
+impl Options {
+    pub(crate) fn code(&self) -> Option<&Signature> {
+        self.more.as_deref().and_then(|more| more.code.as_ref())
+    }
+
+    pub(crate) fn more(&self) -> Option<&More> {
+        self.more.as_deref()
+    }
+}
+
+impl Plan {
+    pub(crate) fn new(
+        id: u32,
+        name: Text,
+        nodes: Vec<NodePlan>,
+        inputs: Vec<InputPlan>,
+        topology: Topology,
+    ) -> Plan {
+        // Counting sort: how often each node is read, then where its readers begin.
+        let mut starts = vec![0_u32; nodes.len() + 1];
+        for parent in inputs.iter().filter_map(InputPlan::node) {
+            starts[parent as usize + 1] += 1;
+        }
+        for idx in 1..starts.len() {
+            starts[idx] += starts[idx - 1];
+        }
+        let mut free = starts.clone();
+        let mut readers = vec![0; starts.last().copied().unwrap_or(0) as usize];
+        for (node, idx) in nodes.iter().zip(0_u32..) {
+            let read = &inputs[node.inputs.start as usize..node.inputs.end as usize];
+            for parent in read.iter().filter_map(InputPlan::node) {
+                let at = &mut free[parent as usize];
+                readers[*at as usize] = idx;
+                *at += 1;
+            }
+        }
+        Plan { id, name, nodes, inputs, starts, readers, topology }
+    }
+
+    pub(crate) fn node(&self, idx: u32) -> &NodePlan {
+        &self.nodes[idx as usize]
+    }
+
+    pub(crate) fn inputs(&self, idx: u32) -> &[InputPlan] {
+        let Range { start, end } = self.node(idx).inputs;
+        &self.inputs[start as usize..end as usize]
+    }
+
+    /// Who reads a node, as often as it does.
+    pub(crate) fn readers(&self, idx: u32) -> &[u32] {
+        let [start, end] = [self.starts[idx as usize], self.starts[idx as usize + 1]];
+        &self.readers[start as usize..end as usize]
+    }
+
+    /// What a node does when a parent has no value for it.
+    pub(crate) fn policy(&self, idx: u32) -> Policy {
+        if self.node(idx).options.requires_all {
+            return Policy::RequireAllParents;
+        }
+        let mut hears = self.inputs(idx).iter().filter_map(|input| match input.source {
+            PlanSource::Node { receives, .. } => Some(receives),
+            PlanSource::Constant(_) | PlanSource::Run => None,
+        });
+        match hears.next() {
+            Some(true) if hears.all(|receives| receives) => Policy::ReceiveErrors,
+            _ => Policy::SkipIfParentFailed,
+        }
+    }
+
+    /// Nodes that nobody reads.
+    pub(crate) fn terminals(&self) -> impl Iterator<Item = u32> + '_ {
+        (0_u32..).take(self.nodes.len()).filter(|&idx| self.readers(idx).is_empty())
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("name", &self.name)
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
+    }
+}

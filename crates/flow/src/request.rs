@@ -1,0 +1,151 @@
+//! Owns what a run is asked for, and what its nodes may know of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use selvedge_event::Text;
+use selvedge_lineage::{RunId, Timestamp};
+use selvedge_sync::atomic::{AtomicBool, Ordering};
+
+use crate::value::{Shared, Value, shared};
+
+/// What a run is asked for: parameters, and who wants it.
+///
+/// ```
+/// use selvedge_flow::Request;
+/// let request = Request::new().with("x", 5).with("name", "tea".to_owned()).actor("ann");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Request {
+    pub(crate) run: Option<RunId>,
+    pub(crate) parameters: Vec<(Text, Offered)>,
+    pub(crate) concurrency_max: Option<u32>,
+    pub(crate) wanted: Option<Vec<Text>>,
+    pub(crate) actor: Option<Text>,
+    pub(crate) trigger: Option<Text>,
+    pub(crate) tags: Vec<(Text, Text)>,
+}
+
+/// A parameter as it was offered.
+#[derive(Clone)]
+pub(crate) enum Offered {
+    Value { value: Shared, type_name: &'static str },
+    Json(serde_json::Value),
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Offered::Value { type_name, .. } => f.write_str(type_name),
+            Offered::Json(_) => f.write_str("JSON"),
+        }
+    }
+}
+
+impl Request {
+    /// Asks for all that nobody in the flow reads, with the parameters' defaults.
+    pub fn new() -> Request {
+        Request::default()
+    }
+
+    /// Sets a parameter. Of the values given under one name the last counts.
+    pub fn with<T: Value>(mut self, name: impl Into<Text>, value: T) -> Request {
+        let type_name = std::any::type_name::<T>();
+        self.parameters.push((name.into(), Offered::Value { value: shared(value), type_name }));
+        self
+    }
+
+    /// Sets a parameter from JSON; it is read as the parameter's type when the run begins.
+    pub fn with_json(mut self, name: impl Into<Text>, value: serde_json::Value) -> Request {
+        self.parameters.push((name.into(), Offered::Json(value)));
+        self
+    }
+
+    /// Asks for these nodes, by id, and for nothing that they don't need.
+    pub fn only<I: Into<Text>>(mut self, ids: impl IntoIterator<Item = I>) -> Request {
+        self.wanted = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How many nodes may be under way at a time; zero is refused when the run begins.
+    pub fn concurrency_max(mut self, n: u32) -> Request {
+        self.concurrency_max = Some(n);
+        self
+    }
+
+    /// The run's id; a new one unless it is set.
+    pub fn run_id(mut self, run: RunId) -> Request {
+        self.run = Some(run);
+        self
+    }
+
+    /// Who wants the run.
+    pub fn actor(mut self, actor: impl Into<Text>) -> Request {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// What set it off.
+    pub fn trigger(mut self, trigger: impl Into<Text>) -> Request {
+        self.trigger = Some(trigger.into());
+        self
+    }
+
+    /// Adds a tag to the run.
+    pub fn tag(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Request {
+        self.tags.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// What a node may know of the run that it is part of. See [`run_info`](crate::run_info).
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    pub(crate) run: RunId,
+    pub(crate) flow: Text,
+    pub(crate) node: Text,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+impl RunInfo {
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The flow's name.
+    #[must_use]
+    pub fn flow(&self) -> &Text {
+        &self.flow
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn node(&self) -> &Text {
+        &self.node
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// When the run began: a label for people.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Whether the run was called off, or the node has used up its time: what it does is not needed
+    /// any more. Long work should look now and then.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        // Relaxed: a look later does no harm.
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,187 @@
+//! Owns what is said of a node before it has its place in a flow: what it reads, what it does, and
+//! how.
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use selvedge_event::{Signature, Text};
+use selvedge_runtime::FailurePolicy;
+
+use crate::body::{Body, Computes};
+use crate::input::{Described, Function, Inputs};
+use crate::value::Value;
+
+/// A node that has no place in a flow yet: [`FlowBuilder::add`](crate::FlowBuilder::add) gives it
+/// one. Made by [`node`].
+#[must_use = "a node does nothing until it is added to a flow"]
+pub struct NodeSpec<T> {
+    pub(crate) inputs: Vec<Described>,
+    pub(crate) body: Box<dyn Body>,
+    pub(crate) kind: Kind,
+    pub(crate) options: Options,
+    makes: PhantomData<fn() -> T>,
+}
+
+/// What kind of node it is: how drawings show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A value that each run is given.
+    Parameter,
+    /// Reads nothing.
+    Source,
+    /// Computes.
+    Node,
+    /// Computes what nobody in the flow reads.
+    Sink,
+    /// Computes one value from many of a type.
+    Aggregator,
+    /// Chooses an arm.
+    Branch,
+    /// Goes on if it was chosen.
+    Arm,
+    /// Lets a value through, or not.
+    Gate,
+    /// Does the same for each item of a list.
+    Map,
+    /// A flow within the flow.
+    SubFlow,
+}
+
+impl Kind {
+    /// Its name, as drawings and descriptions have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Parameter => "parameter",
+            Kind::Source => "source",
+            Kind::Node => "node",
+            Kind::Sink => "sink",
+            Kind::Aggregator => "aggregator",
+            Kind::Branch => "branch",
+            Kind::Arm => "arm",
+            Kind::Gate => "gate",
+            Kind::Map => "map",
+            Kind::SubFlow => "sub-flow",
+        }
+    }
+}
+
+/// What else is said of a node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) requires_all: bool,
+    pub(crate) optional: bool,
+    pub(crate) keeps: bool,
+    pub(crate) cached: bool,
+    /// Most nodes have none of it.
+    pub(crate) more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    pub(crate) code: Option<Signature>,
+    pub(crate) on_failure: Option<FailurePolicy>,
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) description: Option<Text>,
+    pub(crate) tags: Vec<Text>,
+}
+
+/// A node that reads `inputs` and computes something of them.
+///
+/// The function takes as many arguments as the tuple has entries: `&T` for a
+/// [`Node<T>`](crate::Node).
+pub fn node<I: Inputs, T: Value, F: Function<I, T>>(inputs: I, function: F) -> NodeSpec<T> {
+    let inputs = inputs.describe();
+    let kind = if inputs.is_empty() { Kind::Source } else { Kind::Node };
+    NodeSpec::new(inputs, Box::new(Computes::new(function)), kind)
+}
+
+impl<T> NodeSpec<T> {
+    pub(crate) fn new(inputs: Vec<Described>, body: Box<dyn Body>, kind: Kind) -> NodeSpec<T> {
+        NodeSpec { inputs, body, kind, options: Options::default(), makes: PhantomData }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.options.more.get_or_insert_default()
+    }
+
+    /// Fails the node if a parent failed or was skipped, instead of skipping it.
+    pub fn require_all_parents(mut self) -> NodeSpec<T> {
+        self.options.requires_all = true;
+        self
+    }
+
+    /// Lets the run succeed without it: if it fails, that is recorded, those after it see it
+    /// skipped, and the run does not fail for it.
+    pub fn optional(mut self) -> NodeSpec<T> {
+        self.options.optional = true;
+        self
+    }
+
+    /// Keeps its value until the result is dropped, though others read it.
+    pub fn keep(mut self) -> NodeSpec<T> {
+        self.options.keeps = true;
+        self
+    }
+
+    /// Takes its value from an earlier run that computed it with the same code, constants and
+    /// inputs. Needs to know the code: see [`version`](Self::version).
+    pub fn cached(mut self) -> NodeSpec<T> {
+        self.options.cached = true;
+        self
+    }
+
+    /// Declares which version of the code this is; raise it when the code means something else.
+    pub fn version(mut self, subject: &str, version: &str) -> NodeSpec<T> {
+        let code = Signature::of_version(Text::from(subject), Text::from(version));
+        self.more().code = Some(code);
+        self
+    }
+
+    /// What is known of the code, where a macro has read it.
+    pub fn signed(mut self, code: Signature) -> NodeSpec<T> {
+        self.more().code = Some(code);
+        self
+    }
+
+    /// What happens after it failed: [`Retry`](selvedge_runtime::Retry) attempts it again. When that
+    /// is used up, or without it, the node has failed; its flow goes on as far as it can.
+    pub fn on_failure(mut self, policy: impl Into<FailurePolicy>) -> NodeSpec<T> {
+        self.more().on_failure = Some(policy.into());
+        self
+    }
+
+    /// How long it may take: then it has failed, and what it makes later is dropped. Its function
+    /// is not interrupted, but [`RunInfo::is_cancelled`](crate::RunInfo::is_cancelled) tells it.
+    pub fn time_limit(mut self, limit: Duration) -> NodeSpec<T> {
+        self.more().time_limit = Some(limit);
+        self
+    }
+
+    /// Says what it is for.
+    pub fn describe(mut self, description: impl Into<Text>) -> NodeSpec<T> {
+        self.more().description = Some(description.into());
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: impl Into<Text>) -> NodeSpec<T> {
+        self.more().tags.push(tag.into());
+        self
+    }
+}
+
+impl<T> fmt::Debug for NodeSpec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NodeSpec { inputs, kind, options, .. } = self;
+        f.debug_struct("NodeSpec")
+            .field("makes", &type_name::<T>())
+            .field("kind", kind)
+            .field("inputs", inputs)
+            .field("options", options)
+            .finish_non_exhaustive()
+    }
+}
