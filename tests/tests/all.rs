@@ -12,6 +12,7 @@ mod errors;
 mod failure;
 mod fairness;
 mod feeding;
+mod flow;
 mod hostile;
 mod jsonl;
 mod lifecycle;

@@ -11,6 +11,7 @@ use selvedge_sync::atomic::{AtomicU32, Ordering};
 use selvedge_topology::{NameRules, NodeIndex, Place, Topology};
 
 use crate::body::{Body, Call, Made};
+use crate::drawing::shape;
 use crate::error::{DefinitionError, DefinitionProblem};
 use crate::flow::Flow;
 use crate::input::{Function, Inputs, Node, Source};
@@ -61,7 +62,7 @@ struct Defined {
     body: Box<dyn Body>,
     options: Options,
     place: Place,
-    made: &'static str,
+    read: fn(&[u8]) -> serde_json::Result<Shared>,
     parameter: Option<Box<Parameter>>,
 }
 
@@ -200,7 +201,7 @@ impl FlowBuilder {
             body,
             options,
             place,
-            made: type_name::<T>(),
+            read: |bytes| serde_json::from_slice::<T>(bytes).map(shared),
             parameter: None,
         });
         Node::new(self.id, idx)
@@ -223,16 +224,17 @@ impl FlowBuilder {
         let mut nodes = Vec::with_capacity(defined.len());
         let mut begin = 0;
         for (node, idx) in defined.into_iter().zip(0_u32..) {
-            let Defined { id, kind, inputs_end, body, options, place, made, parameter } = node;
-            let index = topology.node_at(id.as_str(), place).kind(kind.name()).index();
+            let Defined { id, kind, inputs_end, body, options, place, read, parameter } = node;
+            let index =
+                topology.node_at(id.as_str(), place).kind(kind.name()).shape(shape(kind)).index();
             drawn.push(index);
-            let read = &inputs[begin as usize..inputs_end as usize];
-            for parent in read.iter().filter_map(InputPlan::node) {
+            let reads = &inputs[begin as usize..inputs_end as usize];
+            for parent in reads.iter().filter_map(InputPlan::node) {
                 if std::mem::replace(&mut last_reader[parent as usize], idx) != idx {
                     topology.link(drawn[parent as usize], index);
                 }
             }
-            let signature = match signature(&options, read) {
+            let signature = match signature(&options, reads) {
                 Ok(signature) => signature,
                 Err(source) => {
                     let node = id.as_str().to_owned();
@@ -242,7 +244,7 @@ impl FlowBuilder {
             };
             let inputs = begin..inputs_end;
             begin = inputs_end;
-            nodes.push(NodePlan { id, kind, inputs, body, options, signature, made, parameter });
+            nodes.push(NodePlan { id, kind, inputs, body, options, signature, read, parameter });
         }
         match topology.build() {
             Ok(topology) if problems.is_empty() => {
@@ -271,6 +273,10 @@ fn find_problems(defined: &[Defined], inputs: &[InputPlan], problems: &mut Vec<D
         }
         if node.options.cached && node.options.code().is_none() {
             problems.push(DefinitionProblem::CachedUnknown { node: name(), place: place() });
+        }
+        if let Some(reason) = node.options.more().and_then(|more| more.problem.clone()) {
+            let (node, place) = (name(), place());
+            problems.push(DefinitionProblem::SubFlow { node, reason, place });
         }
         if let Some(parameter) = &node.parameter
             && let Some(default) = &parameter.default

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use selvedge_event::{DigestError, Text};
+use selvedge_event::{Digest, DigestError, Text};
+use selvedge_lineage::{HistoryError, RunId};
 use selvedge_runtime::{BuildError, RunError as PipelineError, ScopeError};
+use selvedge_store::StoreError;
 use selvedge_topology::{Place, Problem};
 use thiserror::Error;
 
@@ -91,6 +93,16 @@ pub enum DefinitionProblem {
         /// Where it is defined.
         place: Place,
     },
+    /// A node that is a flow itself does not fit.
+    #[error("node `{node}` at {place} can't run a flow: {reason}")]
+    SubFlow {
+        /// The node.
+        node: String,
+        /// What does not fit.
+        reason: String,
+        /// Where it is defined.
+        place: Place,
+    },
     /// The constants of a node have no digest.
     #[error("the constants of node `{node}` have no digest: {source}")]
     Constants {
@@ -173,6 +185,45 @@ pub enum RunError {
         /// The flow.
         flow: Text,
     },
+    /// The flow has no journal to look into.
+    #[error("flow `{flow}` has no journal that knows of run {run}: give it one with `in_journal`")]
+    NoJournal {
+        /// The flow.
+        flow: Text,
+        /// The run that was asked about.
+        run: RunId,
+    },
+    /// The journal does not know the run.
+    #[error("the journal knows no run {run} of flow `{flow}`{hint}")]
+    UnknownRun {
+        /// The flow.
+        flow: Text,
+        /// The run.
+        run: RunId,
+        /// What else it may be.
+        hint: String,
+    },
+    /// A parameter of a past run is not kept any more.
+    #[error(
+        "parameter `{name}` of run {run} of flow `{flow}` is not kept any more: give it a value in \
+         the request"
+    )]
+    ParameterGone {
+        /// The flow.
+        flow: Text,
+        /// The run.
+        run: RunId,
+        /// The parameter.
+        name: Text,
+    },
+    /// The journal could not be written or read.
+    #[error("the journal of flow `{flow}` failed")]
+    Journal {
+        /// The flow.
+        flow: Text,
+        /// Why.
+        source: JournalError,
+    },
     /// The pipeline that was to carry it out could not be built.
     #[error("no workers for flow `{flow}`")]
     Workers {
@@ -196,6 +247,26 @@ pub enum RunError {
         flow: Text,
         /// Why.
         source: Box<PipelineError>,
+    },
+}
+
+/// Why something could not be written into a journal, or read from it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The history refused or failed.
+    #[error("the journal's history failed")]
+    History(#[from] HistoryError),
+    /// The store refused or failed.
+    #[error("the journal's store failed")]
+    Store(#[from] StoreError),
+    /// A value can't be written as JSON, or read.
+    #[error("value {digest} can't be kept in the journal")]
+    Value {
+        /// Which value.
+        digest: Digest,
+        /// Why not.
+        source: serde_json::Error,
     },
 }
 

@@ -230,6 +230,32 @@ impl<I: Input> Input for Called<I> {
     }
 }
 
+/// What a node made by `#[node]` reads as a `T`: a [`Node`] that makes one, or one itself, as a
+/// constant.
+pub trait Reads<T: Value> {
+    #[doc(hidden)]
+    type Read: for<'a> Input<Arg<'a> = &'a T>;
+
+    #[doc(hidden)]
+    fn reads(self) -> Self::Read;
+}
+
+impl<T: Value> Reads<T> for Node<T> {
+    type Read = Node<T>;
+
+    fn reads(self) -> Node<T> {
+        self
+    }
+}
+
+impl<T: Value> Reads<T> for T {
+    type Read = Constant<T>;
+
+    fn reads(self) -> Constant<T> {
+        constant(self)
+    }
+}
+
 /// A tuple of up to eight [inputs](Input).
 pub trait Inputs: 'static {
     #[doc(hidden)]

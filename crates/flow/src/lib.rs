@@ -16,9 +16,9 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
-//! A [`Flow`] is immutable; any number of runs of it go on at once. A node starts as soon as what it
-//! reads is there; what became of it is an [`Outcome`], and its [`Policy`] says what it does when a
-//! parent has no value for it.
+//! A [`Flow`] is immutable; any number of runs of it go on at once. A node starts as soon as what
+//! it reads is there; what became of it is an [`Outcome`], and its [`Policy`] says what it does
+//! when a parent has no value for it.
 //!
 //! Start reading at `propagation`, then `plan`, `run`, `builder`.
 
@@ -26,11 +26,17 @@
 
 mod body;
 mod builder;
+mod drawing;
+mod engine;
 mod error;
 mod flow;
+mod inner;
 mod input;
+mod journal;
+mod map;
 mod outcome;
 mod plan;
+mod preview;
 mod propagation;
 mod request;
 mod result;
@@ -39,15 +45,59 @@ mod spec;
 mod value;
 
 pub use builder::FlowBuilder;
-pub use error::{DefinitionError, DefinitionProblem, RunError, ValueError};
+pub use engine::{Engine, RunHandle};
+pub use error::{DefinitionError, DefinitionProblem, JournalError, RunError, ValueError};
 pub use flow::Flow;
+pub use inner::{Grown, SubFlow, expand};
 pub use input::{
-    Called, Constant, Function, Input, Inputs, ItemFunction, Node, OutcomeOf, Running, constant,
-    run_info,
+    Called, Constant, Function, Input, Inputs, ItemFunction, Node, OutcomeOf, Reads, Running,
+    constant, run_info,
 };
+pub use journal::{Journal, JournalPolicy};
+pub use map::map;
 pub use outcome::{Cause, Failure, Outcome, Skip, skip};
+pub use preview::{Action, Planned, RunPlan, Why};
 pub use propagation::Policy;
 pub use request::{Request, RunInfo};
 pub use result::{NodeEnd, RunResult};
 pub use spec::{Kind, NodeSpec, node};
 pub use value::Value;
+
+/// Makes of a function one that gives a node.
+///
+/// ```
+/// use selvedge_flow::{Flow, Outcome, Request, RunInfo, node};
+///
+/// #[node]
+/// fn taxed(price: &f64, rate: &f64) -> anyhow::Result<f64> {
+///     anyhow::ensure!(*price >= 0.0, "a price of {price}");
+///     Ok(price * rate)
+/// }
+///
+/// #[node]
+/// fn told(price: Outcome<&f64>, run: &RunInfo) -> String {
+///     match price {
+///         Outcome::Ok(price) => format!("{price:.2} in attempt {}", run.attempt()),
+///         other => other.ending().to_string(),
+///     }
+/// }
+///
+/// let mut flow = Flow::builder("till");
+/// let price = flow.parameter::<f64>("price");
+/// let with_tax = flow.add("taxed", taxed(price, 1.19).cached());
+/// let told = flow.add("told", told(with_tax));
+/// let result = flow.build()?.run(Request::new().with("price", 100.0))?;
+/// assert_eq!(result.value(told)?, "119.00 in attempt 1");
+/// let taxed = result.records().iter().find(|record| record.step.as_str() == "taxed").unwrap();
+/// assert_eq!(taxed.inputs[0].name.as_str(), "price");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
+pub use selvedge_macros::node;
+
+/// What generated code calls. Not for people.
+#[doc(hidden)]
+pub mod generated {
+    pub use anyhow::Result;
+    pub use selvedge_event::Signature;
+}

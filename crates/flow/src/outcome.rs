@@ -1,11 +1,12 @@
-//! Owns what became of a node: a value, a failure, or nothing because it was not needed. The list of
-//! all ways in which work can end is `event`'s; these three are the ones that carry data on to other
-//! nodes.
+//! Owns what became of a node: a value, a failure, or nothing because it was not needed. The list
+//! of all ways in which work can end is `event`'s; these three are the ones that carry data on to
+//! other nodes.
 
 use std::fmt;
 use std::sync::Arc;
 
-use selvedge_event::{Outcome as Ending, Text};
+use selvedge_event::{DigestError, Outcome as Ending, Text};
+use selvedge_runtime::TaskFailure;
 use serde::{Deserialize, Serialize};
 
 /// What became of a node, as those after it see it.
@@ -121,6 +122,22 @@ pub enum Cause {
 impl Failure {
     pub(crate) fn new(node: Text, cause: Cause, error: String) -> Failure {
         Failure(Arc::new(Told { node, cause, error }))
+    }
+
+    /// Of an error.
+    pub(crate) fn of_error(node: Text, error: &anyhow::Error) -> Failure {
+        Failure::new(node, Cause::Error, format!("{error:#}"))
+    }
+
+    /// Of a task that used up its attempts.
+    pub(crate) fn of_task(node: Text, failure: &TaskFailure) -> Failure {
+        let cause = if failure.panicked { Cause::Panic } else { Cause::Error };
+        Failure::new(node, cause, format!("{:#}", failure.cause))
+    }
+
+    /// Of what can't be known again.
+    pub(crate) fn without_digest(node: Text, error: &DigestError) -> Failure {
+        Failure::new(node, Cause::NoDigest, format!("what it made has no digest: {error}"))
     }
 
     /// Which node failed, by its id; an item of a map is `users[3]`.

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::ops::Range;
 
-use selvedge_event::{Signature, Text};
+use selvedge_event::{Digest, Signature, Text};
 use selvedge_topology::Topology;
 
 use crate::body::Body;
@@ -35,8 +35,8 @@ pub(crate) struct NodePlan {
     pub(crate) options: Options,
     /// Code and constants, as far as either is known.
     pub(crate) signature: Option<Signature>,
-    /// The Rust type of what it makes.
-    pub(crate) made: &'static str,
+    /// Brings a kept value back.
+    pub(crate) read: fn(&[u8]) -> serde_json::Result<Shared>,
     pub(crate) parameter: Option<Box<Parameter>>,
 }
 
@@ -150,6 +150,46 @@ impl Plan {
             Some(true) if hears.all(|receives| receives) => Policy::ReceiveErrors,
             _ => Policy::SkipIfParentFailed,
         }
+    }
+
+    /// What runs are given, by node.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (u32, &Parameter)> {
+        let nodes = (0_u32..).zip(&self.nodes);
+        nodes.filter_map(|(idx, node)| Some((idx, node.parameter.as_deref()?)))
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> Option<(u32, &Parameter)> {
+        self.parameters().find(|(_, parameter)| parameter.name.as_str() == name)
+    }
+
+    /// Whether the code of every node is known that has any of its own.
+    pub(crate) fn is_known(&self) -> bool {
+        let has_code = |kind| !matches!(kind, Kind::Parameter | Kind::Arm);
+        self.nodes.iter().all(|node| node.options.code().is_some() || !has_code(node.kind))
+    }
+
+    /// What the flow is: ids, kinds, policies, wiring, constants and code of all nodes. Two flows
+    /// with one digest do the same, as far as their code is known.
+    pub(crate) fn digest(&self) -> Digest {
+        let nodes: Vec<_> = (0_u32..)
+            .zip(&self.nodes)
+            .map(|(idx, node)| {
+                let inputs: Vec<_> = self
+                    .inputs(idx)
+                    .iter()
+                    .map(|input| {
+                        (
+                            input.name.as_ref(),
+                            input.node(),
+                            matches!(input.source, PlanSource::Node { receives: true, .. }),
+                        )
+                    })
+                    .collect();
+                let options = (node.options.optional, node.options.keeps, self.policy(idx));
+                (&node.id, node.kind.name(), options, inputs, &node.signature)
+            })
+            .collect();
+        Digest::of(&("selvedge flow 1", nodes)).expect("texts, numbers and digests have digests")
     }
 
     /// Nodes that nobody reads.

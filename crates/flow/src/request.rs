@@ -22,6 +22,8 @@ pub struct Request {
     pub(crate) parameters: Vec<(Text, Offered)>,
     pub(crate) concurrency_max: Option<u32>,
     pub(crate) wanted: Option<Vec<Text>>,
+    /// The run that this one goes on from.
+    pub(crate) from: Option<RunId>,
     pub(crate) actor: Option<Text>,
     pub(crate) trigger: Option<Text>,
     pub(crate) tags: Vec<(Text, Text)>,
@@ -71,6 +73,15 @@ impl Request {
     /// How many nodes may be under way at a time; zero is refused when the run begins.
     pub fn concurrency_max(mut self, n: u32) -> Request {
         self.concurrency_max = Some(n);
+        self
+    }
+
+    /// Goes on from a run that the flow's journal knows: what succeeded there, with the same code
+    /// and the same inputs, is taken from it, in maps item by item; only what failed, was skipped
+    /// or has changed is computed, and what depends on that. With
+    /// [`Flow::request_of`](crate::Flow::request_of) the parameters are that run's.
+    pub fn going_on_from(mut self, run: RunId) -> Request {
+        self.from = Some(run);
         self
     }
 

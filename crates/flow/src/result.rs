@@ -10,7 +10,7 @@ use crate::error::ValueError;
 use crate::input::Node;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::Plan;
-use crate::run::{Execution, State};
+use crate::run::{Execution, Remains, State};
 use crate::value::Value;
 
 /// What came of a run: the values of nodes that nobody reads or that were asked for, what became of
@@ -19,8 +19,7 @@ use crate::value::Value;
 pub struct RunResult {
     plan: Arc<Plan>,
     run: RunId,
-    states: Vec<State>,
-    records: Vec<Record>,
+    remains: Remains,
 }
 
 /// What became of a node. See [`RunResult::nodes`].
@@ -31,12 +30,42 @@ pub struct NodeEnd {
     pub id: Text,
     /// How it ended; none if it did not run.
     pub ending: Option<Ending>,
+    /// The run that had computed its value, if this one has not.
+    pub reused: Option<RunId>,
 }
 
 impl RunResult {
     pub(crate) fn new(execution: &Execution) -> RunResult {
-        let (states, records) = execution.take();
-        RunResult { plan: Arc::clone(&execution.plan), run: execution.run, states, records }
+        let plan = Arc::clone(&execution.plan);
+        RunResult { plan, run: execution.run, remains: execution.take() }
+    }
+
+    /// How the run ended: it failed if a node failed that is not optional.
+    #[must_use]
+    pub fn ending(&self) -> &Ending {
+        &self.remains.ending
+    }
+
+    /// Why something could not be written into the journal, if that was to be a warning.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.remains.warning.as_deref()
+    }
+
+    /// The run whose value of a node this one has taken, if it has not computed it.
+    #[must_use]
+    pub fn reused<T>(&self, node: Node<T>) -> Option<RunId> {
+        if node.flow == self.plan.id { self.reused_at(node.idx) } else { None }
+    }
+
+    fn reused_at(&self, idx: u32) -> Option<RunId> {
+        let reused = &self.remains.reused;
+        let at = reused.binary_search_by_key(&idx, |(node, _)| *node).ok()?;
+        Some(reused[at].1)
+    }
+
+    pub(crate) fn is_of(&self, flow: &crate::Flow) -> bool {
+        flow.shared_plan().id == self.plan.id
     }
 
     /// The run's id.
@@ -49,12 +78,7 @@ impl RunResult {
     /// was skipped does not fail a run.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        let mut states = self.states.iter().zip(&self.plan.nodes);
-        states.all(|(state, node)| match state {
-            State::Ended(Outcome::Err(_)) => node.options.optional,
-            State::Waiting => false,
-            State::Unwanted | State::Dropped | State::Ended(_) => true,
-        })
+        *self.ending() == Ending::Succeeded
     }
 
     /// The value of a node.
@@ -97,44 +121,46 @@ impl RunResult {
     }
 
     fn state<T>(&self, node: Node<T>) -> Option<&State> {
-        if node.flow == self.plan.id { self.states.get(node.idx as usize) } else { None }
+        if node.flow == self.plan.id { self.remains.states.get(node.idx as usize) } else { None }
     }
 
     /// What became of each node, in the order of definition.
     pub fn nodes(&self) -> impl Iterator<Item = NodeEnd> + '_ {
-        self.plan.nodes.iter().zip(&self.states).map(|(node, state)| {
+        let states = self.plan.nodes.iter().zip(&self.remains.states).zip(0_u32..);
+        states.map(|((node, state), idx)| {
             let ending = match state {
                 State::Ended(outcome) => Some(outcome.ending()),
                 State::Dropped => Some(Ending::Succeeded),
                 State::Waiting | State::Unwanted => None,
             };
-            NodeEnd { id: node.id.clone(), ending }
+            NodeEnd { id: node.id.clone(), ending, reused: self.reused_at(idx) }
         })
     }
 
     /// Why nodes failed, those of optional ones included, in the order of definition.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> + '_ {
-        self.states.iter().filter_map(|state| match state {
+        self.remains.states.iter().filter_map(|state| match state {
             State::Ended(Outcome::Err(failure)) => Some(failure),
             State::Ended(_) | State::Waiting | State::Unwanted | State::Dropped => None,
         })
     }
 
-    /// What was computed, of what, with which code: one record per node that ended, as they did.
+    /// What was computed, of what, with which code: one record per node that ended,
+    /// as they did. With a [journal](crate::Flow::in_journal) they are in its history instead.
     #[must_use]
     pub fn records(&self) -> &[Record] {
-        &self.records
+        &self.remains.records
     }
 }
 
 impl fmt::Display for RunResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.succeeded() { "succeeded" } else { "failed" };
-        writeln!(f, "{} {verdict}, run {}", self.plan.name, self.run)?;
-        for NodeEnd { id, ending } in self.nodes() {
-            match ending {
-                Some(ending) => writeln!(f, "  {id}: {ending}")?,
-                None => writeln!(f, "  {id}: did not run")?,
+        writeln!(f, "{}: {}, run {}", self.plan.name, self.ending(), self.run)?;
+        for NodeEnd { id, ending, reused } in self.nodes() {
+            match (ending, reused) {
+                (Some(ending), None) => writeln!(f, "  {id}: {ending}")?,
+                (Some(ending), Some(run)) => writeln!(f, "  {id}: {ending}, from run {run}")?,
+                (None, _) => writeln!(f, "  {id}: did not run")?,
             }
         }
         Ok(())

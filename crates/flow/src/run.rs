@@ -7,23 +7,34 @@
 
 mod begin;
 mod ending;
+mod past;
+mod reuse;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use selvedge_event::Text;
+use selvedge_event::{Outcome as Ending, Text};
 use selvedge_lineage::{Record, RunId, Timestamp};
-use selvedge_runtime::{Result, TaskContext, Tasks};
+use selvedge_runtime::{
+    FailurePolicy, Handling, Result, ScopeReport, TaskContext, TaskFailure, Tasks,
+};
 use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::body::{Call, Made};
+use crate::inner::Outer;
 use crate::input::{Brought, Given};
-use crate::outcome::{Cause, Declined, Failure, Outcome, Skip};
+use crate::journal::Journal;
+use crate::outcome::{Declined, Failure, Outcome, Skip};
 use crate::plan::{Plan, PlanSource};
 use crate::propagation::{Decision, Ended, Parents, decide};
 use crate::request::RunInfo;
 use crate::value::Shared;
+
+pub(crate) use begin::{Writes, given, wanted};
+pub(crate) use ending::Remains;
+pub(crate) use past::Past;
 
 /// One run of a flow.
 pub(crate) struct Execution {
@@ -31,12 +42,25 @@ pub(crate) struct Execution {
     pub(crate) run: RunId,
     /// The time of day at which it began.
     pub(crate) started_at: Timestamp,
+    /// The node that the run is for, if it lies in another run.
+    outer: Option<Outer>,
     slots: Box<[Slot]>,
     /// What parameters are, by node.
     given: Vec<(u32, Shared)>,
     cancelled: Arc<AtomicBool>,
     /// None if nothing is recorded.
     records: Option<Mutex<Vec<Record>>>,
+    pub(crate) journal: Option<Journal>,
+    /// The run that this one goes on from.
+    past: Option<Arc<Past>>,
+    /// What was not computed, and the run that had.
+    reused: Mutex<Vec<(u32, RunId)>>,
+    /// Why something was not written down.
+    lost: Mutex<Option<String>>,
+    /// How it ended, once it has.
+    closed: Mutex<Option<Ending>>,
+    /// When it began, by the clock of what carries it out; what others began earlier.
+    begun: OnceLock<Duration>,
 }
 
 /// A node in a run.
@@ -108,6 +132,12 @@ impl Execution {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// The time of day, as far as this clock tells it.
+    fn time_of_day(&self, elapsed: Duration) -> Timestamp {
+        let begun = self.begun.get().copied().unwrap_or_default();
+        self.started_at.after(elapsed.saturating_sub(begun))
+    }
+
     /// Decides what becomes of a node whose parents have all ended.
     fn decide(&self, node: u32) -> Decision {
         let mut parents = Parents::default();
@@ -124,6 +154,25 @@ impl Execution {
         decide(self.plan.policy(node), parents)
     }
 
+    /// What is said about failures of a node.
+    pub(crate) fn policy(&self, node: u32) -> Option<&FailurePolicy> {
+        self.plan.node(node).options.more()?.on_failure.as_ref()
+    }
+
+    /// In how many runs this one lies.
+    pub(crate) fn depth(&self) -> u32 {
+        let around = std::iter::successors(self.outer.as_ref(), |o| o.execution.outer.as_ref());
+        around.count() as u32
+    }
+
+    /// What a node is called in records and failures: by the nodes around it, too.
+    pub(crate) fn step(&self, node: u32) -> Text {
+        match &self.outer {
+            None => self.id(node).clone(),
+            Some(outer) => Text::from(format!("{}{}", outer.prefix(), self.id(node))),
+        }
+    }
+
     fn id(&self, node: u32) -> &Text {
         &self.plan.node(node).id
     }
@@ -136,28 +185,68 @@ impl Tasks for Run {
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
         let execution = &self.0;
         if index == execution.start() {
+            // An inner run began when the one around it did.
+            let _ = execution.begun.set(cx.elapsed());
             execution.begin(&mut |node| cx.post(node));
             return Ok(());
         }
         let given = execution.gather(index, cx.attempt());
         let started = cx.elapsed();
+        if let Some((value, run)) = execution.reuse(index, &given) {
+            let took = Took::since(started, cx).reused_from(run);
+            execution.end(index, Outcome::Ok(value), &given, took, &mut |node| cx.post(node));
+            return Ok(());
+        }
         let body = &execution.plan.node(index).body;
         let mut call = Call { given: &given, cx, execution, node: index };
         let outcome = match body.run(&mut call) {
             Ok(Made::Value(value)) => Outcome::Ok(value),
             Ok(Made::Later) => return Ok(()),
-            Err(error) => match error.downcast::<Declined>() {
-                Ok(Declined(skip)) => Outcome::Skipped(skip),
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    Outcome::Err(Failure::new(execution.id(index).clone(), Cause::Error, error))
-                }
-            },
+            Err(error) => Outcome::Skipped(error.downcast::<Declined>()?.0),
         };
-        let took =
-            Took { started, duration: cx.elapsed().saturating_sub(started), attempt: cx.attempt() };
+        let took = Took::since(started, cx);
         execution.end(index, outcome, &given, took, &mut |node| cx.post(node));
         Ok(())
+    }
+
+    fn policy(&self, index: u32) -> Option<&FailurePolicy> {
+        if index == self.0.start() { None } else { self.0.policy(index) }
+    }
+
+    fn failed(
+        &self,
+        cx: &mut TaskContext<'_>,
+        index: u32,
+        failure: &TaskFailure,
+    ) -> Result<Handling> {
+        let execution = &self.0;
+        if index == execution.start() {
+            return Ok(Handling::Unhandled);
+        }
+        let given = execution.gather(index, failure.attempts);
+        let took = Took::since(cx.elapsed(), cx).attempts(failure.attempts);
+        let failure = Failure::of_task(execution.step(index), failure);
+        let outcome = Outcome::Err(failure);
+        execution.end(index, outcome, &given, took, &mut |node| cx.post(node));
+        Ok(Handling::Handled)
+    }
+
+    fn ended(&self, cx: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
+        match &self.0.outer {
+            None => self.0.close(&report.outcome, cx.elapsed()),
+            Some(outer) => {
+                if let Some(outcome) = self.0.close_inner(outer, &report.outcome) {
+                    outer.end(&self.0, outcome, cx)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution").field("run", &self.run).finish_non_exhaustive()
     }
 }
 
@@ -167,4 +256,28 @@ pub(crate) struct Took {
     pub(crate) started: Duration,
     pub(crate) duration: Duration,
     pub(crate) attempt: u32,
+    /// The run that did it, if it was not done anew.
+    pub(crate) reused: Option<RunId>,
+}
+
+impl Took {
+    /// From then until now, at this attempt.
+    pub(crate) fn since(started: Duration, cx: &TaskContext<'_>) -> Took {
+        Took { started, attempt: cx.attempt(), ..Took::default() }.until(cx)
+    }
+
+    /// The same, but until now.
+    pub(crate) fn until(self, cx: &TaskContext<'_>) -> Took {
+        Took { duration: cx.elapsed().saturating_sub(self.started), ..self }
+    }
+
+    /// The same, but not done anew.
+    pub(crate) fn reused_from(self, run: RunId) -> Took {
+        Took { reused: Some(run), ..self }
+    }
+
+    /// The same after so many attempts.
+    pub(crate) fn attempts(self, attempts: u32) -> Took {
+        Took { attempt: attempts, ..self }
+    }
 }

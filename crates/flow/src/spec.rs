@@ -85,6 +85,10 @@ pub(crate) struct More {
     pub(crate) code: Option<Signature>,
     pub(crate) on_failure: Option<FailurePolicy>,
     pub(crate) time_limit: Option<Duration>,
+    /// What is wrong with it.
+    pub(crate) problem: Option<String>,
+    /// Of a map.
+    pub(crate) items_at_a_time: Option<u32>,
     pub(crate) description: Option<Text>,
     pub(crate) tags: Vec<Text>,
 }
@@ -102,6 +106,12 @@ pub fn node<I: Inputs, T: Value, F: Function<I, T>>(inputs: I, function: F) -> N
 impl<T> NodeSpec<T> {
     pub(crate) fn new(inputs: Vec<Described>, body: Box<dyn Body>, kind: Kind) -> NodeSpec<T> {
         NodeSpec { inputs, body, kind, options: Options::default(), makes: PhantomData }
+    }
+
+    /// A node that can't be part of a flow, and why.
+    pub(crate) fn broken(mut self, problem: String) -> NodeSpec<T> {
+        self.more().problem = Some(problem);
+        self
     }
 
     fn more(&mut self) -> &mut More {
@@ -147,8 +157,8 @@ impl<T> NodeSpec<T> {
         self
     }
 
-    /// What happens after it failed: [`Retry`](selvedge_runtime::Retry) attempts it again. When that
-    /// is used up, or without it, the node has failed; its flow goes on as far as it can.
+    /// What happens after it failed: [`Retry`](selvedge_runtime::Retry) attempts it again. When
+    /// that is used up, or without it, the node has failed; its flow goes on as far as it can.
     pub fn on_failure(mut self, policy: impl Into<FailurePolicy>) -> NodeSpec<T> {
         self.more().on_failure = Some(policy.into());
         self
@@ -158,6 +168,12 @@ impl<T> NodeSpec<T> {
     /// is not interrupted, but [`RunInfo::is_cancelled`](crate::RunInfo::is_cancelled) tells it.
     pub fn time_limit(mut self, limit: Duration) -> NodeSpec<T> {
         self.more().time_limit = Some(limit);
+        self
+    }
+
+    /// How many items of a map may be under way at a time. Other nodes have none.
+    pub fn items_at_a_time(mut self, n: u32) -> NodeSpec<T> {
+        self.more().items_at_a_time = Some(n);
         self
     }
 

@@ -9,11 +9,11 @@ use selvedge_event::{Digest, DigestError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What can flow between nodes: anything that serde reads and writes, owns what it holds, and may be
-/// shared between threads. Implemented for all such types.
+/// What can flow between nodes: anything that serde reads and writes, owns what it holds, and may
+/// be shared between threads. Implemented for all such types.
 ///
-/// A value is known by its [digest](selvedge_event::digest); one that has none, such as a NaN, fails
-/// the node that made it.
+/// A value is known by its [digest](selvedge_event::digest); one that has none, such as a NaN,
+/// fails the node that made it.
 pub trait Value: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Value for T {}

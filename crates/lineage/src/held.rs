@@ -98,6 +98,15 @@ impl HeldValues {
         Ok(())
     }
 
+    /// A value, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`ContentStore::get`].
+    pub fn value(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.content.get(digest)
+    }
+
     /// Forgets that a value is held; whether it was.
     fn forget(&self, digest: &Digest) -> Result<bool, StoreError> {
         let mut remembered = self.remembered.lock();

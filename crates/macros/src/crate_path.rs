@@ -10,17 +10,29 @@ use syn::{Error, Path, Result};
 ///
 /// `named` is the user's `crate = path`: a stand-in for the facade, under which `event` is found.
 pub(crate) fn event_crate(named: Option<&Path>) -> Result<TokenStream> {
+    layer("event", named)
+}
+
+/// The path of `selvedge-flow`; see [`event_crate`].
+pub(crate) fn flow_crate(named: Option<&Path>) -> Result<TokenStream> {
+    layer("flow", named)
+}
+
+/// The path of a layer: a module of the facade, or a crate of its own.
+fn layer(name: &str, named: Option<&Path>) -> Result<TokenStream> {
+    let module = format_ident!("{name}");
     if let Some(path) = named {
-        return Ok(quote!(#path::event));
+        return Ok(quote!(#path::#module));
     }
-    if let Some(facade) = found("selvedge") {
-        return Ok(quote!(#facade::event));
-    }
-    found("selvedge-event").ok_or_else(|| {
+    let own = || found(&format!("selvedge-{name}"));
+    let facade = || found("selvedge").map(|facade| quote!(#facade::#module));
+    facade().or_else(own).ok_or_else(|| {
         Error::new(
             Span::call_site(),
-            "`selvedge` is not among the dependencies: add it to Cargo.toml, or say where it is \
-             with `crate = path` (a path that leads to a module `event`)",
+            format!(
+                "`selvedge` is not among the dependencies: add it to Cargo.toml, or say where it \
+                 is with `crate = path` (a path that leads to a module `{name}`)"
+            ),
         )
     })
 }

@@ -1,10 +1,12 @@
-//! `#[derive(Event)]` and `#[processor]`: kinds, interests and signatures read from the code.
+//! `#[derive(Event)]`, `#[processor]` and `#[node]`: kinds, interests, inputs and signatures read
+//! from the code.
 //!
 //! Everything is decided at compile time; what the macros generate is plain code against
 //! `selvedge-event`, with no `unsafe` in it. Knows nothing about any other crate at run time.
 //!
 //! Users get the macros from where their interfaces live: [`macro@Event`] from `selvedge-event`,
-//! [`macro@processor`] from `selvedge-runtime`, both from the facade.
+//! [`macro@processor`] from `selvedge-runtime`, [`macro@node`] from `selvedge-flow`, all from the
+//! facade.
 //!
 //! Reading order: `event`, then `processor` with `processor/pattern` and `processor/body`,
 //! then `signature`.
@@ -13,12 +15,13 @@
 
 mod crate_path;
 mod event;
+mod node;
 mod processor;
 mod signature;
 
 use proc_macro::TokenStream;
 
-// A procedural macro must be defined at the root of its crate; both only hand over.
+// A procedural macro must be defined at the root of its crate; all of them only hand over.
 
 #[doc = include_str!("../docs/event.md")]
 #[proc_macro_derive(Event, attributes(event, base, key))]
@@ -30,4 +33,10 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn processor(options: TokenStream, item: TokenStream) -> TokenStream {
     processor::expand(options.into(), &item.into()).into()
+}
+
+#[doc = include_str!("../docs/node.md")]
+#[proc_macro_attribute]
+pub fn node(options: TokenStream, item: TokenStream) -> TokenStream {
+    node::expand(options.into(), &item.into()).into()
 }

@@ -1,6 +1,8 @@
 //! Owns `Error`: whatever can go wrong with a pipeline, in one type.
 
 use selvedge_event::DigestError;
+#[cfg(feature = "flow")]
+use selvedge_flow::{DefinitionError, JournalError, ValueError};
 #[cfg(feature = "io")]
 use selvedge_io::jsonl::{ReadError, WriteError};
 #[cfg(feature = "lineage")]
@@ -36,6 +38,18 @@ pub enum Error {
     Digest(#[from] DigestError),
     /// A store refused or failed.
     Store(#[from] StoreError),
+    /// A dataflow graph could not be built.
+    #[cfg(feature = "flow")]
+    Definition(#[from] DefinitionError),
+    /// A run of a dataflow graph did not begin, or came to no result.
+    #[cfg(feature = "flow")]
+    Flow(#[from] selvedge_flow::RunError),
+    /// A journal refused or failed.
+    #[cfg(feature = "flow")]
+    Journal(#[from] JournalError),
+    /// There is no value to be had of a node.
+    #[cfg(feature = "flow")]
+    Value(#[from] ValueError),
     /// A history refused or failed.
     #[cfg(feature = "lineage")]
     History(#[from] HistoryError),

@@ -117,6 +117,17 @@ impl Workspace {
         &self.store
     }
 
+    /// Where runs of flows are written down, with the values of their nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Journal`], when there is no room for a thread.
+    #[cfg(feature = "flow")]
+    pub fn journal(&self) -> Result<selvedge_flow::Journal, Error> {
+        let (history, values) = (self.history.clone(), Arc::clone(&self.values));
+        Ok(selvedge_flow::Journal::new(history, self.store.clone(), values)?)
+    }
+
     /// A run of a pipeline of this name that is about to begin, under an id of its own. Its other
     /// fields are the caller's to set: who wanted it, tags, parameters.
     #[must_use]

@@ -131,9 +131,8 @@ impl FlowBuilder {
         initial: T,
         combine: impl Fn(T, &A) -> Result<T> + Send + Sync + 'static,
     ) -> Node<T> {
-        let folds = move |items: &Vec<A>, initial: &T| {
-            items.iter().try_fold(initial.clone(), |total, item| combine(total, item))
-        };
+        let folds =
+            move |items: &Vec<A>, initial: &T| items.iter().try_fold(initial.clone(), &combine);
         self.define(id, node((list, crate::input::constant(initial)), folds))
     }
 }

@@ -1,51 +1,96 @@
 //! Owns what happens before the first node's turn: what is wanted, what parameters are.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use selvedge_lineage::{RunId, Timestamp};
+use selvedge_lineage::{Run, RunId, Timestamp};
 use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::past::Past;
 use super::{Execution, Slot, State, Took};
 use crate::error::RunError;
+use crate::inner::Outer;
+use crate::journal::Journal;
 use crate::outcome::Outcome;
 use crate::plan::{InputPlan, Parameter, Plan};
 use crate::request::{Offered, Request};
 use crate::value::Shared;
 
+/// What is written of a run.
+#[derive(Clone, Debug)]
+pub(crate) enum Writes {
+    Nothing,
+    /// Records, into its result.
+    Result,
+    /// Records and values.
+    Journal(Journal),
+}
+
 impl Execution {
     /// A run that has not begun.
     pub(crate) fn new(
         plan: &Arc<Plan>,
-        request: &Request,
+        request: Request,
         started_at: Timestamp,
-        records: bool,
+        writes: &Writes,
     ) -> Result<Execution, RunError> {
-        let (wanted, kept) = wanted(plan, request)?;
-        let given = given(plan, request, &wanted)?;
-        let slots: Vec<Slot> = (0..plan.nodes.len() as u32)
-            .map(|node| {
-                let is_wanted = wanted[node as usize];
-                let pending = plan.inputs(node).iter().filter_map(InputPlan::node).count();
-                let readers = plan.readers(node).iter().filter(|&&n| wanted[n as usize]).count();
-                let keeps = plan.node(node).options.keeps || kept[node as usize];
-                let readers = readers + usize::from(keeps);
-                Slot {
-                    pending: AtomicU32::new(pending as u32),
-                    readers: AtomicU32::new(readers as u32),
-                    state: Mutex::new(if is_wanted { State::Waiting } else { State::Unwanted }),
-                }
-            })
-            .collect();
+        let (wanted, kept) = wanted(plan, &request)?;
+        let given = given(plan, &request, &wanted)?;
+        let run = request.run.unwrap_or_else(|| RunId::drawn(started_at));
+        let journal =
+            if let Writes::Journal(journal) = writes { Some(journal.clone()) } else { None };
+        let failed = |source| RunError::Journal { flow: plan.name.clone(), source };
+        let past = match (request.from, &journal) {
+            (None, _) => None,
+            (Some(run), None) => {
+                return Err(RunError::NoJournal { flow: plan.name.clone(), run });
+            }
+            (Some(run), Some(journal)) => Some(Past::of(journal, run).map_err(failed)?),
+        };
+        if let Some(journal) = &journal {
+            let told = told(plan, request, run, started_at, &given);
+            journal.begin(told).map_err(|error| failed(error.into()))?;
+        }
         Ok(Execution {
             plan: Arc::clone(plan),
-            run: request.run.unwrap_or_else(|| RunId::drawn(started_at)),
+            run,
             started_at,
-            slots: slots.into(),
+            outer: None,
+            slots: slots(plan, &wanted, &kept),
             given,
             cancelled: Arc::new(AtomicBool::new(false)),
-            records: records.then(Mutex::default),
+            records: (!matches!(writes, Writes::Nothing)).then(Mutex::default),
+            journal,
+            past: past.map(Arc::new),
+            reused: Mutex::default(),
+            lost: Mutex::default(),
+            closed: Mutex::default(),
+            begun: OnceLock::new(),
         })
+    }
+
+    /// A run within another, for the value of one node.
+    pub(crate) fn within(plan: &Arc<Plan>, given: Vec<(u32, Shared)>, outer: Outer) -> Execution {
+        let mut kept = vec![false; plan.nodes.len()];
+        kept[outer.output as usize] = true;
+        let wanted = ancestors(plan, &kept);
+        let around = &outer.execution;
+        Execution {
+            plan: Arc::clone(plan),
+            run: around.run,
+            started_at: around.started_at,
+            slots: slots(plan, &wanted, &kept),
+            given: given.into_iter().filter(|&(node, _)| wanted[node as usize]).collect(),
+            cancelled: Arc::clone(&around.cancelled),
+            records: around.records.is_some().then(Mutex::default),
+            journal: around.journal.clone(),
+            past: around.past.clone(),
+            reused: Mutex::default(),
+            lost: Mutex::default(),
+            closed: Mutex::default(),
+            begun: around.begun.clone(),
+            outer: Some(outer),
+        }
     }
 
     /// The number of the task that begins the run.
@@ -70,8 +115,28 @@ impl Execution {
     }
 }
 
+/// The run, as a history is told it.
+fn told(
+    plan: &Plan,
+    request: Request,
+    run: RunId,
+    started_at: Timestamp,
+    given: &[(u32, Shared)],
+) -> Run {
+    let mut told = Run::new(run, plan.name.clone(), started_at);
+    let Request { actor, trigger, from, tags, .. } = request;
+    (told.actor, told.trigger, told.parent) = (actor, trigger, from);
+    told.tags.extend(tags);
+    for (node, value) in given {
+        if let (Some(parameter), Ok(digest)) = (&plan.node(*node).parameter, value.digest()) {
+            told.parameters.insert(parameter.name.clone(), digest);
+        }
+    }
+    told
+}
+
 /// Which nodes are to run, and whose values are to be kept.
-fn wanted(plan: &Plan, request: &Request) -> Result<(Vec<bool>, Vec<bool>), RunError> {
+pub(crate) fn wanted(plan: &Plan, request: &Request) -> Result<(Vec<bool>, Vec<bool>), RunError> {
     let flow = || plan.name.clone();
     let mut kept = vec![false; plan.nodes.len()];
     match &request.wanted {
@@ -90,7 +155,12 @@ fn wanted(plan: &Plan, request: &Request) -> Result<(Vec<bool>, Vec<bool>), RunE
     if !kept.contains(&true) {
         return Err(RunError::NothingWanted { flow: flow() });
     }
-    let mut wanted = kept.clone();
+    Ok((ancestors(plan, &kept), kept))
+}
+
+/// These nodes, and all that they depend on.
+fn ancestors(plan: &Plan, kept: &[bool]) -> Vec<bool> {
+    let mut wanted = kept.to_vec();
     // Parents come before children.
     for node in (0..plan.nodes.len() as u32).rev() {
         if wanted[node as usize] {
@@ -99,25 +169,41 @@ fn wanted(plan: &Plan, request: &Request) -> Result<(Vec<bool>, Vec<bool>), RunE
             }
         }
     }
-    Ok((wanted, kept))
+    wanted
+}
+
+/// The nodes of a run that has not begun.
+fn slots(plan: &Plan, wanted: &[bool], kept: &[bool]) -> Box<[Slot]> {
+    let slot = |node: u32| {
+        let pending = plan.inputs(node).iter().filter_map(InputPlan::node).count();
+        let readers = plan.readers(node).iter().filter(|&&n| wanted[n as usize]).count();
+        let keeps = plan.node(node).options.keeps || kept[node as usize];
+        let is_wanted = wanted[node as usize];
+        Slot {
+            pending: AtomicU32::new(pending as u32),
+            readers: AtomicU32::new((readers + usize::from(keeps)) as u32),
+            state: Mutex::new(if is_wanted { State::Waiting } else { State::Unwanted }),
+        }
+    };
+    (0..plan.nodes.len() as u32).map(slot).collect()
 }
 
 /// What the wanted parameters are.
-fn given(plan: &Plan, request: &Request, wanted: &[bool]) -> Result<Vec<(u32, Shared)>, RunError> {
+pub(crate) fn given(
+    plan: &Plan,
+    request: &Request,
+    wanted: &[bool],
+) -> Result<Vec<(u32, Shared)>, RunError> {
     let flow = || plan.name.clone();
-    let parameters = || {
-        let nodes = plan.nodes.iter().zip(0_u32..);
-        nodes.filter_map(|(node, idx)| Some((idx, node.parameter.as_deref()?)))
-    };
     for (name, _) in &request.parameters {
-        if !parameters().any(|(_, parameter)| parameter.name == *name) {
-            let names = parameters().map(|(_, parameter)| parameter.name.as_str());
+        if plan.parameter(name.as_str()).is_none() {
+            let names = plan.parameters().map(|(_, parameter)| parameter.name.as_str());
             let hint = selvedge_topology::suggestion(name.as_str(), names);
             return Err(RunError::UnknownParameter { flow: flow(), name: name.clone(), hint });
         }
     }
     let mut given = Vec::new();
-    for (idx, parameter) in parameters().filter(|&(idx, _)| wanted[idx as usize]) {
+    for (idx, parameter) in plan.parameters().filter(|&(idx, _)| wanted[idx as usize]) {
         let mut offers = request.parameters.iter().rev();
         let offered = offers.find(|(name, _)| *name == parameter.name);
         let value = match offered {

@@ -2,16 +2,20 @@
 //! becomes of those who waited for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use selvedge_event::Digest;
-use selvedge_lineage::{Record, StepKind};
+use selvedge_event::{Digest, Outcome as Ending, Text};
+use selvedge_lineage::{Input as Read, Record, RunId, StepKind};
+use selvedge_runtime::ScopeOutcome;
 use selvedge_sync::atomic::Ordering;
 
 use super::{Execution, State, Took};
 use crate::builder::unknown_code;
+use crate::inner::Outer;
 use crate::input::{Brought, Given};
+use crate::journal::JournalPolicy;
 use crate::outcome::{Cause, Failure, Outcome};
-use crate::plan::{InputPlan, PlanSource};
+use crate::plan::InputPlan;
 use crate::propagation::Decision;
 use crate::value::Shared;
 
@@ -43,7 +47,7 @@ impl Execution {
     }
 
     fn parents_missing(&self, node: u32) -> Failure {
-        let id = self.id(node).clone();
+        let id = self.step(node);
         let without = |input: &InputPlan| {
             let parent = input.node()?;
             (!self.seen_from_below(parent).is_ok()).then(|| format!("`{}`", self.id(parent)))
@@ -112,47 +116,180 @@ impl Execution {
         given: &[Given],
         took: Took,
     ) -> Outcome<Shared> {
-        let Some(records) = &self.records else { return outcome };
-        let plan = self.plan.node(node);
+        if !self.records() {
+            return outcome;
+        }
         let (outcome, output) = match outcome {
             Outcome::Ok(value) => match value.digest() {
-                Ok(digest) => (Outcome::Ok(value), Some(digest)),
+                Ok(digest) => {
+                    self.keep_value(node, &value, &digest, given, took);
+                    (Outcome::Ok(value), Some(digest))
+                }
                 Err(error) => {
-                    let error = format!("what it made has no digest: {error}");
-                    let failure = Failure::new(plan.id.clone(), Cause::NoDigest, error);
+                    let failure = Failure::without_digest(self.step(node), error);
                     (Outcome::Err(failure), None)
                 }
             },
             outcome => (outcome, None),
         };
-        let signature = plan.signature.clone().unwrap_or_else(unknown_code);
-        let mut record = Record::new(self.run, plan.id.clone(), signature).kind(StepKind::Node);
-        record.inputs.reserve_exact(given.len());
-        for (input, given) in self.plan.inputs(node).iter().zip(given) {
-            let PlanSource::Node { idx, .. } = input.source else { continue };
-            let Some(digest) = digest_of(given) else { continue };
-            let parent = self.id(idx);
-            record.inputs.push(selvedge_lineage::Input {
-                name: input.name.clone().unwrap_or_else(|| parent.clone()),
-                step: Some(parent.clone()),
-                digest,
-            });
-        }
+        let mut record = self.blank(node, given, 0, &outcome, took);
         record.outputs.extend(output);
-        record.outcome = outcome.ending();
-        record.attempt = took.attempt;
-        record.started_at = self.started_at.after(took.started);
-        record.own_duration = took.duration;
-        records.lock().push(record);
+        self.keep(record);
         outcome
     }
 
+    /// Whether anything is recorded.
+    pub(crate) fn records(&self) -> bool {
+        self.records.is_some()
+    }
+
+    pub(crate) fn keep(&self, record: Record) {
+        if let Some(journal) = &self.journal {
+            self.note(journal.record(record));
+        } else if let Some(outer) = &self.outer {
+            outer.execution.keep(record);
+        } else if let Some(records) = &self.records {
+            records.lock().push(record);
+        }
+    }
+
+    /// A record of a node without what it made, of those of its inputs that begin at one.
+    pub(crate) fn blank<T>(
+        &self,
+        node: u32,
+        given: &[Given],
+        begin: usize,
+        outcome: &Outcome<T>,
+        took: Took,
+    ) -> Record {
+        let plan = self.plan.node(node);
+        let signature = plan.signature.clone().unwrap_or_else(unknown_code);
+        let mut record = Record::new(self.run, self.step(node), signature).kind(StepKind::Node);
+        record.inputs.reserve_exact(given.len());
+        for (at, given) in (begin..).zip(given) {
+            let Some(digest) = digest_of(given) else { continue };
+            let (name, step) = self.read(node, at);
+            if step.is_some() {
+                record.inputs.push(Read { name, step, digest });
+            }
+        }
+        record.outcome = outcome.ending();
+        record.attempt = took.attempt;
+        record.started_at = self.time_of_day(took.started);
+        record.own_duration = took.duration;
+        record.reused_from = took.reused;
+        record
+    }
+
+    /// What an input of a node is called, and which node it is.
+    pub(crate) fn read(&self, node: u32, at: usize) -> (Text, Option<Text>) {
+        let input = &self.plan.inputs(node)[at];
+        let parent = input.node();
+        let step = parent.map(|parent| self.step(parent));
+        let id = parent.map(|parent| self.id(parent).clone());
+        let name = input.name.clone().or(id);
+        (name.unwrap_or_else(|| Text::from(at.to_string())), step)
+    }
+
+    /// Notes why something could not be written down; the first reason stays.
+    pub(crate) fn note<E: std::error::Error + Send + Sync + 'static>(&self, done: Result<(), E>) {
+        if let Err(error) = done {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            self.lost.lock().get_or_insert(error);
+        }
+    }
+
+    /// How the run ended, unless what carried it out says otherwise.
+    fn ending(&self) -> Ending {
+        match self.failure() {
+            None => Ending::Succeeded,
+            Some(failure) => Ending::Failed { error: failure.to_string(), panicked: false },
+        }
+    }
+
+    /// The inner run has come to its end: what the node around it comes to, unless all is over.
+    pub(super) fn close_inner(
+        &self,
+        outer: &Outer,
+        outcome: &ScopeOutcome,
+    ) -> Option<Outcome<Shared>> {
+        let step = || outer.execution.step(outer.node);
+        if let Some(lost) = self.lost.lock().take() {
+            outer.execution.lost.lock().get_or_insert(lost);
+        }
+        match outcome {
+            ScopeOutcome::Succeeded => {}
+            ScopeOutcome::Failed { cause, .. } => {
+                return Some(Outcome::Err(Failure::of_error(step(), cause)));
+            }
+            _ => return None,
+        }
+        if let Some(failure) = self.failure() {
+            let error = failure.to_string();
+            return Some(Outcome::Err(Failure::new(step(), failure.cause(), error)));
+        }
+        match std::mem::take(&mut *self.slots[outer.output as usize].state.lock()) {
+            State::Ended(outcome) => Some(outcome),
+            state => unreachable!("what an inner run is for has ended in it, this is {state:?}"),
+        }
+    }
+
+    /// The first failure, in the order of definition, that is not of an optional node.
+    fn failure(&self) -> Option<Failure> {
+        let mut nodes = self.slots.iter().zip(&self.plan.nodes);
+        nodes.find_map(|(slot, node)| match &*slot.state.lock() {
+            State::Ended(Outcome::Err(failure)) if !node.options.optional => Some(failure.clone()),
+            _ => None,
+        })
+    }
+
+    /// The run has come to its end: writes that down.
+    pub(super) fn close(&self, outcome: &ScopeOutcome, elapsed: Duration) {
+        let mut ending = match outcome {
+            ScopeOutcome::Succeeded => self.ending(),
+            ScopeOutcome::Failed { cause, panicked, .. } => {
+                Ending::Failed { error: format!("{cause:#}"), panicked: *panicked }
+            }
+            ScopeOutcome::Cancelled { by } => Ending::Cancelled { by: *by },
+            _ => Ending::Abandoned,
+        };
+        if let Some(journal) = &self.journal {
+            let at = self.time_of_day(elapsed);
+            self.note(journal.end(self.run, ending.clone(), at));
+            if let (JournalPolicy::Fail, Some(lost)) = (journal.on_failure(), &*self.lost.lock()) {
+                let error = format!("the run could not be written down: {lost}");
+                ending = Ending::Failed { error, panicked: false };
+            }
+        }
+        *self.closed.lock() = Some(ending);
+    }
+
     /// Takes out what is left at the end.
-    pub(crate) fn take(&self) -> (Vec<State>, Vec<Record>) {
+    pub(crate) fn take(&self) -> Remains {
         let states = self.slots.iter().map(|slot| std::mem::take(&mut *slot.state.lock()));
         let records = self.records.as_ref().map(|records| std::mem::take(&mut *records.lock()));
-        (states.collect(), records.unwrap_or_default())
+        let mut reused = std::mem::take(&mut *self.reused.lock());
+        reused.sort_unstable();
+        Remains {
+            states: states.collect(),
+            records: records.unwrap_or_default(),
+            reused,
+            // Without a last turn: the pipeline came to its end first.
+            ending: self.closed.lock().take().unwrap_or(Ending::Abandoned),
+            warning: self.lost.lock().take(),
+        }
     }
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) states: Vec<State>,
+    pub(crate) records: Vec<Record>,
+    /// In the order of definition.
+    pub(crate) reused: Vec<(u32, RunId)>,
+    pub(crate) ending: Ending,
+    pub(crate) warning: Option<String>,
 }
 
 /// What a read value is known by; of a parent without a value, what became of it.

@@ -1,0 +1,221 @@
+//! Owns the ways into a run: on threads of its own, on an engine's, in a turn of a pipeline. What
+//! is run is the same everywhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use selvedge_event::{Canceller, Init};
+use selvedge_runtime::{
+    Context, Pipeline, PipelineBuilder, Running, Scope, ScopeControl, ScopeError, ScopeOptions, on,
+};
+
+use crate::error::RunError;
+use crate::flow::Flow;
+use crate::request::Request;
+use crate::result::RunResult;
+use crate::run::{Execution, Run};
+
+/// Threads on which runs are carried out: those of many flows, any number at once.
+///
+/// ```
+/// use selvedge_flow::{Engine, Flow, Request};
+///
+/// let mut flow = Flow::builder("square");
+/// let x = flow.parameter::<u64>("x");
+/// let square = flow.node("square", (x,), |x: &u64| Ok(x * x));
+/// let flow = flow.build()?;
+///
+/// let engine = Engine::start()?;
+/// let runs: Result<Vec<_>, _> =
+///     (0..4_u64).map(|x| engine.launch(&flow, Request::new().with("x", x))).collect();
+/// let squares = runs?.into_iter().map(|run| Ok(*run.wait().value(square)?));
+/// assert_eq!(squares.collect::<anyhow::Result<Vec<u64>>>()?, [0, 1, 4, 9]);
+/// engine.close()?;
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+pub struct Engine {
+    running: Running,
+}
+
+impl Engine {
+    /// As many threads as the machine has cores.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Workers`], when they can't be had.
+    pub fn start() -> Result<Engine, RunError> {
+        Engine::started(Pipeline::builder())
+    }
+
+    /// So many threads.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Workers`], when they can't be had; zero is refused.
+    pub fn with_workers(n: usize) -> Result<Engine, RunError> {
+        Engine::started(Pipeline::builder().workers(n))
+    }
+
+    fn started(builder: PipelineBuilder) -> Result<Engine, RunError> {
+        let flow = || "engine".into();
+        let workers = |source| RunError::Workers { flow: flow(), source };
+        let pipeline = builder.build().map_err(workers)?;
+        let running = pipeline
+            .start()
+            .map_err(|source| RunError::Pipeline { flow: flow(), source: Box::new(source) })?;
+        Ok(Engine { running })
+    }
+
+    /// Begins a run of a flow.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], when the request can't be met.
+    pub fn launch(&self, flow: &Flow, request: Request) -> Result<RunHandle, RunError> {
+        let refused = |source| RunError::Scope { flow: flow.name().clone(), source };
+        let (execution, options) = flow.prepare(request)?;
+        let scope = self.running.scope(options, Run(Arc::clone(&execution))).map_err(refused)?;
+        // A scope that was stopped in between tells so at its end.
+        let _ = scope.post(execution.start());
+        Ok(RunHandle { execution, held: Held::Scope(scope) })
+    }
+
+    /// Waits until all runs have come to their ends, and ends the threads.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Pipeline`], when what carries out the runs has failed.
+    pub fn close(self) -> Result<(), RunError> {
+        self.running.finish().map(|_| ()).map_err(|source| RunError::Pipeline {
+            flow: "engine".into(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+/// A run that goes on. Dropping the handle does not end it.
+#[derive(Debug)]
+pub struct RunHandle {
+    execution: Arc<Execution>,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Scope(Scope),
+    /// Of a run that a turn opened: the pipeline waits for it anyway.
+    Control(ScopeControl),
+}
+
+impl RunHandle {
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> selvedge_lineage::RunId {
+        self.execution.run
+    }
+
+    /// Calls the run off: no further node starts, and those under way can
+    /// [know](crate::RunInfo::is_cancelled).
+    pub fn cancel(&self) {
+        self.execution.call_off();
+        match &self.held {
+            Held::Scope(scope) => scope.cancel(Canceller::User),
+            Held::Control(control) => control.cancel(Canceller::User),
+        }
+    }
+
+    /// Waits until the run has come to its end. Don't call it from a turn: the worker may be the
+    /// one that is waited for.
+    #[must_use]
+    pub fn wait(self) -> RunResult {
+        let _ended = match self.held {
+            Held::Scope(scope) => scope.wait(),
+            Held::Control(control) => control.wait(),
+        };
+        RunResult::new(&self.execution)
+    }
+}
+
+impl Flow {
+    /// Runs it to its end, on as many threads as the machine has cores: this one is one of them.
+    /// For many runs, an [`Engine`] keeps the threads.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], when the request can't be met. That nodes fail is no error: it is in the
+    /// result.
+    pub fn run(&self, request: Request) -> Result<RunResult, RunError> {
+        let flow = || self.name().clone();
+        let (execution, options) = self.prepare(request)?;
+        let opens = {
+            let execution = Arc::clone(&execution);
+            let mut options = Some(options);
+            move |cx: &mut Context<'_>, _: &Init| {
+                if let Some(options) = options.take() {
+                    open(cx, options, &execution)?;
+                }
+                Ok(())
+            }
+        };
+        let pipeline = Pipeline::builder().processor(on("flow", opens)).build();
+        let pipeline = pipeline.map_err(|source| RunError::Workers { flow: flow(), source })?;
+        let failed = |source| RunError::Pipeline { flow: flow(), source: Box::new(source) };
+        pipeline.run().map_err(failed)?;
+        // The run of a pipeline ends after its scopes.
+        Ok(RunResult::new(&execution))
+    }
+
+    /// Begins a run within a pipeline, from a turn of one of its processors: its nodes are taken by
+    /// the pipeline's workers, which waits for the run. It begins when the turn has succeeded.
+    ///
+    /// ```
+    /// use selvedge_event::Init;
+    /// use selvedge_flow::{Flow, Request};
+    /// use selvedge_runtime::{Context, Pipeline, on};
+    /// use selvedge_sync::Mutex;
+    /// use std::sync::Arc;
+    ///
+    /// let mut flow = Flow::builder("seven");
+    /// let seven = flow.node("seven", (), || Ok(7));
+    /// let flow = flow.build()?;
+    ///
+    /// let begun = Arc::new(Mutex::new(None));
+    /// let opens = {
+    ///     let begun = Arc::clone(&begun);
+    ///     move |cx: &mut Context, _: &Init| {
+    ///         *begun.lock() = Some(flow.begin(cx, Request::new())?);
+    ///         Ok(())
+    ///     }
+    /// };
+    /// Pipeline::builder().processor(on("opens", opens)).build()?.run()?;
+    /// let run = begun.lock().take().unwrap();
+    /// assert_eq!(run.wait().value(seven)?, &7);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], when the request can't be met.
+    pub fn begin(&self, cx: &mut Context<'_>, request: Request) -> Result<RunHandle, RunError> {
+        let (execution, options) = self.prepare(request)?;
+        let refused = |source| RunError::Scope { flow: self.name().clone(), source };
+        let control = open(cx, options, &execution).map_err(refused)?;
+        Ok(RunHandle { execution, held: Held::Control(control) })
+    }
+}
+
+fn open(
+    cx: &mut Context<'_>,
+    options: ScopeOptions,
+    execution: &Arc<Execution>,
+) -> Result<ScopeControl, ScopeError> {
+    let mut scope = cx.scope(options, Run(Arc::clone(execution)))?;
+    scope.post(execution.start());
+    Ok(scope.control())
+}

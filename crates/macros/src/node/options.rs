@@ -1,0 +1,34 @@
+//! Owns what may stand in `#[node(…)]`.
+
+use proc_macro2::TokenStream;
+use syn::parse::Parser;
+use syn::{LitStr, Path, Result, Token, meta};
+
+/// What the user said in `#[node(…)]`.
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) krate: Option<Path>,
+    pub(super) version: Option<LitStr>,
+}
+
+impl Options {
+    pub(super) fn read(tokens: TokenStream) -> Result<Options> {
+        let mut options = Options::default();
+        let parser = meta::parser(|meta| {
+            let twice = if meta.path.is_ident("crate") {
+                options.krate.replace(meta.value()?.call(Path::parse_mod_style)?).is_some()
+            } else if meta.path.is_ident("version") {
+                options.version.replace(meta.value()?.parse()?).is_some()
+            } else {
+                return Err(meta.error("unknown option: `#[node]` knows `crate` and `version`"));
+            };
+            if meta.input.is_empty() || meta.input.peek(Token![,]) {
+                if twice { Err(meta.error("this option is given twice")) } else { Ok(()) }
+            } else {
+                Err(meta.input.error("expected `,`"))
+            }
+        });
+        parser.parse2(tokens)?;
+        Ok(options)
+    }
+}
