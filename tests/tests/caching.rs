@@ -5,6 +5,7 @@ mod hits;
 mod kills;
 mod refusals;
 mod signatures;
+mod upgrades;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -4,6 +4,7 @@
 mod emits;
 
 use std::any::{TypeId, type_name};
+use std::error::Error;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
@@ -46,7 +47,10 @@ struct Codec {
     payload: TypeId,
     type_name: &'static str,
     decode: fn(&str, Option<Name>) -> serde_json::Result<Event>,
+    upgrade: fn(u32, &str, Option<Name>) -> Option<Result<Event, BoxError>>,
 }
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 impl fmt::Debug for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,6 +132,18 @@ pub enum CodecError {
         /// The type's.
         current: u32,
     },
+    /// The type reads older versions, but not this one, or not this value.
+    #[error("`{kind}` is written in version {written}, and can't be made one of {current}")]
+    NotUpgraded {
+        /// The kind.
+        kind: Kind,
+        /// The version written.
+        written: u32,
+        /// The type's.
+        current: u32,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The value brought back is another one.
     #[error(
         "`{kind}` comes back as {found}, but was written as {written}: the bytes are damaged, or \
@@ -161,10 +177,11 @@ impl Codecs {
             type_name: type_name::<T>(),
             decode: |value, name| {
                 let payload: T = serde_json::from_str(value)?;
-                Ok(match name {
-                    Some(name) => Event::new(Named(name, payload)),
-                    None => Event::new(payload),
-                })
+                Ok(named(payload, name))
+            },
+            upgrade: |version, value, name| {
+                let payload = T::upgrade(version, value)?;
+                Some(payload.map(|payload| named(payload, name)))
             },
         });
     }
@@ -205,11 +222,12 @@ impl Codecs {
         Ok(Encoded { kind, name, key, version: codec.map(|codec| codec.version), digest, value })
     }
 
-    /// Brings an event back, and makes sure that it is the one that was written.
+    /// Brings an event back, and makes sure that it is the one that was written; of one in an
+    /// older version of its type that can't be told, and it has another digest.
     ///
     /// # Errors
     ///
-    /// The bytes are damaged, or the type is another than it was.
+    /// The bytes are damaged, or the type is another than it was and doesn't read what it was.
     pub fn decode(&self, encoded: &Encoded) -> Result<Event, CodecError> {
         let Encoded { kind, name, key, version, digest, value } = encoded;
         let unreadable = |type_name| {
@@ -231,8 +249,7 @@ impl Codecs {
                     return Err(CodecError::Undeclared { topic, declared });
                 };
                 if codec.version != *written {
-                    let (kind, written, current) = (kind.clone(), *written, codec.version);
-                    return Err(CodecError::OtherVersion { kind, written, current });
+                    return codec.upgraded(encoded, *written);
                 }
                 let decoded = (codec.decode)(value.get(), name.clone());
                 decoded.map_err(unreadable(codec.type_name))?
@@ -243,6 +260,37 @@ impl Codecs {
             Ok(found) => Err(CodecError::Changed { kind: kind.clone(), written: *digest, found }),
             Err(source) => Err(CodecError::NoDigest { topic: Box::new(event.topic()), source }),
         }
+    }
+}
+
+impl Codec {
+    /// Brings back what was written in another version.
+    fn upgraded(&self, encoded: &Encoded, written: u32) -> Result<Event, CodecError> {
+        let (kind, current) = (encoded.kind.clone(), self.version);
+        let upgraded = match written < current {
+            true => (self.upgrade)(written, encoded.value.get(), encoded.name.clone()),
+            false => None,
+        };
+        let Some(upgraded) = upgraded else {
+            return Err(CodecError::OtherVersion { kind, written, current });
+        };
+        let event = upgraded.map_err(|source| CodecError::NotUpgraded {
+            kind,
+            written,
+            current,
+            source,
+        })?;
+        match event.payload_digest() {
+            Ok(_) => Ok(event),
+            Err(source) => Err(CodecError::NoDigest { topic: Box::new(event.topic()), source }),
+        }
+    }
+}
+
+fn named<T: Payload>(payload: T, name: Option<Name>) -> Event {
+    match name {
+        Some(name) => Event::new(Named(name, payload)),
+        None => Event::new(payload),
     }
 }
 

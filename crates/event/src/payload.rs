@@ -3,6 +3,7 @@
 mod copies;
 
 use std::any::{Any, TypeId};
+use std::error::Error;
 
 use crate::topic::{Key, Kind};
 
@@ -58,8 +59,9 @@ pub trait Payload: Send + Sync + Sized + 'static {
     /// ```
     const COPIES: Option<Copies<Self>> = None;
 
-    /// Which version of its serialized form this is. What was kept in another is not read back:
-    /// raise it when the same bytes would mean something else.
+    /// Which version of its serialized form this is: raise it when the same bytes would mean
+    /// something else. What was kept in an older one is read by [`upgrade`](Self::upgrade), or not
+    /// at all.
     const VERSION: u32 = 1;
 
     /// The stable name of the type: `<package>::<Ident>` unless declared otherwise.
@@ -69,6 +71,20 @@ pub trait Payload: Send + Sync + Sized + 'static {
     #[must_use]
     fn ancestors() -> Vec<Kind> {
         Vec::new()
+    }
+
+    /// Reads a value that was kept, as JSON, in an older version; nothing if this type can't read
+    /// any. `#[event(version = 2, upgrade = function)]` names a function that does.
+    ///
+    /// # Errors
+    ///
+    /// Of the function: it knows no such version, or the JSON isn't a value of it.
+    fn upgrade(version: u32, json: &str) -> Option<Result<Self, Box<dyn Error + Send + Sync>>>
+    where
+        Self: Sized,
+    {
+        let _ = (version, json);
+        None
     }
 
     /// Whom the event concerns.

@@ -34,6 +34,7 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     let items = [
         copies(&event),
         version(&options),
+        upgrade(&options),
         kind(input, &options, &event)?,
         descent(&options, &marked, &event),
         key(&options, &marked, &event),
@@ -83,6 +84,28 @@ fn version(options: &Options) -> TokenStream {
         .map(|version| quote!(const VERSION: u32 = #version;))
         .into_iter()
         .collect()
+}
+
+/// How older versions are read, if that was said.
+fn upgrade(options: &Options) -> TokenStream {
+    let Some(function) = &options.upgrade else { return TokenStream::new() };
+    quote! {
+        fn upgrade(
+            version: u32,
+            json: &str,
+        ) -> ::core::option::Option<
+            ::core::result::Result<
+                Self,
+                ::std::boxed::Box<
+                    dyn ::std::error::Error + ::core::marker::Send + ::core::marker::Sync,
+                >,
+            >,
+        > {
+            ::core::option::Option::Some(
+                #function(version, json).map_err(::core::convert::Into::into),
+            )
+        }
+    }
 }
 
 fn kind(input: &DeriveInput, options: &Options, event: &TokenStream) -> Result<TokenStream> {

@@ -40,8 +40,22 @@ mod pairs {
     }
 }
 
+/// Version 1 was a text.
+#[derive(crate::Event, Serialize, Deserialize)]
+#[event(version = 3, upgrade = older_cup)]
+struct Cup {
+    n_bags: u32,
+}
+
+fn older_cup(version: u32, json: &str) -> Result<Cup, Box<dyn std::error::Error + Send + Sync>> {
+    match version {
+        1 => Ok(Cup { n_bags: serde_json::from_str::<String>(json)?.parse()? }),
+        _ => Err(format!("version {version} held something else").into()),
+    }
+}
+
 fn codecs() -> Codecs {
-    Codecs::of::<(Price, Vec<Word>, Option<Table>)>()
+    Codecs::of::<(Price, Vec<Word>, Option<Table>, Cup)>()
 }
 
 fn line(error: &dyn std::error::Error) -> String {
@@ -81,7 +95,7 @@ fn an_event_comes_back_as_it_was() {
 
 #[test]
 fn what_would_not_come_back_is_refused_when_it_is_written() {
-    assert_snapshot!(check(&Event::new(crate::Phase { number: 1 })), @"selvedge::Phase is of a type that was not declared: add it to what is emitted, which is `selvedge-event::Price`, `selvedge-event::Word`, `selvedge-event::Table`");
+    assert_snapshot!(check(&Event::new(crate::Phase { number: 1 })), @"selvedge::Phase is of a type that was not declared: add it to what is emitted, which is `selvedge-event::Price`, `selvedge-event::Word`, `selvedge-event::Table`, `selvedge-event::Cup`");
     assert_snapshot!(check(&Event::new(Price(f64::NAN))), @"selvedge-event::Price can't be kept: NaN has no digest, give a missing number as an Option");
     assert_snapshot!(check(&Event::new(Table(Vec::new(), vec![((1, 2), 3)]))), @"selvedge-event::Table can't be written as JSON: key must be a string");
 }
@@ -100,5 +114,8 @@ fn what_came_back_as_something_else_is_told() {
     assert_snapshot!(written("Price", 1, "3.0"), @"`selvedge-event::Price` comes back as b3:61dc52a0bb057a3c69eae310ecc1b6f1dd307fd4f8ac691c4a18a7f331abc5fd, but was written as b3:9fab915dbb1fa3ca7d4a5272433c792cd454fc96f7cbe3db68f68515f5602c6e: the bytes are damaged, or the type doesn't read what it writes");
     assert_snapshot!(written("Price", 1, "\"2\""), @r#"what is written of `selvedge-event::Price` can't be read as `selvedge_event::codec::tests::Price`: invalid type: string "2", expected f64 at line 1 column 3"#);
     assert_snapshot!(written("Price", 3, "2.0"), @"`selvedge-event::Price` is written in version 3, and the program has version 1");
-    assert_snapshot!(written("Prize", 1, "2.0"), @"selvedge-event::Prize is of a type that was not declared: add it to what is emitted, which is `selvedge-event::Price`, `selvedge-event::Word`, `selvedge-event::Table`");
+    assert_snapshot!(written("Cup", 1, "\"3\""), @"Event(selvedge-event::Cup {\"n_bags\":3})");
+    assert_snapshot!(written("Cup", 2, "\"many\""), @"`selvedge-event::Cup` is written in version 2, and can't be made one of 3: version 2 held something else");
+    assert_snapshot!(written("Cup", 4, "3"), @"`selvedge-event::Cup` is written in version 4, and the program has version 3");
+    assert_snapshot!(written("Prize", 1, "2.0"), @"selvedge-event::Prize is of a type that was not declared: add it to what is emitted, which is `selvedge-event::Price`, `selvedge-event::Word`, `selvedge-event::Table`, `selvedge-event::Cup`");
 }

@@ -10,6 +10,7 @@ pub(super) struct Options {
     pub(super) extends: Option<Type>,
     pub(super) heap_bytes: Option<Path>,
     pub(super) version: Option<LitInt>,
+    pub(super) upgrade: Option<Path>,
 }
 
 impl Options {
@@ -30,17 +31,25 @@ impl Options {
                     let version: LitInt = meta.value()?.parse()?;
                     version.base10_parse::<u32>()?;
                     options.version.replace(version).is_some()
+                } else if meta.path.is_ident("upgrade") {
+                    options.upgrade.replace(meta.value()?.parse()?).is_some()
                 } else {
                     if meta.input.peek(Token![=]) {
                         meta.value()?.parse::<syn::Expr>()?;
                     }
                     return Err(meta.error(
                         "unknown option: `#[event]` knows `crate`, `extends`, `heap_bytes`, \
-                         `name` and `version`; a field is marked with `#[base]` or `#[key]`",
+                         `name`, `upgrade` and `version`; a field is marked with `#[base]` or `#[key]`",
                     ));
                 };
                 if twice { Err(meta.error("this option is given twice")) } else { Ok(()) }
             })?;
+        }
+        if let (Some(upgrade), None) = (&options.upgrade, &options.version) {
+            return Err(syn::Error::new_spanned(
+                upgrade,
+                "there is nothing older than version 1 to read: say `version = 2`, or more",
+            ));
         }
         match &options.name {
             Some(name) if name.value().is_empty() => {

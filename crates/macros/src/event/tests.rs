@@ -42,6 +42,16 @@ fn a_version_is_a_constant() {
 }
 
 #[test]
+fn older_versions_are_read_by_a_function_of_the_users() {
+    let written =
+        check("#[event(crate = selvedge, version = 2, upgrade = old::read)] struct Start;");
+    let call = "old::read(version, json).map_err(::core::convert::Into::into)";
+    assert!(written.contains(call), "{written}");
+    let refused = check("#[event(crate = selvedge, upgrade = old::read)] struct Start;");
+    assert!(refused.contains("nothing older than version 1 to read"), "{refused}");
+}
+
+#[test]
 fn a_child_delegates_to_its_base() {
     let code = "
         #[event(crate = selvedge, name = \"b\", extends = A)]

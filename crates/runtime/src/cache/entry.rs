@@ -72,7 +72,11 @@ impl Entry {
         };
         let decoded = entry.emissions.iter().map(|encoded| codecs.decode(encoded));
         let events = decoded.collect::<Result<Vec<_>, _>>().map_err(EntryError::Emission)?;
-        let digests = entry.digests().collect();
+        // Of what they are now: one that was kept in an older version had another.
+        let digests = events
+            .iter()
+            .map(|event| event.payload_digest().expect("it was brought back with one"));
+        let digests = digests.collect();
         Ok(Emissions::new(events, digests, entry.origin))
     }
 }
