@@ -47,9 +47,11 @@ struct Codec {
     payload: TypeId,
     type_name: &'static str,
     decode: fn(&str, Option<Name>) -> serde_json::Result<Event>,
-    upgrade: fn(u32, &str, Option<Name>) -> Option<Result<Event, BoxError>>,
+    upgrade: Upgrade,
 }
 
+/// From a version and its JSON to an event of this name, if the type reads older versions.
+type Upgrade = fn(u32, &str, Option<Name>) -> Option<Result<Event, BoxError>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl fmt::Debug for Codec {

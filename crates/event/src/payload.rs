@@ -79,6 +79,7 @@ pub trait Payload: Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// Of the function: it knows no such version, or the JSON isn't a value of it.
+    #[must_use]
     fn upgrade(version: u32, json: &str) -> Option<Result<Self, Box<dyn Error + Send + Sync>>>
     where
         Self: Sized,
