@@ -39,7 +39,8 @@ impl Options {
                     }
                     return Err(meta.error(
                         "unknown option: `#[event]` knows `crate`, `extends`, `heap_bytes`, \
-                         `name`, `upgrade` and `version`; a field is marked with `#[base]` or `#[key]`",
+                         `name`, `upgrade` and `version`; a field is marked with `#[base]` or \
+                         `#[key]`",
                     ));
                 };
                 if twice { Err(meta.error("this option is given twice")) } else { Ok(()) }
