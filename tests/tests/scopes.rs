@@ -3,6 +3,8 @@
 
 #![expect(clippy::unit_arg, reason = "a turn of one line is easier to read than of two")]
 
+mod alarms;
+mod elsewhere;
 mod policies;
 
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@
 mod exactness;
 mod lifecycle;
 mod plans;
+mod scopes;
 mod time;
 
 use std::sync::{Arc, Mutex};

@@ -16,6 +16,8 @@ pub(crate) enum Alarm {
     Redeliver { to: OwnerIdx, event: Event, origin: Origin, n_attempts: u32 },
     /// A task of a scope has waited for its next attempt.
     Attempt(Job),
+    /// A scope wants a task to be posted now.
+    Due(Job),
 }
 
 impl Alarm {
@@ -23,7 +25,7 @@ impl Alarm {
     pub(crate) fn puts_off(&self) -> Option<OwnerIdx> {
         match self {
             Alarm::Wake(owner) | Alarm::Redeliver { to: owner, .. } => Some(*owner),
-            Alarm::Emit { .. } | Alarm::Attempt(_) => None,
+            Alarm::Emit { .. } | Alarm::Attempt(_) | Alarm::Due(_) => None,
         }
     }
 
@@ -31,7 +33,7 @@ impl Alarm {
     pub(crate) fn delivers_to(&self) -> Option<OwnerIdx> {
         match self {
             Alarm::Redeliver { to, .. } => Some(*to),
-            Alarm::Wake(_) | Alarm::Emit { .. } | Alarm::Attempt(_) => None,
+            Alarm::Wake(_) | Alarm::Emit { .. } | Alarm::Attempt(_) | Alarm::Due(_) => None,
         }
     }
 }

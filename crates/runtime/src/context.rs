@@ -1,12 +1,14 @@
 //! Owns `Context`: what a turn may do.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::{Digest, Event, IntoEvent, Text};
 
 use crate::ask::Asker;
 use crate::cache::{Journal, Made};
+use crate::core::Core;
 use crate::outbox::Outbox;
 use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
 use crate::timer_log::TimerHandle;
@@ -33,6 +35,11 @@ impl<'a> Context<'a> {
     /// The same context, for as long as this one is lent.
     pub(crate) fn reborrow(&mut self) -> Context<'_> {
         Context { outbox: &mut *self.outbox, seat: self.seat, thread: PhantomData }
+    }
+
+    /// What the threads of the run share. Not for a turn that is taken alone.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.outbox.scopes.core().expect("scopes are worked on in a run")
     }
 
     /// Where what the turn does is noted.

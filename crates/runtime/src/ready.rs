@@ -29,6 +29,8 @@ pub(crate) enum Errand {
     Task(u32),
     /// Attempt again the task that waited with this ticket.
     Again(u32),
+    /// Post this task: an alarm is due.
+    Due(u32),
     /// Admit what waits of a range.
     Admit,
     /// Take the last turn.

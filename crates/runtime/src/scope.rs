@@ -5,6 +5,8 @@
 //! `gate` decides, purely, which task may start; `cell` is what threads share of one scope, `table`
 //! where it is found. `draft` and `context` are what turns see, `handle` what other threads do.
 
+mod alarm;
+mod body;
 mod cell;
 mod context;
 mod draft;
@@ -25,7 +27,10 @@ use selvedge_event::Text;
 use crate::policy::{FailurePolicy, Kept};
 use crate::processor::Result;
 
-pub(crate) use cell::{Body, Budgets, Cell, Counts, Place, Stop};
+pub use alarm::AlarmHandle;
+pub(crate) use alarm::Armed;
+pub(crate) use body::{Body, Budgets};
+pub(crate) use cell::{Cell, Counts, Place, Stop};
 pub use context::TaskContext;
 pub(crate) use context::{Call, Posts, TaskTurn};
 pub use draft::ScopeDraft;

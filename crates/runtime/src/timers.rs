@@ -142,6 +142,24 @@ impl<T> Timers<T> {
         self.sweep();
     }
 
+    /// What a timer is for, if it is running.
+    pub(crate) fn alarm(&self, id: TimerId) -> Option<&T> {
+        self.running.get(&id).map(|timer| &timer.alarm)
+    }
+
+    /// Takes out those whose alarm is like this, which will not fire, in order of setting. Linear
+    /// in the number of timers.
+    #[must_use]
+    pub(crate) fn extract(&mut self, is_like: impl Fn(&T) -> bool) -> Vec<T> {
+        let found = self.running.extract_if(|_, timer| is_like(&timer.alarm));
+        let mut found: Vec<Running<T>> = found.map(|(_, timer)| timer).collect();
+        let is_one_shot = |timer: &&Running<T>| timer.repeat == Repeat::Once;
+        self.n_one_shot -= found.iter().filter(is_one_shot).count();
+        found.sort_unstable_by_key(|timer| timer.place);
+        self.sweep();
+        found.into_iter().map(|timer| timer.alarm).collect()
+    }
+
     /// Takes out all that are running, which will not fire, in order of setting.
     #[must_use]
     pub(crate) fn abandon(&mut self) -> Vec<T> {
@@ -324,6 +342,22 @@ mod tests {
             ["theirs", "ours too"]
         );
         assert_eq!((timers.n_one_shot(), timers.len(), timers.next_due()), (0, 0, None));
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_fire_and_the_others_do() {
+        let mut timers = Timers::default();
+        for n in 0..100 {
+            let repeat = if n % 3 == 0 { Repeat::Every(SECOND) } else { Repeat::Once };
+            timers.set(id(n), SECOND * (100 - n as u32), repeat, n);
+        }
+        assert_eq!(timers.alarm(id(7)), Some(&7));
+        let odd: Vec<u64> = timers.extract(|n| n % 2 == 1);
+        assert_eq!(odd, (0..50).map(|n| 2 * n + 1).collect::<Vec<_>>());
+        assert_eq!((timers.len(), timers.n_one_shot(), timers.alarm(id(7))), (50, 33, None));
+        assert_eq!(timers.next_due(), Some(2 * SECOND));
+        let fired: Vec<_> = std::iter::from_fn(|| timers.pop_due(2 * SECOND)).collect();
+        assert_eq!(fired.iter().map(|fired| fired.alarm).collect::<Vec<_>>(), [98]);
     }
 
     #[test]

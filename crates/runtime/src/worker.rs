@@ -456,7 +456,7 @@ impl<'c> Shift<'c> {
                     let refusal = self.hands.outbox.take_refusal();
                     assert!(refusal.is_none(), "a timer's event is routed when it is set");
                 }
-                Alarm::Attempt(job) => self.hands.newly.push(Newly::Ready(job)),
+                Alarm::Attempt(job) | Alarm::Due(job) => self.hands.newly.push(Newly::Ready(job)),
                 Alarm::Wake(owner) => {
                     self.hands.newly.push(Newly::Ready(Job::Turns(owner)));
                 }

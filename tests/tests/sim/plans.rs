@@ -83,7 +83,7 @@ fn a_run_that_waits_for_somebody_else_is_stuck() {
     let pipeline = sim.build(echo(1)).expect("it is sound");
     let submitter = pipeline.submitter();
     let run = sim.run(pipeline);
-    assert_snapshot!(run.result.expect_err("nobody drops it"), @"nothing can go on, and the run is not over: submitters are open that are not the simulation's (1): drop them, or let a client submit");
+    assert_snapshot!(run.result.expect_err("nobody drops it"), @"nothing can go on, and the run is not over: handles are open that are not the simulation's (1 submitters or scopes): drop them, or let a client submit or post");
     assert!(submitter.submit(Ping(0)).is_err());
 }
 

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::{Canceller, Fact, Wants};
 
@@ -13,7 +14,8 @@ use super::Core;
 use crate::alarms::Alarm;
 use crate::origin::Origin;
 use crate::ready::{Errand, Job};
-use crate::scope::{Body, Cell, Scope, ScopeError, ScopeOptions, ScopeReport, Stop, Tasks};
+use crate::scope::{Armed, Body, Cell, Scope, ScopeError, ScopeOptions, ScopeReport, Stop, Tasks};
+use crate::timers::TimerId;
 
 impl Core {
     /// Opens a scope for a thread outside.
@@ -34,7 +36,7 @@ impl Core {
         }
         sched.n_open += 1;
         drop(sched);
-        let cell = Arc::new(Cell::new(options, tasks, Origin::outside()));
+        let cell = Cell::new(options, tasks, Origin::outside());
         cell.hand_out();
         let number = self.begin_scope(&cell);
         self.listeners.tell(Fact::ScopeStarted { scope: number });
@@ -62,6 +64,22 @@ impl Core {
         let place = cell.place();
         self.exit(errands.into_iter().map(|errand| place.job(errand)));
         is_accepted
+    }
+
+    /// A turn of a scope takes a handle on it, for another thread; the turn has a unit. A run that
+    /// is coming to its end takes nothing more from there.
+    pub(crate) fn open_handle(self: &Arc<Core>, cell: Arc<Cell>) -> Scope {
+        let mut sched = self.lock();
+        sched.n_open += 1;
+        let is_closed = sched.stopping.is_some() || sched.over || self.is_halted();
+        drop(sched);
+        // Whoever stops the run from here on finds the scope, and closes it.
+        if is_closed {
+            let ends = cell.close();
+            assert!(!ends, "whoever takes a handle has a unit of the scope");
+        }
+        cell.open();
+        Scope::new(self, cell)
     }
 
     /// A handle on a scope is gone.
@@ -103,9 +121,39 @@ impl Core {
             if stopped.hasten {
                 self.hasten_attempts(&cell);
             }
+            if stopped.disarm {
+                self.disarm_all(&cell, jobs);
+            }
             if stopped.ends {
                 jobs.push(cell.place().job(Errand::End));
             }
+        }
+    }
+
+    /// Has a scope post a task to itself after a while; the caller has a unit.
+    pub(crate) fn arm_for_scope(&self, cell: &Cell, after: Duration, index: u32) -> Armed {
+        let job = cell.place().job(Errand::Due(index));
+        cell.arm(|| self.arm_alarm(after, job))
+    }
+
+    /// Takes an alarm of a scope back; `false` if it has come, or is none of the scope's. The
+    /// caller has a unit.
+    pub(crate) fn disarm_for_scope(&self, cell: &Cell, timer: TimerId) -> bool {
+        let is_disarmed = self.disarm_alarm(timer, cell.place().scope);
+        if is_disarmed {
+            cell.note_alarms_gone(1);
+            let ends = cell.release(1);
+            assert!(!ends, "whoever takes an alarm back has a unit of its scope");
+        }
+        is_disarmed
+    }
+
+    /// Takes all alarms of a scope that is stopped back.
+    fn disarm_all(&self, cell: &Cell, jobs: &mut Vec<Job>) {
+        let n = self.disarm_alarms(cell.place().scope);
+        cell.note_alarms_gone(n);
+        if cell.release(n) {
+            jobs.push(cell.place().job(Errand::End));
         }
     }
 

@@ -7,7 +7,10 @@ use selvedge_sync::atomic::Ordering;
 
 use super::{Core, Sched};
 use crate::alarms::Alarm;
+use crate::ready::{Job, ScopeIdx};
+use crate::scope::Armed;
 use crate::timer_log::{TimerLog, TimerWish};
+use crate::timers::TimerId;
 
 /// Alarms seen to at a time.
 const DUE_MAX: usize = 256;
@@ -113,10 +116,11 @@ impl Core {
     /// waits no longer.
     pub(super) fn end_timers(&self, sched: &mut Sched) -> Vec<Alarm> {
         let mut dropped = Vec::new();
-        for alarm in sched.timers.abandon() {
+        // A scope's alarms are kept: it comes to its end, and what it limits stays limited.
+        for alarm in sched.timers.extract(|alarm| !matches!(alarm, Alarm::Due(_))) {
             match alarm {
                 Alarm::Emit { .. } => dropped.push(alarm),
-                Alarm::Wake(_) | Alarm::Redeliver { .. } | Alarm::Attempt(_) => {
+                Alarm::Wake(_) | Alarm::Redeliver { .. } | Alarm::Attempt(_) | Alarm::Due(_) => {
                     sched.timers.arm(Duration::ZERO, alarm);
                 }
             }
@@ -130,6 +134,41 @@ impl Core {
         let mut sched = self.lock();
         sched.timers.hasten(self.clock.now(), is_like);
         self.publish_alarms(&mut sched);
+    }
+
+    /// Has a job done after a while, unless turns have ceased or there are as many timers as there
+    /// may be.
+    pub(super) fn arm_alarm(&self, after: Duration, job: Job) -> Armed {
+        let mut sched = self.lock();
+        if self.is_halted() {
+            return Armed::InVain;
+        }
+        if sched.timers.len() >= self.tuned.timers_max() {
+            return Armed::TooMany;
+        }
+        let due = self.clock.now().saturating_add(after);
+        let timer = sched.timers.arm(due, Alarm::Due(job));
+        self.publish_alarms(&mut sched);
+        Armed::Set(timer)
+    }
+
+    /// Takes an alarm of this scope out; `false` if it is not running.
+    pub(super) fn disarm_alarm(&self, timer: TimerId, wanted: ScopeIdx) -> bool {
+        let mut sched = self.lock();
+        let is_found = sched.timers.alarm(timer).is_some_and(|alarm| is_of(alarm, wanted));
+        if is_found {
+            let _ = sched.timers.cancel(timer);
+            self.publish_alarms(&mut sched);
+        }
+        is_found
+    }
+
+    /// Takes all alarms of a scope out; how many they were.
+    pub(super) fn disarm_alarms(&self, wanted: ScopeIdx) -> u64 {
+        let mut sched = self.lock();
+        let n = sched.timers.extract(|alarm| is_of(alarm, wanted)).len();
+        self.publish_alarms(&mut sched);
+        n as u64
     }
 
     /// Gives up all timers: turns have ceased.
@@ -147,4 +186,9 @@ impl Core {
             self.member(owner).note_abandoned(1, 0);
         }
     }
+}
+
+/// Whether an alarm is one of this scope's.
+fn is_of(alarm: &Alarm, wanted: ScopeIdx) -> bool {
+    matches!(alarm, Alarm::Due(Job::Scope { scope, .. }) if *scope == wanted)
 }

@@ -2,8 +2,8 @@
 //! its tasks, and a lock around the rest.
 //!
 //! The count holds a unit for each task that has not come to its end, each child scope, each handle
-//! outside, and each errand that admits. Whoever adds to it holds a unit, so that it is zero once,
-//! and whoever takes the last one off sees to the scope's end.
+//! outside, each alarm, and each errand that admits. Whoever adds to it holds a unit, so that it is
+//! zero once, and whoever takes the last one off sees to the scope's end.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
@@ -15,7 +15,7 @@ use selvedge_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use selvedge_sync::{Condvar, Mutex, MutexGuard};
 
 use super::gate::Gate;
-use super::{ScopeIdx, ScopeOptions, ScopeOutcome, ScopeReport, Tasks};
+use super::{Armed, Body, Budgets, ScopeIdx, ScopeOptions, ScopeOutcome, ScopeReport, Tasks};
 use crate::attempts::{Attempts, Fault, Verdict};
 use crate::origin::Origin;
 use crate::policy::FailurePolicy;
@@ -28,6 +28,8 @@ pub(crate) struct Cell {
     pub(crate) priority: i32,
     pub(crate) tasks_max: u64,
     pub(crate) has_cap: bool,
+    /// Itself, for turns, which borrow it.
+    me: Weak<Cell>,
     /// Set when the scope begins.
     pub(crate) place: OnceLock<Place>,
     /// What is outstanding. Taken off with release and acquire: who takes the last off sees what
@@ -35,6 +37,8 @@ pub(crate) struct Cell {
     pending: AtomicU64,
     /// No further task starts. Relaxed: a task more does no harm.
     stopped: AtomicBool,
+    /// Alarms that are armed, or more. Relaxed: added to under the lock, where it is asked.
+    n_alarms: AtomicU64,
     /// Relaxed, as each is brought up to date before what it counts is taken off `pending`.
     tally: Tally,
     /// Taken before the scheduler's lock, or a timer's, never inside.
@@ -75,25 +79,6 @@ pub(crate) struct Counts {
     pub(crate) cancelled: u64,
 }
 
-/// What the turns of a scope need. Dropped when it is over, whoever keeps a handle.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) tasks: Box<dyn Tasks>,
-    pub(crate) origin: Origin,
-    pub(crate) policy: FailurePolicy,
-    pub(crate) budgets: Option<Budgets>,
-}
-
-/// How long attempts should take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Budgets {
-    Same(Duration),
-    /// As long as the task says, or else this.
-    OfTasks {
-        otherwise: Option<Duration>,
-    },
-}
-
 /// Why no further task starts.
 #[derive(Clone, Debug)]
 pub(crate) enum Stop {
@@ -128,13 +113,15 @@ pub(crate) struct Stopped {
     pub(crate) children: Vec<Arc<Cell>>,
     /// Whether some of its tasks wait for their next attempt, which they needn't any more.
     pub(crate) hasten: bool,
+    /// Whether alarms may be armed, each with a unit, which are of no use any more.
+    pub(crate) disarm: bool,
     /// Whether nothing of it is left but its end.
     pub(crate) ends: bool,
 }
 
 impl Cell {
     /// A scope that begins later. It has one unit: its opener's.
-    pub(crate) fn new(options: ScopeOptions, tasks: Box<dyn Tasks>, origin: Origin) -> Cell {
+    pub(crate) fn new(options: ScopeOptions, tasks: Box<dyn Tasks>, origin: Origin) -> Arc<Cell> {
         let ScopeOptions {
             name,
             priority,
@@ -165,7 +152,8 @@ impl Cell {
             next_ticket: 0,
             report: None,
         };
-        Cell {
+        Arc::new_cyclic(|me| Cell {
+            me: Weak::clone(me),
             name,
             priority,
             tasks_max,
@@ -173,10 +161,16 @@ impl Cell {
             place: OnceLock::new(),
             pending: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
+            n_alarms: AtomicU64::new(0),
             tally: Tally::default(),
             state: Mutex::new(state),
             over: Condvar::new(),
-        }
+        })
+    }
+
+    /// Itself, for who keeps it beyond the turn that borrows it.
+    pub(crate) fn shared(&self) -> Arc<Cell> {
+        self.me.upgrade().expect("it is borrowed from where it is shared")
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -310,6 +304,31 @@ impl Cell {
         task.expect("a ticket is redeemed once")
     }
 
+    /// Has an alarm armed, with a unit of its own, unless no further task may start; the caller has
+    /// a unit.
+    pub(crate) fn arm(&self, arm: impl FnOnce() -> Armed) -> Armed {
+        let state = self.lock();
+        if state.stop.is_some() {
+            return Armed::InVain;
+        }
+        self.add(1);
+        self.n_alarms.fetch_add(1, Ordering::Relaxed);
+        // Under the lock: whoever stops the scope finds the alarm, or has said so before.
+        let armed = arm();
+        drop(state);
+        if !matches!(armed, Armed::Set(_)) {
+            self.note_alarms_gone(1);
+            let ends = self.release(1);
+            assert!(!ends, "whoever arms an alarm has a unit of its scope");
+        }
+        armed
+    }
+
+    /// So many alarms are not armed any more.
+    pub(crate) fn note_alarms_gone(&self, n: u64) {
+        self.n_alarms.fetch_sub(n, Ordering::Relaxed);
+    }
+
     // ------------------------------------------------------------------ handles and relatives
 
     /// One more handle outside; the caller has a unit.
@@ -333,7 +352,6 @@ impl Cell {
             return false;
         }
         state.n_handles -= 1;
-        state.closed = state.n_handles == 0;
         self.release(1)
     }
 
@@ -372,8 +390,9 @@ impl Cell {
         self.count(&Counts { cancelled: n, ..Counts::default() });
         let children = state.children.values().filter_map(Weak::upgrade).collect();
         let hasten = !state.waiting.is_empty();
+        let disarm = self.n_alarms.load(Ordering::Relaxed) > 0;
         let ends = self.release(n);
-        Some(Stopped { children, hasten, ends })
+        Some(Stopped { children, hasten, disarm, ends })
     }
 
     /// Begins the last turn: how the scope ended, if that turn does not fail, and what the turn
@@ -382,6 +401,8 @@ impl Cell {
         let mut state = self.lock();
         let body = state.body.clone()?;
         state.ending = true;
+        // Nothing can come any more: a handle that the last turn takes is closed from the start.
+        state.closed = true;
         let outcome = match state.stop.take() {
             None => ScopeOutcome::Succeeded,
             Some(Stop::Failed { index, cause, panicked }) => {

@@ -8,7 +8,10 @@ use anyhow::anyhow;
 use selvedge_event::{IntoEvent, Text};
 
 use super::cell::Cell;
-use super::{Handling, ScopeDraft, ScopeError, ScopeOptions, ScopeReport, TaskFailure, Tasks};
+use super::{
+    AlarmHandle, Armed, Handling, Scope, ScopeDraft, ScopeError, ScopeOptions, ScopeReport,
+    TaskFailure, Tasks,
+};
 use crate::context::Context;
 use crate::core::Core;
 use crate::processor::Result;
@@ -36,6 +39,7 @@ enum Refusal {
     Over,
     Full(u64),
     NoParent,
+    Timers,
 }
 
 impl Refusal {
@@ -48,6 +52,10 @@ impl Refusal {
             Refusal::Full(limit) => anyhow!(
                 "more than {limit} tasks of scope `{name}` are outstanding: post ranges, post \
                  later, or raise `ScopeOptions::tasks_max`"
+            ),
+            Refusal::Timers => anyhow!(
+                "scope `{name}` armed an alarm, and there are as many timers as there may be: \
+                 cancel those that are not needed, or raise `Limits::timers_max`"
             ),
             Refusal::NoParent => anyhow!(
                 "scope `{name}` has no parent to post to: only a scope that a task opens has one"
@@ -167,6 +175,112 @@ impl TaskContext<'_> {
         } else {
             self.posts.to_parent.push(index..index.saturating_add(1));
         }
+    }
+
+    /// Has the scope post one of its tasks after `delay`: a limit of time for something that is
+    /// under way elsewhere, or for a group of tasks. The alarm is armed **at once**, and stays so
+    /// whether or not this turn succeeds. The scope waits for it as for a task, and ends without
+    /// it when it is cancelled, or the scope is stopped. It is counted as posted when the time has
+    /// come, and not before.
+    ///
+    /// A scope that starts no further task arms nothing. Where there are as many timers as there
+    /// may be ([`Limits::timers_max`](crate::Limits::timers_max)) or tasks
+    /// ([`ScopeOptions::tasks_max`]), and in the last turn of a scope, nothing is armed and the
+    /// turn fails. A run that is stopped early lets alarms come when they are due: what they limit
+    /// stays limited.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use std::time::Duration;
+    /// use selvedge_runtime::{AlarmHandle, Pipeline, Result, ScopeOptions, TaskContext, Tasks};
+    ///
+    /// /// 0 begins something that 1 ends; 2 is for when that takes too long.
+    /// #[derive(Default)]
+    /// struct Limited(Mutex<Option<AlarmHandle>>);
+    ///
+    /// impl Tasks for Limited {
+    ///     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+    ///         match index {
+    ///             0 => {
+    ///                 *self.0.lock().unwrap() = Some(cx.alarm(Duration::from_secs(3_600), 2));
+    ///                 cx.post(1);
+    ///             }
+    ///             1 => {
+    ///                 let alarm = self.0.lock().unwrap().take();
+    ///                 assert!(alarm.is_some_and(|alarm| cx.cancel_alarm(alarm)));
+    ///             }
+    ///             _ => cx.cancel_scope(),
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let running = Pipeline::builder().build()?.start()?;
+    /// let scope = running.scope(ScopeOptions::named("limited"), Limited::default())?;
+    /// scope.post(0)?;
+    /// let report = scope.wait();
+    /// assert!(report.outcome.is_success());
+    /// assert_eq!(report.posted, 2);
+    /// running.finish()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn alarm(&mut self, delay: Duration, index: u32) -> AlarmHandle {
+        let mut handle = AlarmHandle { timer: None, scope: self.scope_number() };
+        if self.is_last {
+            self.posts.refuse(Refusal::Over);
+        } else if self.cell.n_pending() >= self.cell.tasks_max {
+            self.posts.refuse(Refusal::Full(self.cell.tasks_max));
+        } else {
+            match self.core.arm_for_scope(self.cell, delay, index) {
+                Armed::Set(timer) => handle.timer = Some(timer),
+                Armed::InVain => {}
+                Armed::TooMany => self.posts.refuse(Refusal::Timers),
+            }
+        }
+        handle
+    }
+
+    /// Cancels an alarm of this scope, **at once**, whether or not this turn succeeds. Says whether
+    /// it was in time: otherwise the alarm's task is posted already, or the alarm was cancelled
+    /// before.
+    pub fn cancel_alarm(&mut self, alarm: AlarmHandle) -> bool {
+        match alarm.timer {
+            Some(timer) if alarm.scope == self.scope_number() => {
+                self.core.disarm_for_scope(self.cell, timer)
+            }
+            _ => false,
+        }
+    }
+
+    /// A handle on this scope, for work that goes to another thread or process and comes back: it
+    /// posts the task that goes on. As long as it is there, neither the scope nor the run ends,
+    /// whether or not this turn succeeds. See [`Scope`].
+    ///
+    /// In a run that is being stopped, and in the last turn of a scope, it is closed from the
+    /// start: it keeps nothing open, and what it posts is refused. In a simulation nobody waits for
+    /// other threads; a run that can't go on without them says that handles are open. A handle
+    /// that a client of the simulation posts with is as good as any.
+    ///
+    /// ```
+    /// use selvedge_runtime::{Pipeline, ScopeOptions, TaskContext, tasks};
+    /// let running = Pipeline::builder().build()?.start()?;
+    /// let work = tasks(|cx: &mut TaskContext<'_>, index| {
+    ///     if index == 0 {
+    ///         let scope = cx.handle();
+    ///         // Something that blocks for long.
+    ///         std::thread::spawn(move || scope.post(1));
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let scope = running.scope(ScopeOptions::named("elsewhere"), work)?;
+    /// scope.post(0)?;
+    /// assert_eq!(scope.wait().done, 2);
+    /// running.finish()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[must_use]
+    pub fn handle(&self) -> Scope {
+        self.cx.core().open_handle(self.cell.shared())
     }
 
     /// Opens a scope within this one. It begins when this turn has succeeded; this scope ends after

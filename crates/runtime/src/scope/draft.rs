@@ -39,6 +39,11 @@ impl ScopeLog {
         ScopeLog { core: Some(Arc::clone(core)), ..ScopeLog::default() }
     }
 
+    /// What the threads of the run share, if this is a run.
+    pub(crate) fn core(&self) -> Option<&Arc<Core>> {
+        self.core.as_ref()
+    }
+
     /// What follows is the current turn's.
     pub(crate) fn mark(&mut self) {
         self.mark = self.drafts.len();
@@ -64,7 +69,7 @@ impl ScopeLog {
             let limit = table.scopes_max;
             return Err(ScopeError::TooMany { name: options.name, limit });
         }
-        let cell = Arc::new(Cell::new(options, Box::new(tasks), origin.clone()));
+        let cell = Cell::new(options, Box::new(tasks), origin.clone());
         self.drafts.push(Draft { cell, posts: Vec::new() });
         let draft = self.drafts.last_mut().expect("it was pushed just now");
         Ok(ScopeDraft { draft, core: self.core.as_ref() })

@@ -15,8 +15,9 @@ use crate::core::Core;
 /// the run, unless it is stopped; every clone is a handle of its own.
 ///
 /// Opened by [`Running::scope`](crate::Running::scope) and
-/// [`Submitter::scope`](crate::Submitter::scope). Posted tasks are carried out whether or not a
-/// handle is left.
+/// [`Submitter::scope`](crate::Submitter::scope); a turn of the scope takes one by
+/// [`TaskContext::handle`](super::TaskContext::handle). Posted tasks are carried out whether or not
+/// a handle is left.
 pub struct Scope {
     core: Arc<Core>,
     cell: Arc<Cell>,

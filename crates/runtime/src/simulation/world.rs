@@ -222,8 +222,8 @@ impl World {
         let n_foreign = self.core.n_submitters_open().saturating_sub(open.count());
         if n_foreign > 0 {
             waiting.push(format!(
-                "submitters are open that are not the simulation's ({n_foreign}): drop them, or \
-                 let a client submit"
+                "handles are open that are not the simulation's ({n_foreign} submitters or \
+                 scopes): drop them, or let a client submit or post"
             ));
         }
         if self.core.listeners.holds_back() {

@@ -81,6 +81,15 @@ impl Shift<'_> {
                     self.leave_scope();
                 }
             }
+            Errand::Due(index) => {
+                let errands = &mut self.hands.posts.errands;
+                tab.cell.note_alarms_gone(1);
+                tab.cell.post(index..index.saturating_add(1), errands);
+                // The alarm's unit; the task has one of its own.
+                tab.debt += 1;
+                let place = tab.place;
+                self.hands.newly.extend(errands.drain(..).map(|e| Newly::Ready(place.job(e))));
+            }
             Errand::End => {}
         }
     }

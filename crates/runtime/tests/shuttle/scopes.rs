@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::bail;
 use selvedge_event::{Canceller, Init};
 use selvedge_runtime::{
-    Context, Pipeline, Result, Running, ScopeOptions, ScopeOutcome, ScopeReport, TaskContext,
-    Tasks, on, tasks,
+    AlarmHandle, Context, Pipeline, Result, Running, ScopeOptions, ScopeOutcome, ScopeReport,
+    TaskContext, Tasks, on, tasks,
 };
 
 use super::{Ping, build, explore, join, start, thread, tight};
@@ -181,4 +181,138 @@ fn who_waits_comes_back_when_the_run_is_aborted() {
 #[test]
 fn who_waits_comes_back_when_the_run_is_stopped() {
     explore(|| waits(|running| drop(running.stop().expect("nothing fails"))));
+}
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
+const NOW: std::time::Duration = std::time::Duration::ZERO;
+
+/// Task 0 arms an alarm that is due at once and one that never is; 1, which the first posts, and 2
+/// take both back.
+#[derive(Default)]
+struct Alarmed {
+    armed: selvedge_sync::Mutex<Vec<AlarmHandle>>,
+    n_in_time: AtomicU64,
+    n_ended: AtomicU64,
+}
+
+impl Tasks for Alarmed {
+    fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+        if index == 0 {
+            let alarms = [cx.alarm(NOW, 1), cx.alarm(HOUR, 3)];
+            self.armed.lock().extend(alarms);
+            cx.post(2);
+        } else {
+            let alarms = std::mem::take(&mut *self.armed.lock());
+            let in_time = alarms.into_iter().filter(|alarm| cx.cancel_alarm(*alarm)).count();
+            self.n_in_time.fetch_add(in_time as u64, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn ended(&self, _: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
+        assert!(report.balances(), "{report:?}");
+        self.n_ended.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn an_alarm_that_is_due_against_its_cancellation() {
+    explore(|| {
+        let (running, work) = (started(), Arc::new(Alarmed::default()));
+        let scope = running.scope(options(0), Arc::clone(&work)).expect("the run is open");
+        scope.post(0).expect("the scope is open");
+        let report = scope.wait();
+        // The one that never is due was taken back, or the run would not end; the other one came,
+        // or was.
+        let n_due = 2 - n(&work.n_in_time);
+        assert_eq!((report.done, n(&work.n_ended)), (2 + n_due, 1));
+        running.finish().expect("nothing fails");
+    });
+}
+
+#[test]
+fn alarms_against_the_cancellation_of_their_scope() {
+    explore(|| {
+        let (running, work) = (started(), Arc::new(Alarmed::default()));
+        let scope = running.scope(options(1), Arc::clone(&work)).expect("the run is open");
+        let control = scope.control();
+        let cancels = thread(move || control.cancel(Canceller::User));
+        let _ = scope.post(0);
+        assert!(scope.wait().balances());
+        join(cancels);
+        assert_eq!(n(&work.n_ended), 1);
+        running.finish().expect("nothing fails");
+    });
+}
+
+/// Task 0 takes a handle, with which another thread posts 1.
+struct Elsewhere {
+    desk: selvedge_sync::Mutex<Vec<selvedge_sync::thread::JoinHandle<bool>>>,
+    n_back: AtomicU64,
+}
+
+fn elsewhere() -> Arc<Elsewhere> {
+    Arc::new(Elsewhere { desk: selvedge_sync::Mutex::new(Vec::new()), n_back: AtomicU64::new(0) })
+}
+
+impl Tasks for Elsewhere {
+    fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+        if index == 0 {
+            let scope = cx.handle();
+            self.desk.lock().push(thread(move || scope.post(1).is_ok()));
+        } else {
+            self.n_back.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn ended(&self, _: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
+        assert!(report.balances(), "{report:?}");
+        Ok(())
+    }
+}
+
+/// A run of which nobody but turns has a handle, ended in this way; whether what was posted from
+/// elsewhere was accepted, and how much of it came back.
+fn goes_elsewhere(end: fn(Running)) -> (u64, u64) {
+    let work = elsewhere();
+    let opened = Arc::clone(&work);
+    let opens = on("opens", move |cx: &mut Context<'_>, _: &Init| {
+        cx.scope(options(0), Arc::clone(&opened))?.post(0);
+        Ok(())
+    });
+    let running = start(build(Pipeline::builder().limits(tight()).processor(opens)));
+    end(running);
+    let threads = std::mem::take(&mut *work.desk.lock());
+    let accepted = threads.into_iter().map(|posts| u64::from(join(posts))).sum();
+    (accepted, n(&work.n_back))
+}
+
+#[test]
+fn a_run_waits_for_what_its_turns_sent_elsewhere() {
+    explore(|| {
+        let ended = goes_elsewhere(|running| drop(running.finish().expect("nothing fails")));
+        assert_eq!(ended, (1, 1));
+    });
+}
+
+#[test]
+fn a_stop_against_what_its_turns_sent_elsewhere() {
+    explore(|| {
+        let (accepted, back) =
+            goes_elsewhere(|running| drop(running.stop().expect("nothing fails")));
+        assert_eq!(accepted, back);
+    });
+}
+
+#[test]
+fn an_abort_against_what_its_turns_sent_elsewhere() {
+    explore(|| {
+        let (accepted, back) = goes_elsewhere(|running| {
+            running.stop_handle().abort();
+            drop(running.finish().expect_err("it is aborted"));
+        });
+        assert!(back <= accepted);
+    });
 }
