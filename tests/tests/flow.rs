@@ -5,6 +5,7 @@ mod errors;
 mod failing;
 mod inner;
 mod journals;
+mod limits;
 mod scenarios;
 
 use std::sync::{Arc, Mutex};

@@ -15,6 +15,12 @@ use crate::value::{Shared, Value, shared};
 /// What a node does with what it has read.
 pub(crate) trait Body: Send + Sync + 'static {
     fn run(&self, call: &mut Call<'_, '_>) -> Result<Made>;
+
+    /// The same for those that need nothing but what they read, so that it can be done anywhere.
+    fn compute(&self, given: &[Given]) -> Option<Result<Shared>> {
+        let _ = given;
+        None
+    }
 }
 
 /// A node's turn.
@@ -57,6 +63,10 @@ impl<F, I, T> Computes<F, I, T> {
 impl<F: Function<I, T>, I: 'static, T: Value> Body for Computes<F, I, T> {
     fn run(&self, call: &mut Call<'_, '_>) -> Result<Made> {
         Ok(Made::Value(shared(self.function.call(call.given)?)))
+    }
+
+    fn compute(&self, given: &[Given]) -> Option<Result<Shared>> {
+        Some(self.function.call(given).map(shared))
     }
 }
 

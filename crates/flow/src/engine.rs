@@ -130,14 +130,17 @@ impl RunHandle {
         }
     }
 
-    /// Waits until the run has come to its end. Don't call it from a turn: the worker may be the
-    /// one that is waited for.
+    /// Waits until the run has come to its end: all nodes that are wanted have, or it was called
+    /// off. A node that is late and doesn't come back is not waited for. Don't call it from a turn:
+    /// the worker may be the one that is waited for.
     #[must_use]
     pub fn wait(self) -> RunResult {
-        let _ended = match self.held {
-            Held::Scope(scope) => scope.wait(),
-            Held::Control(control) => control.wait(),
-        };
+        match self.held {
+            // What doesn't come back keeps the scope, but not whoever waits for the nodes.
+            Held::Scope(scope) => scope.close(),
+            Held::Control(_) => {}
+        }
+        self.execution.wait();
         RunResult::new(&self.execution)
     }
 }

@@ -362,9 +362,7 @@ impl Outer {
             (_, outcome) => outcome,
         };
         let took = self.took.until(cx);
-        self.execution.end(self.node, outcome, &self.read, took, &mut |node| {
-            cx.post_to_parent(node);
-        });
+        self.execution.end_from_below(self.node, outcome, &self.read, took, cx);
         Ok(())
     }
 

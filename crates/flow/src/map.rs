@@ -253,9 +253,7 @@ where
             _ => return Ok(()),
         };
         let took = self.took.until(cx);
-        self.execution.end(self.node, outcome, &self.given, took, &mut |node| {
-            cx.post_to_parent(node);
-        });
+        self.execution.end_from_below(self.node, outcome, &self.given, took, cx);
         Ok(())
     }
 }

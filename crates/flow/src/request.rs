@@ -21,6 +21,7 @@ pub struct Request {
     pub(crate) run: Option<RunId>,
     pub(crate) parameters: Vec<(Text, Offered)>,
     pub(crate) concurrency_max: Option<u32>,
+    pub(crate) threads_max: Option<usize>,
     pub(crate) wanted: Option<Vec<Text>>,
     /// The run that this one goes on from.
     pub(crate) from: Option<RunId>,
@@ -76,6 +77,14 @@ impl Request {
         self
     }
 
+    /// How many threads nodes that have [one of their own](crate::NodeSpec::on_own_thread) may have
+    /// at a time in this run, 64 unless it is set; the others wait in line. With none they run on
+    /// the workers as the others do: for simulations, where no thread may come from outside.
+    pub fn threads_max(mut self, n: usize) -> Request {
+        self.threads_max = Some(n);
+        self
+    }
+
     /// Goes on from a run that the flow's journal knows: what succeeded there, with the same code
     /// and the same inputs, is taken from it, in maps item by item; only what failed, was skipped
     /// or has changed is computed, and what depends on that. With
@@ -119,6 +128,8 @@ pub struct RunInfo {
     pub(crate) attempt: u32,
     pub(crate) started_at: Timestamp,
     pub(crate) cancelled: Arc<AtomicBool>,
+    /// Of a node with a time limit.
+    pub(crate) late: Option<Arc<AtomicBool>>,
 }
 
 impl RunInfo {
@@ -157,6 +168,7 @@ impl RunInfo {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         // Relaxed: a look later does no harm.
-        self.cancelled.load(Ordering::Relaxed)
+        let is_late = self.late.as_ref().is_some_and(|late| late.load(Ordering::Relaxed));
+        is_late || self.cancelled.load(Ordering::Relaxed)
     }
 }

@@ -6,9 +6,11 @@
 //! That goes on from a list, not by recursion: a chain may be as long as it likes.
 
 mod begin;
+mod elsewhere;
 mod ending;
 mod past;
 mod reuse;
+mod timed;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,18 +21,21 @@ use selvedge_lineage::{Record, RunId, Timestamp};
 use selvedge_runtime::{
     FailurePolicy, Handling, Result, ScopeReport, TaskContext, TaskFailure, Tasks,
 };
-use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use selvedge_sync::{Condvar, Mutex};
 
 use crate::body::{Call, Made};
 use crate::inner::Outer;
 use crate::input::{Brought, Given};
 use crate::journal::Journal;
-use crate::outcome::{Declined, Failure, Outcome, Skip};
+use crate::outcome::{Cause, Declined, Failure, Outcome, Skip};
 use crate::plan::{Plan, PlanSource};
 use crate::propagation::{Decision, Ended, Parents, decide};
 use crate::request::RunInfo;
 use crate::value::Shared;
+
+use elsewhere::Elsewhere;
+use timed::{Limit, Timed};
 
 pub(crate) use begin::{Writes, given, wanted};
 pub(crate) use ending::Remains;
@@ -59,6 +64,13 @@ pub(crate) struct Execution {
     lost: Mutex<Option<String>>,
     /// How it ended, once it has.
     closed: Mutex<Option<Ending>>,
+    timed: Timed,
+    elsewhere: Elsewhere,
+    /// Threads that its nodes may have.
+    threads_max: usize,
+    /// Wanted nodes that have not ended.
+    n_left: AtomicU32,
+    over: Condvar,
     /// When it began, by the clock of what carries it out; what others began earlier.
     begun: OnceLock<Duration>,
 }
@@ -123,6 +135,7 @@ impl Execution {
             attempt,
             started_at: self.started_at,
             cancelled: Arc::clone(&self.cancelled),
+            late: self.timed.get(node).map(|limit| Arc::clone(&limit.late)),
         }
     }
 
@@ -178,39 +191,157 @@ impl Execution {
     }
 }
 
+/// What a task of a run's scope is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    /// A node's turn.
+    Node(u32),
+    /// The run begins.
+    Start,
+    /// A node's time is up.
+    Late(u32),
+    /// A node that others ended has ended: its alarm is off.
+    InTime(u32),
+    /// A node is back from a thread of its own.
+    Return(u32),
+}
+
+/// Tasks are numbered by errand, nodes first.
+impl Execution {
+    fn n_nodes(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    fn errand(&self, task: u32) -> Errand {
+        let n = self.n_nodes();
+        match task.checked_div(n) {
+            Some(0) => Errand::Node(task),
+            Some(1) => Errand::Late(task - n),
+            Some(2) => Errand::InTime(task - 2 * n),
+            Some(3) => Errand::Return(task - 3 * n),
+            Some(_) | None => Errand::Start,
+        }
+    }
+
+    fn late_task(&self, node: u32) -> u32 {
+        self.n_nodes() + node
+    }
+
+    fn in_time_task(&self, node: u32) -> u32 {
+        2 * self.n_nodes() + node
+    }
+
+    fn return_task(&self, node: u32) -> u32 {
+        3 * self.n_nodes() + node
+    }
+
+    /// The number of the task that begins the run.
+    pub(crate) fn start(&self) -> u32 {
+        4 * self.n_nodes()
+    }
+
+    /// A node's turn.
+    fn turn_of(self: &Arc<Execution>, node: u32, cx: &mut TaskContext<'_>) -> Result {
+        let limit = self.timed.get(node);
+        if limit.is_some_and(Limit::is_claimed) {
+            return Ok(()); // It was too late before this attempt.
+        }
+        let given = self.gather(node, cx.attempt());
+        let started = cx.elapsed();
+        if let Some((value, run)) = self.reuse(node, &given) {
+            let took = Took::since(started, cx).reused_from(run);
+            self.end(node, Outcome::Ok(value), &given, took, &mut |node| cx.post(node));
+            return Ok(());
+        }
+        if self.plan.node(node).options.apart && self.threads_max > 0 {
+            return self.send_away(cx, node, given);
+        }
+        if let Some(limit) = limit {
+            limit.arm(cx, self.late_task(node));
+        }
+        let mut call = Call { given: &given, cx, execution: self, node };
+        let made = self.plan.node(node).body.run(&mut call);
+        if matches!(made, Ok(Made::Later)) {
+            return Ok(());
+        }
+        if let Some(limit) = limit {
+            limit.disarm(cx);
+        }
+        let outcome = match made {
+            Ok(Made::Value(value)) => Outcome::Ok(value),
+            Ok(Made::Later) => return Ok(()),
+            Err(error) => Outcome::Skipped(error.downcast::<Declined>()?.0),
+        };
+        let took = Took::since(started, cx);
+        self.end(node, outcome, &given, took, &mut |node| cx.post(node));
+        Ok(())
+    }
+
+    /// A node's time is up: it has failed, unless it has ended.
+    fn late(&self, node: u32, cx: &mut TaskContext<'_>) {
+        let Some(limit) = self.timed.get(node) else { return };
+        // Relaxed: a look later does no harm.
+        limit.late.store(true, Ordering::Relaxed);
+        let error = format!("it took longer than {:?}", limit.limit);
+        let outcome = Outcome::Err(Failure::new(self.step(node), Cause::TimedOut, error));
+        let given = self.gather(node, cx.attempt());
+        let started = cx.elapsed().saturating_sub(limit.limit);
+        let took = Took::since(started, cx);
+        self.end(node, outcome, &given, took, &mut |node| cx.post(node));
+    }
+
+    /// Ends a node that a scope within the run's was at.
+    pub(crate) fn end_from_below(
+        &self,
+        node: u32,
+        outcome: Outcome<Shared>,
+        given: &[Given],
+        took: Took,
+        cx: &mut TaskContext<'_>,
+    ) {
+        if self.timed.get(node).is_some() {
+            cx.post_to_parent(self.in_time_task(node));
+        }
+        self.end(node, outcome, given, took, &mut |node| cx.post_to_parent(node));
+    }
+}
+
 /// A run as the tasks of its scope.
 pub(crate) struct Run(pub(crate) Arc<Execution>);
 
 impl Tasks for Run {
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
         let execution = &self.0;
-        if index == execution.start() {
-            // An inner run began when the one around it did.
-            let _ = execution.begun.set(cx.elapsed());
-            execution.begin(&mut |node| cx.post(node));
-            return Ok(());
+        match execution.errand(index) {
+            Errand::Node(node) => execution.turn_of(node, cx),
+            Errand::Start => {
+                // An inner run began when the one around it did.
+                let _ = execution.begun.set(cx.elapsed());
+                execution.begin(&mut |node| cx.post(node));
+                Ok(())
+            }
+            Errand::Late(node) => {
+                execution.late(node, cx);
+                Ok(())
+            }
+            Errand::InTime(node) => {
+                if let Some(limit) = execution.timed.get(node) {
+                    limit.disarm(cx);
+                }
+                Ok(())
+            }
+            Errand::Return(node) => {
+                execution.come_back(cx, node);
+                Ok(())
+            }
         }
-        let given = execution.gather(index, cx.attempt());
-        let started = cx.elapsed();
-        if let Some((value, run)) = execution.reuse(index, &given) {
-            let took = Took::since(started, cx).reused_from(run);
-            execution.end(index, Outcome::Ok(value), &given, took, &mut |node| cx.post(node));
-            return Ok(());
-        }
-        let body = &execution.plan.node(index).body;
-        let mut call = Call { given: &given, cx, execution, node: index };
-        let outcome = match body.run(&mut call) {
-            Ok(Made::Value(value)) => Outcome::Ok(value),
-            Ok(Made::Later) => return Ok(()),
-            Err(error) => Outcome::Skipped(error.downcast::<Declined>()?.0),
-        };
-        let took = Took::since(started, cx);
-        execution.end(index, outcome, &given, took, &mut |node| cx.post(node));
-        Ok(())
     }
 
     fn policy(&self, index: u32) -> Option<&FailurePolicy> {
-        if index == self.0.start() { None } else { self.0.policy(index) }
+        match self.0.errand(index) {
+            Errand::Node(node) => self.0.policy(node),
+            Errand::Start | Errand::Late(_) | Errand::InTime(_) | Errand::Return(_) => None,
+        }
     }
 
     fn failed(
@@ -220,8 +351,14 @@ impl Tasks for Run {
         failure: &TaskFailure,
     ) -> Result<Handling> {
         let execution = &self.0;
-        if index == execution.start() {
+        let Errand::Node(index) = execution.errand(index) else {
             return Ok(Handling::Unhandled);
+        };
+        if let Some(limit) = execution.timed.get(index) {
+            if limit.is_claimed() {
+                return Ok(Handling::Handled);
+            }
+            limit.disarm(cx);
         }
         let given = execution.gather(index, failure.attempts);
         let took = Took::since(cx.elapsed(), cx).attempts(failure.attempts);
@@ -241,6 +378,13 @@ impl Tasks for Run {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Run {
+    /// The scope is over. Without a last turn the run was given up, and whoever waits learns it.
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 

@@ -76,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) optional: bool,
     pub(crate) keeps: bool,
     pub(crate) cached: bool,
+    /// On a thread of its own.
+    pub(crate) apart: bool,
     /// Most nodes have none of it.
     pub(crate) more: Option<Box<More>>,
 }
@@ -168,6 +170,28 @@ impl<T> NodeSpec<T> {
     /// is not interrupted, but [`RunInfo::is_cancelled`](crate::RunInfo::is_cancelled) tells it.
     pub fn time_limit(mut self, limit: Duration) -> NodeSpec<T> {
         self.more().time_limit = Some(limit);
+        self
+    }
+
+    /// Runs it on a thread of its own, since it blocks: a worker that waits is lost to all others.
+    /// It is attempted once. For nodes that compute: maps and flows within the flow only see to
+    /// others, and stay where they are.
+    ///
+    /// ```
+    /// use selvedge_flow::{Flow, Request, node};
+    ///
+    /// let (hand_over, receive) = std::sync::mpsc::channel::<u32>();
+    /// let receive = std::sync::Mutex::new(receive);
+    /// let mut flow = Flow::builder("post");
+    /// let letter = node((), move || Ok(receive.lock().unwrap().recv()?)).on_own_thread();
+    /// let letter = flow.add("letter", letter);
+    /// let writer = flow.node("writer", (), move || Ok(hand_over.send(7)?));
+    /// let result = flow.build()?.run(Request::new())?;
+    /// assert_eq!(result.value(letter)?, &7);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn on_own_thread(mut self) -> NodeSpec<T> {
+        self.options.apart = true;
         self
     }
 

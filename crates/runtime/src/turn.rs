@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use selvedge_event::{Ending, Event};
 use selvedge_sync::Clock;
-use selvedge_sync::thread::Caught;
+use selvedge_sync::thread::{Caught, panic_message};
 
 use crate::attempts::{Fault, Verdict, Why};
 use crate::context::Context;
@@ -322,12 +322,6 @@ pub(crate) fn close(owner: &mut dyn Owner, ending: Ending) -> Result {
 /// A panic outside of any turn, as an error.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
     anyhow!(panic_message(panic)).context("panicked")
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

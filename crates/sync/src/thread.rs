@@ -1,5 +1,7 @@
 //! Owns the ways to make threads and to wait on a core.
 
+use std::any::Any;
+
 #[cfg(loom)]
 use loom::thread as imp;
 #[cfg(shuttle)]
@@ -29,6 +31,14 @@ pub fn is_panicking() -> bool {
 
 /// What a call that may have panicked returned, or the panic.
 pub type Caught<T> = std::thread::Result<T>;
+
+/// What a panic said: most are texts.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
 
 /// How many threads can run at once here; 1 if the system won't say.
 #[must_use]

@@ -3,10 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use selvedge_lineage::{Run, RunId, Timestamp};
-use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use selvedge_sync::{Condvar, Mutex};
 
+use super::elsewhere::{Elsewhere, THREADS_MAX};
 use super::past::Past;
+use super::timed::Timed;
 use super::{Execution, Slot, State, Took};
 use crate::error::RunError;
 use crate::inner::Outer;
@@ -37,6 +39,7 @@ impl Execution {
         let (wanted, kept) = wanted(plan, &request)?;
         let given = given(plan, &request, &wanted)?;
         let run = request.run.unwrap_or_else(|| RunId::drawn(started_at));
+        let threads_max = request.threads_max.unwrap_or(THREADS_MAX);
         let journal =
             if let Writes::Journal(journal) = writes { Some(journal.clone()) } else { None };
         let failed = |source| RunError::Journal { flow: plan.name.clone(), source };
@@ -65,6 +68,11 @@ impl Execution {
             reused: Mutex::default(),
             lost: Mutex::default(),
             closed: Mutex::default(),
+            timed: Timed::of(plan),
+            elsewhere: Elsewhere::default(),
+            threads_max,
+            n_left: count(&wanted),
+            over: Condvar::new(),
             begun: OnceLock::new(),
         })
     }
@@ -88,14 +96,14 @@ impl Execution {
             reused: Mutex::default(),
             lost: Mutex::default(),
             closed: Mutex::default(),
+            timed: Timed::of(plan),
+            elsewhere: Elsewhere::default(),
+            threads_max: around.threads_max,
+            n_left: count(&wanted),
+            over: Condvar::new(),
             begun: around.begun.clone(),
             outer: Some(outer),
         }
-    }
-
-    /// The number of the task that begins the run.
-    pub(crate) fn start(&self) -> u32 {
-        self.slots.len() as u32
     }
 
     /// Ends the parameters, and posts what reads nothing else.
@@ -113,6 +121,10 @@ impl Execution {
             self.end(*node, outcome, &[], Took { attempt: 1, ..Took::default() }, post);
         }
     }
+}
+
+fn count(wanted: &[bool]) -> AtomicU32 {
+    AtomicU32::new(wanted.iter().filter(|&&is_wanted| is_wanted).count() as u32)
 }
 
 /// The run, as a history is told it.

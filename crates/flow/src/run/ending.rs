@@ -29,6 +29,9 @@ impl Execution {
         took: Took,
         post: &mut dyn FnMut(u32),
     ) {
+        if !self.timed.claim(node) {
+            return; // Its time was up, or it was not after all.
+        }
         let mut endings = Vec::new();
         self.end_one(node, outcome, given, took, &mut endings, post);
         // In order, so that what happened is told in it.
@@ -39,6 +42,9 @@ impl Execution {
                 Decision::Skip(skip) => Outcome::Skipped(skip),
                 Decision::Run | Decision::Fail => Outcome::Err(self.parents_missing(node)),
             };
+            if !self.timed.claim(node) {
+                continue;
+            }
             let given = if self.records.is_some() { self.gather(node, 1) } else { Vec::new() };
             let took =
                 Took { started: took.started + took.duration, attempt: 1, ..Took::default() };
@@ -91,6 +97,10 @@ impl Execution {
                 Decision::Run => post(reader),
                 decision => endings.push((reader, decision)),
             }
+        }
+        if self.n_left.fetch_sub(1, Ordering::AcqRel) == 1 && self.outer.is_none() {
+            // What still goes on is needed by nobody: a node that is late.
+            self.close(&ScopeOutcome::Succeeded, took.started + took.duration);
         }
     }
 
@@ -230,7 +240,8 @@ impl Execution {
         }
         match std::mem::take(&mut *self.slots[outer.output as usize].state.lock()) {
             State::Ended(outcome) => Some(outcome),
-            state => unreachable!("what an inner run is for has ended in it, this is {state:?}"),
+            // It was given up with all that it is part of.
+            _ => None,
         }
     }
 
@@ -245,7 +256,13 @@ impl Execution {
 
     /// The run has come to its end: writes that down.
     pub(super) fn close(&self, outcome: &ScopeOutcome, elapsed: Duration) {
+        let mut closed = self.closed.lock();
+        if closed.is_some() {
+            return;
+        }
         let mut ending = match outcome {
+            // A run that was stopped takes nothing back from threads of nodes.
+            ScopeOutcome::Succeeded if self.n_left.load(Ordering::Acquire) > 0 => Ending::Abandoned,
             ScopeOutcome::Succeeded => self.ending(),
             ScopeOutcome::Failed { cause, panicked, .. } => {
                 Ending::Failed { error: format!("{cause:#}"), panicked: *panicked }
@@ -261,7 +278,20 @@ impl Execution {
                 ending = Ending::Failed { error, panicked: false };
             }
         }
-        *self.closed.lock() = Some(ending);
+        *closed = Some(ending);
+        drop(closed);
+        self.over.notify_all();
+    }
+
+    /// Nothing more comes of it.
+    pub(super) fn give_up(&self) {
+        self.closed.lock().get_or_insert(Ending::Abandoned);
+        self.over.notify_all();
+    }
+
+    /// Waits until all nodes have ended, or the run has.
+    pub(crate) fn wait(&self) {
+        drop(self.over.wait_while(self.closed.lock(), |closed| closed.is_none()));
     }
 
     /// Takes out what is left at the end.
@@ -275,7 +305,7 @@ impl Execution {
             records: records.unwrap_or_default(),
             reused,
             // Without a last turn: the pipeline came to its end first.
-            ending: self.closed.lock().take().unwrap_or(Ending::Abandoned),
+            ending: self.closed.lock().clone().unwrap_or(Ending::Abandoned),
             warning: self.lost.lock().take(),
         }
     }
