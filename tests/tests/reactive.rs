@@ -3,8 +3,10 @@
 
 mod balance;
 mod builders;
+mod history;
 mod hostile;
 mod joins;
+mod kills;
 mod once;
 mod persisted;
 mod streams;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::artifact::{self, Artifact, Encode};
 use crate::build::{Build, BuildFn, Function};
-use crate::building::{Building, Keys, Limits, Memory};
+use crate::building::{Building, Kept, Keys, Limits, Memory};
 use crate::definition::{Define, Definition, Feedback, Provided, Sort, Until};
 use crate::graph::Reactive;
 use crate::node::Starts;
@@ -20,6 +20,7 @@ use crate::persist::{Codec, Shelf};
 use crate::requires::{Arguments, KnownArguments, Plan, Requirement, Requires};
 use crate::settings::Settings;
 use crate::target::Target;
+use crate::told::Telling;
 use crate::yields::Yields;
 
 /// What a builder provides: a target that was made beforehand, or a name.
@@ -382,11 +383,17 @@ impl<B: Build> Builder<B> {
             dedupes,
             install: Box::new(move |pipeline, graph| {
                 let place = format!("{graph}/{}", settings.name.as_str());
-                let shelf =
-                    persists.zip(signature).map(|(Persists { codec, cache }, signature)| {
-                        Shelf::new(Journal::new(signature, cache.namespace(place)), codec)
-                    });
-                let journal = shelf.as_ref().map(|shelf| shelf.journal.clone());
+                let (journal, codec) = match persists.zip(signature.clone()) {
+                    Some((Persists { codec, cache }, signature)) => {
+                        (Some(Journal::new(signature, cache.namespace(place))), Some(codec))
+                    }
+                    // It only tells of its builds, if their inputs can be told apart.
+                    None => (keys.map(|_| Journal::in_memory(told_as(signature, &place))), None),
+                };
+                let names = argument_names(&requires);
+                let telling = journal.clone().map(|journal| Telling::new(journal, names));
+                let shelf = journal.clone().zip(codec);
+                let shelf = shelf.map(|(journal, codec)| Shelf::new(journal, codec));
                 let building = Building::new(
                     build,
                     title.kept(),
@@ -394,7 +401,7 @@ impl<B: Build> Builder<B> {
                     Limits { waiting_max, builds_max },
                     keys,
                     dedupes.then(|| Memory::new(memo_max)),
-                    shelf,
+                    Kept { shelf, telling },
                 );
                 let ports = Ports { titles: [title.kept()].into(), encode };
                 let wiring = settings.wiring(&requires, Starts::WhenAsked);
@@ -402,6 +409,18 @@ impl<B: Build> Builder<B> {
             }),
         }
     }
+}
+
+/// What code is known by that says nothing of itself: nothing is found again by this.
+fn told_as(signature: Option<Signature>, place: &str) -> Signature {
+    signature.unwrap_or_else(|| Signature::of_version(place, "unversioned"))
+}
+
+/// The target of each argument.
+fn argument_names(requires: &[Requirement]) -> Vec<Text> {
+    let name =
+        |one: &Requirement| std::iter::repeat_n(Text::from(one.title.as_str()), one.n_arguments());
+    requires.iter().flat_map(name).collect()
 }
 
 impl<B: Build> fmt::Debug for Builder<B> {

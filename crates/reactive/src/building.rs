@@ -15,6 +15,7 @@ use crate::pairing::Pairing;
 use crate::persist::{Brought, Shelf};
 use crate::requires::{Arguments, KnownArguments, Paired, Plan};
 use crate::seen::{InputKey, Seen};
+use crate::told::Telling;
 
 /// How inputs are told apart.
 #[derive(Clone, Copy)]
@@ -57,6 +58,19 @@ impl Memory {
     }
 }
 
+/// What a builder keeps of its builds beyond its own memory.
+pub(crate) struct Kept<T> {
+    pub(crate) shelf: Option<Shelf<T>>,
+    pub(crate) telling: Option<Telling>,
+}
+
+/// What became of an input.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Built,
+    LeftOut,
+}
+
 /// How much a builder takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -80,6 +94,8 @@ pub(crate) struct Building<B: Build> {
     memory: Option<Memory>,
     /// Of one that is persisted.
     shelf: Option<Shelf<B::Made>>,
+    /// Of one whose inputs can be told apart.
+    telling: Option<Telling>,
     /// The stream whose artifact an attempt was made with that has not succeeded.
     attempted: Option<usize>,
     limits: Limits,
@@ -94,12 +110,25 @@ impl<B: Build> Building<B> {
         limits: Limits,
         keys: Option<Keys>,
         memory: Option<Memory>,
-        shelf: Option<Shelf<B::Made>>,
+        kept: Kept<B::Made>,
     ) -> Building<B> {
+        let Kept { shelf, telling } = kept;
         let n_streams = plan.n_streams();
         let pairing = (n_streams > 1).then(|| Pairing::new(n_streams));
         let (attempted, n_builds) = (None, 0);
-        Building { build, target, plan, pairing, keys, memory, shelf, attempted, limits, n_builds }
+        Building {
+            build,
+            target,
+            plan,
+            pairing,
+            keys,
+            memory,
+            shelf,
+            telling,
+            attempted,
+            limits,
+            n_builds,
+        }
     }
 
     /// Finds out what became of an attempt that has not succeeded.
@@ -128,7 +157,7 @@ impl<B: Build> Building<B> {
         };
         if let (Some(key), Some(memory)) = (&key, &self.memory) {
             if memory.seen.has(key) {
-                return Ok(());
+                return self.tell(out, paired, Told::LeftOut);
             }
             if memory.seen.len() >= memory.inputs_max {
                 bail!(self.too_many(out));
@@ -145,8 +174,38 @@ impl<B: Build> Building<B> {
             shelf.note_kept();
         }
         self.n_builds += 1;
+        self.tell(out, paired, Told::Built)?;
         if let (Some(key), Some(memory)) = (key, &mut self.memory) {
             memory.seen.add(key);
+        }
+        Ok(())
+    }
+
+    /// Has whoever wants it told what became of an input.
+    #[inline]
+    fn tell(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>, told: Told) -> Result {
+        match &self.telling {
+            Some(telling) if telling.is_wanted() => self.tell_all(out, paired, told),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn tell_all(
+        &mut self,
+        out: &mut Out<'_, '_, B::Made>,
+        paired: Paired<'_>,
+        told: Told,
+    ) -> Result {
+        let (Some(telling), Some(keys)) = (&mut self.telling, self.keys) else { return Ok(()) };
+        let arguments = (keys.digests)(&self.plan, paired)?;
+        let input = keys.digest(&self.plan, paired)?;
+        match told {
+            Told::LeftOut => telling.left_out(out.cx, input, arguments),
+            Told::Built => {
+                let remember = self.memory.is_some();
+                telling.built::<B::Made>(out.cx, self.target, input, arguments, remember);
+            }
         }
         Ok(())
     }
@@ -255,10 +314,14 @@ impl<B: Build> Operator for Building<B> {
     fn bring_back(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result<Pull> {
         let Some(shelf) = &mut self.shelf else { return Ok(Pull::Done) };
         while out.cx.room() > 0 {
-            let Some(Brought { input, made }) = shelf.bring_back()? else {
+            let Some(Brought { input, made, outputs, origin }) = shelf.bring_back()? else {
                 return Ok(Pull::Done);
             };
             made.into_iter().for_each(|artifact| out.emit(artifact));
+            shelf.journal.count_replay();
+            if let Some(telling) = &mut self.telling {
+                telling.note_past(input, outputs, origin);
+            }
             self.n_builds += 1;
             if let Some(memory) = &mut self.memory {
                 memory.seen.add(InputKey::Digest(input));

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use selvedge_runtime::{Cache, Journal};
 use selvedge_topology::{NameRules, Place, Shape, Topology, TopologyBuilder};
 
 use crate::definition::{Definition, Provided, Sort, Until};
 use crate::error::{GraphError, GraphProblem};
 use crate::graph::Wanted;
-use crate::network::Network;
+use crate::network::{Member, Network};
 use crate::requires::Requirement;
 use crate::title::Title;
 
@@ -63,9 +64,59 @@ pub(crate) fn check(graph: &str, parts: &Parts<'_>) -> Result<Network, GraphErro
         }
     }
     match topology {
-        Some(topology) if problems.is_empty() => Ok(Network { topology: Arc::new(topology) }),
+        Some(topology) if problems.is_empty() => {
+            let members =
+                parts.definitions.iter().filter_map(|one| member(graph, one, &topology, &offers));
+            Ok(Network { members: members.collect(), topology: Arc::new(topology) })
+        }
         _ => Err(GraphError { graph: graph.to_owned(), problems }),
     }
+}
+
+/// What is known of a node beside the topology.
+fn member(
+    graph: &str,
+    definition: &Definition,
+    topology: &Topology,
+    offers: &Offers<'_>,
+) -> Option<Member> {
+    let name = definition.name.as_str();
+    let node = topology.node(name).filter(|_| !is_other_target(definition, offers));
+    let node = node.or_else(|| topology.node(&other_name(name)))?;
+    let mut requires: Vec<String> = Vec::new();
+    for requirement in &definition.requires {
+        let target = requirement.title.as_str();
+        if !requires.iter().any(|known| known == target) {
+            requires.push(target.to_owned());
+        }
+    }
+    let signature = definition.durable.clone().flatten();
+    let place = format!("{graph}/{name}");
+    let namespace = signature
+        .clone()
+        .and_then(|signature| Journal::new(signature, Cache::new().namespace(place)).namespace());
+    Some(Member {
+        name: name.to_owned(),
+        sort: definition.sort,
+        node,
+        provides: definition.provides.iter().map(|one| one.title.as_str().to_owned()).collect(),
+        requires,
+        dedupes: definition.dedupes,
+        namespace,
+        signature: signature.map(|signature| signature.to_string()),
+    })
+}
+
+/// Whether a node is called like a target that is not it.
+fn is_other_target(definition: &Definition, offers: &Offers<'_>) -> bool {
+    let name = definition.name.as_str();
+    let own = matches!(&definition.provides[..], [only] if only.title.as_str() == name);
+    let by = offers.get(name).and_then(|offer| offer.by);
+    offers.contains_key(name) && !(own && by.is_some_and(|by| std::ptr::eq(by, definition)))
+}
+
+fn other_name(name: &str) -> String {
+    format!("builder {name}")
 }
 
 fn check_titles(parts: &Parts<'_>, problems: &mut Vec<GraphProblem>) {
@@ -198,7 +249,8 @@ fn draw(graph: &str, parts: &Parts<'_>, offers: &Offers<'_>) -> TopologyBuilder 
     for definition in parts.definitions {
         let name = definition.name.as_str();
         let is_target = stands_for_itself(definition);
-        let node = node_name(name, is_target, offers);
+        let is_other = is_other_target(definition, offers);
+        let node = if is_other { other_name(name) } else { name.to_owned() };
         topology
             .node_at(&node, definition.place.clone())
             .kind(definition.sort.as_str())
@@ -230,15 +282,6 @@ fn add_requirements(topology: &mut TopologyBuilder, definition: &Definition, nod
         if let Some(declared) = declared {
             edge.feedback(&declared.until.to_string());
         }
-    }
-}
-
-/// A builder that is called like a target of somebody else has a node of another name.
-fn node_name(name: &str, is_target: bool, offers: &Offers<'_>) -> String {
-    if is_target || !offers.contains_key(name) {
-        name.to_owned()
-    } else {
-        format!("builder {name}")
     }
 }
 

@@ -26,13 +26,14 @@
 //!
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
 //! - `operator`, `node`: what takes artifacts, and the processor that it is.
-//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `building`, `builder`: builders,
-//!   which are operators that pair their requirements one by one, leave out inputs that they know,
+//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `told`, `building`, `builder`:
+//!   builders, which are operators that pair their requirements one by one, leave out inputs that they know,
 //!   and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
 //! - `once`: builders of one artifact, which answer those who ask.
 //! - `source`, `sink`: both ends.
-//! - `definition`, `graph`, `check`, `network`: what a graph is made of, and what is wrong with it.
+//! - `definition`, `graph`, `check`, `network`, `explain`: what a graph is made of, what is wrong
+//!   with it, what it would do.
 //!
 //! Knows nothing about lineage, graphs of one-shot turns or connectors.
 
@@ -46,6 +47,7 @@ mod building;
 mod check;
 mod definition;
 mod error;
+mod explain;
 mod graph;
 mod network;
 mod node;
@@ -63,6 +65,7 @@ mod sink;
 mod source;
 mod target;
 mod title;
+mod told;
 mod yields;
 
 pub use artifact::{Artifact, Shared};
@@ -70,6 +73,7 @@ pub use build::{Build, BuildFn, Function, Refs};
 pub use builder::{Builder, Provides, builder, builder_of, every};
 pub use definition::{Define, Until};
 pub use error::{GraphError, GraphProblem};
+pub use explain::{Action, ExplainError, Explanation, Step};
 pub use graph::Reactive;
 pub use network::Network;
 pub use once::{Once, YieldsOne, once};

@@ -3,7 +3,7 @@
 //! when they are brought back: that is the builder's node's.
 
 use anyhow::{Context as _, anyhow};
-use selvedge_event::{Digest, Name};
+use selvedge_event::{Digest, Name, Text};
 use selvedge_runtime::{Context, Journal, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ impl<T: Artifact + Serialize + DeserializeOwned> Codec<T> {
 struct Record {
     format: u32,
     input: Digest,
+    /// What the run is called that built it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Text>,
     made: Vec<Kept>,
 }
 
@@ -49,6 +52,8 @@ struct Kept {
 pub(crate) struct Brought<T> {
     pub(crate) input: Digest,
     pub(crate) made: Vec<T>,
+    pub(crate) outputs: Vec<Digest>,
+    pub(crate) origin: Option<Text>,
 }
 
 /// The results of a builder that outlive the run.
@@ -114,7 +119,7 @@ impl<T: Artifact> Shelf<T> {
                 "it is written in format {format}, and this version reads format {FORMAT}"
             ));
         }
-        let Record { input, made, .. } =
+        let Record { input, origin, made, .. } =
             serde_json::from_slice(bytes).context("it is no record")?;
         let bring = |kept: Kept| {
             let value = (self.codec.read)(kept.value.get()).context("its type has changed")?;
@@ -128,7 +133,9 @@ impl<T: Artifact> Shelf<T> {
             }
             Ok(value)
         };
-        Ok(Brought { input, made: made.into_iter().map(bring).collect::<Result<_>>()? })
+        let outputs = made.iter().map(|kept| kept.digest).collect();
+        let made = made.into_iter().map(bring).collect::<Result<_>>()?;
+        Ok(Brought { input, made, outputs, origin })
     }
 
     /// Keeps what the turn that is being taken has emitted of a target.
@@ -146,7 +153,8 @@ impl<T: Artifact> Shelf<T> {
         };
         let made = artifacts.filter_map(artifact::read::<T>).map(keep).collect::<Result<_>>();
         let made = made.context("what was built can't be persisted")?;
-        let record = serde_json::to_vec(&Record { format: FORMAT, input, made })?;
+        let origin = self.journal.origin().cloned();
+        let record = serde_json::to_vec(&Record { format: FORMAT, input, origin, made })?;
         cx.keep(&self.journal, &self.next.to_be_bytes(), record)
     }
 

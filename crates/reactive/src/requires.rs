@@ -56,7 +56,7 @@ impl Requirement {
         Requirement { title, artifact: ArtifactType::of::<T>(), place, form, spread: None }
     }
 
-    fn n_arguments(&self) -> usize {
+    pub(crate) fn n_arguments(&self) -> usize {
         self.spread.map_or(1, |fields| fields.n)
     }
 }

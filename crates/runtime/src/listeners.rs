@@ -68,6 +68,14 @@ impl Listener {
         format!("{word} {}", n_before + 1)
     }
 
+    /// What it wants to be told.
+    pub(crate) fn wants(&self) -> Wants {
+        match &self.role {
+            Role::Observer(observer) => observer.wants(),
+            Role::Recorder(recorder, _) => recorder.wants(),
+        }
+    }
+
     /// Where facts will wait for it.
     fn desk(&self, limits: &Limits, n_holding: &Arc<AtomicUsize>) -> Desk {
         let (wants, limit, overflow) = match &self.role {

@@ -74,6 +74,9 @@ pub enum Fact {
         /// What the run is called that took the turn: this one's name, if it was not replayed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Text>,
+        /// Of a build, what it was built from, by target; `None` for other turns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        built_from: Option<Vec<(Text, Digest)>>,
     },
     /// A turn of a processor that is registered as recorded is over. Of a cached one's turns that
     /// succeed, [`LookedUp`](Fact::LookedUp) tells.
@@ -406,6 +409,7 @@ mod tests {
                 outputs: vec![Digest::from_bytes([2; 32])],
                 replayed: true,
                 origin: Some(Text::literal("monday")),
+                built_from: Some(vec![(name(), Digest::from_bytes([3; 32]))]),
             },
             Fact::Recorded {
                 processor: name(),

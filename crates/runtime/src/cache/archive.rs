@@ -51,6 +51,8 @@ struct Place {
     processor: Text,
     /// What the run is called in what it records.
     origin: Option<Text>,
+    /// Whether somebody is told of look-ups.
+    is_told: bool,
     durable: Option<(Arc<dyn Store>, String)>,
 }
 
@@ -80,6 +82,8 @@ pub(crate) struct Looked {
     pub(crate) outputs: Arc<[Digest]>,
     pub(crate) replayed: bool,
     pub(crate) origin: Option<Text>,
+    /// Of a build, what it was built from, by target.
+    pub(crate) built_from: Option<Vec<(Text, Digest)>>,
 }
 
 impl Archive {
@@ -137,13 +141,14 @@ impl Archive {
         processor: Text,
         store: Option<&Arc<dyn Store>>,
         origin: Option<&Text>,
+        is_told: bool,
         limits: &Limits,
     ) -> Result<(), Arc<SignatureError>> {
         let namespace = self.namespace()?;
         let store = store.filter(|_| self.is_to_be_stored());
         let durable = store.map(|store| (Arc::clone(store), namespace));
         self.state.lock().memory = Memory::new(limits.memo_max, limits.memo_bytes_max);
-        let placed = self.place.set(Place { processor, origin: origin.cloned(), durable });
+        let placed = self.place.set(Place { processor, origin: origin.cloned(), is_told, durable });
         assert!(placed.is_ok(), "a registration is built into one pipeline");
         Ok(())
     }
@@ -324,16 +329,28 @@ impl Archive {
         }
     }
 
+    /// Whether somebody is told of look-ups.
+    pub(super) fn is_told(&self) -> bool {
+        self.place.get().is_some_and(|place| place.is_told)
+    }
+
+    /// What the run is called.
+    pub(super) fn origin(&self) -> Option<&Text> {
+        self.place.get()?.origin.as_ref()
+    }
+
     /// The namespace that it has in the store.
     pub(super) fn place_in_store(&self) -> Option<&str> {
         self.durable().map(|(_, namespace)| namespace.as_str())
     }
 
+    /// Counts a result that was brought back.
+    pub(super) fn count_replay(&self) {
+        self.n_replayed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes what a turn came to, of a processor that looks up by itself.
     pub(super) fn note_own(&self, looked: Looked) {
-        if looked.replayed {
-            self.n_replayed.fetch_add(1, Ordering::Relaxed);
-        }
         self.state.lock().last = Some(looked);
     }
 
@@ -344,7 +361,8 @@ impl Archive {
         }
         let outputs = Arc::clone(&emissions.digests);
         let origin = emissions.origin.clone();
-        self.state.lock().last = Some(Looked { input, outputs, replayed, origin });
+        self.state.lock().last =
+            Some(Looked { input, outputs, replayed, origin, built_from: None });
     }
 
     /// What the last turn came to, told once.

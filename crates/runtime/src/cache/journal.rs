@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use selvedge_event::codec::Codecs;
-use selvedge_event::{Digest, Signature};
+use selvedge_event::{Digest, Signature, Text};
 use selvedge_store::{RecordKey, VALUE_BYTES_MAX};
 
 use super::archive::{Archive, Looked};
@@ -58,10 +58,14 @@ pub struct Journal(Arc<Archive>);
 pub struct Made {
     /// The digest of what it was made from.
     pub input: Digest,
+    /// The same in parts: each by the name of its target.
+    pub inputs: Vec<(Text, Digest)>,
     /// Those of what was made, in order.
     pub outputs: Vec<Digest>,
     /// Whether it was not made now, but brought back.
     pub replayed: bool,
+    /// What the run is called that made it, if that is known.
+    pub origin: Option<Text>,
 }
 
 impl Journal {
@@ -85,6 +89,30 @@ impl Journal {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.0.is_written()
+    }
+
+    /// Counts a record whose content was emitted again, for the report; see
+    /// [`ProcessorReport::replayed`](crate::ProcessorReport).
+    pub fn count_replay(&self) {
+        self.0.count_replay();
+    }
+
+    /// Whether somebody is told of what turns made: then it is worth finding out.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.0.is_told()
+    }
+
+    /// What the run is called; see [`PipelineBuilder::origin`](crate::PipelineBuilder::origin).
+    #[must_use]
+    pub fn origin(&self) -> Option<&Text> {
+        self.0.origin()
+    }
+
+    /// Where the records lie in a store, whatever the pipeline: those of one code and place.
+    #[must_use]
+    pub fn namespace(&self) -> Option<String> {
+        self.0.namespace().ok()
     }
 
     /// At most so many records in the order of their keys, from behind a key on; none without a
@@ -113,10 +141,9 @@ impl Journal {
     /// Notes what the turn that is being taken made, for those who are told. Of several the last
     /// counts.
     pub(crate) fn tell(&self, made: Made) {
-        let Made { input, outputs, replayed } = made;
-        // Whose a replayed result is, its owner does not say: listeners may know.
-        let origin = None;
-        self.0.note_own(Looked { input, outputs: outputs.into(), replayed, origin });
+        let Made { input, inputs, outputs, replayed, origin } = made;
+        let built_from = Some(inputs);
+        self.0.note_own(Looked { input, outputs: outputs.into(), replayed, origin, built_from });
     }
 
     /// Makes durable what is not, under [`Durability::None`](crate::Durability::None).

@@ -257,7 +257,7 @@ impl Notes {
         archive: &Archive,
     ) {
         if wants.contains(Wants::LOOK_UPS)
-            && let Some((Looked { input, outputs, replayed, origin }, signature)) =
+            && let Some((Looked { input, outputs, replayed, origin, built_from }, signature)) =
                 archive.take_last().zip(archive.signature())
         {
             self.whole(Fact::LookedUp {
@@ -268,6 +268,7 @@ impl Notes {
                 outputs: outputs.to_vec(),
                 replayed,
                 origin,
+                built_from,
             });
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use selvedge_event::Text;
+use selvedge_event::{Text, Wants};
 use selvedge_store::Store;
 use selvedge_sync::Clock;
 
@@ -242,7 +242,10 @@ impl PipelineBuilder {
         let mut warnings = Vec::new();
         let (routes, concurrency) =
             self.troupe.check(self.routing, &mut warnings, self.concurrency)?;
-        self.troupe.open_archives(self.store.as_ref(), self.origin.as_ref(), &self.limits)?;
+        let is_told =
+            self.listeners.iter().any(|listener| listener.wants().contains(Wants::LOOK_UPS));
+        let (store, origin) = (self.store.as_ref(), self.origin.as_ref());
+        self.troupe.open_archives(store, origin, is_told, &self.limits)?;
         if let Some((caches, at)) = &self.caches {
             self.troupe.note_archives(caches, *at);
         }

@@ -143,6 +143,7 @@ impl Troupe {
         &self,
         store: Option<&Arc<dyn Store>>,
         origin: Option<&Text>,
+        is_told: bool,
         limits: &Limits,
     ) -> Result<(), BuildError> {
         let mut taken: FxHashMap<String, OwnerIdx> = FxHashMap::default();
@@ -158,7 +159,7 @@ impl Troupe {
                 let first = self.roster.name_of_one(first);
                 return Err(BuildError::SharedArchive { first, second: name() });
             }
-            archive.open(name(), store, origin, limits).map_err(unsigned)?;
+            archive.open(name(), store, origin, is_told, limits).map_err(unsigned)?;
         }
         Ok(())
     }

@@ -35,13 +35,20 @@ impl LineageRecorder {
     }
 
     fn look_up(&self, fact: &Fact) -> Result<Option<Record>> {
-        let Fact::LookedUp { processor, topic, signature, input, outputs, replayed, origin } = fact
+        let Fact::LookedUp { processor, topic, signature, input, outputs, replayed, .. } = fact
         else {
             return Ok(None);
         };
-        let record = Record::new(self.run.id, processor.clone(), signature.clone())
-            .kind(StepKind::Turn)
-            .input(topic.name.as_str(), None, *input);
+        let Fact::LookedUp { origin, built_from, .. } = fact else { return Ok(None) };
+        let record = Record::new(self.run.id, processor.clone(), signature.clone());
+        let record = match built_from {
+            None => record.kind(StepKind::Turn).input(topic.name.as_str(), None, *input),
+            Some(inputs) => {
+                inputs.iter().fold(record.kind(StepKind::Build), |record, (target, digest)| {
+                    record.input(target, Some(target), *digest)
+                })
+            }
+        };
         let add = |record: Record, output: &Digest| record.output(*output);
         let mut record = outputs.iter().fold(record, add);
         record.started_at = now();

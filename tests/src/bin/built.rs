@@ -1,0 +1,77 @@
+//! A graph of persisted builders on a store on the disk, to be killed at any point. It tells what
+//! it does, line by line, to a log and to its standard output.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use selvedge::prelude::*;
+use selvedge::reactive::{Reactive, Target, builder};
+use selvedge::runtime::{Cache, Durability};
+use selvedge::store::Durable;
+
+/// Squares numbers and pairs each with the sum of its digits, all persisted.
+#[derive(Parser)]
+struct Args {
+    /// How many numbers
+    #[arg(long, value_name = "N")]
+    numbers: u64,
+    /// Folder of the store, of `log` and, at the end, of `out`
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+}
+
+/// Where it is told what happens. A line that is written survives the process.
+#[derive(Clone)]
+struct Log(Arc<File>);
+
+impl Log {
+    fn open(dir: &Path) -> Result<Log> {
+        let file = OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
+        Ok(Log(Arc::new(file)))
+    }
+
+    fn tell(&self, what: &str, of: u64) -> Result {
+        let line = format!("{what} {of}\n");
+        (&*self.0).write_all(line.as_bytes())?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(line.as_bytes())?;
+        Ok(out.flush()?)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let Args { numbers, dir } = Args::parse();
+    let log = Log::open(&dir)?;
+    let mut graph = Reactive::new("built");
+    let numbers = graph.source("numbers", 0..numbers);
+    let told = log.clone();
+    let square = move |n: &u64| -> Result<(u64, u64)> {
+        told.tell("squares", *n)?;
+        Ok((*n, n * n))
+    };
+    let squares: Target<(u64, u64)> =
+        graph.add(builder("squares", &numbers, square).version("1").persist());
+    let told = log.clone();
+    let add = move |n: &u64, square: &u64| -> Result<(u64, u64)> {
+        told.tell("adds", *n)?;
+        let digits = square.to_string();
+        Ok((*n, digits.bytes().map(|digit| u64::from(digit - b'0')).sum()))
+    };
+    let group = Cache::new().durability(Durability::Group);
+    let sums: Target<(u64, u64)> =
+        graph.add(builder("sums", squares.spread(), add).version("1").persist_with(group));
+    let told = log.clone();
+    graph.each("square-hearer", &squares, move |(n, _): &(u64, u64)| told.tell("hears-square", *n));
+    let mut file = File::create(dir.join("out"))?;
+    graph.each("sum-hearer", &sums, move |(n, sum): &(u64, u64)| -> Result {
+        log.tell("hears-sum", *n)?;
+        Ok(writeln!(file, "{n} {sum}")?)
+    });
+    let store = Arc::new(Durable::open(&dir.join("store"))?);
+    let pipeline = graph.install(Pipeline::builder().store(store).workers(2))?;
+    pipeline.build()?.run()?;
+    Ok(())
+}
