@@ -27,8 +27,8 @@
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
 //! - `operator`, `node`: what takes artifacts, and the processor that it is.
 //! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `told`, `building`, `builder`:
-//!   builders, which are operators that pair their requirements one by one, leave out inputs that they know,
-//!   and bring back what they made in earlier runs.
+//!   builders, which are operators that pair their requirements one by one, leave out inputs that
+//!   they know, and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
 //! - `once`: builders of one artifact, which answer those who ask.
 //! - `source`, `sink`: both ends.
