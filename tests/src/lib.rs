@@ -15,6 +15,7 @@ macro_rules! pages {
 
 pages! {
     readme => "README.md",
+    builders => "docs/book/builders.md",
     caching => "docs/book/caching.md",
     control => "docs/book/control.md",
     events => "docs/book/events.md",
