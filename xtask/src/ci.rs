@@ -71,7 +71,8 @@ fn steps(rustflags: &str) -> Vec<Step> {
             name: "shuttle",
             work: Work::Command(
                 Invocation::cargo(
-                    "test --package selvedge-runtime --package selvedge-store --test shuttle",
+                    "test --package selvedge-runtime --package selvedge-store --package selvedge-lineage \
+                     --test shuttle",
                 )
                 .args(["--target-dir", "target/shuttle"])
                 .env("RUSTFLAGS", shuttle.trim()),
@@ -103,6 +104,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("engines", "check --package selvedge-store --no-default-features"),
         command("tables", "test --package selvedge-lineage --features sqlite --test laws"),
         command("crash", "xtask crash --rounds 200"),
+        command("records", "xtask crash --what lineage --backend sled --rounds 60"),
         command("powerloss", "xtask powerloss --rounds 1"),
         command("corrupt", "xtask corrupt"),
     ]
@@ -221,7 +223,7 @@ mod tests {
         fmt: cargo fmt --all --check
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
-        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --test shuttle --target-dir target/shuttle
+        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --package selvedge-lineage --test shuttle --target-dir target/shuttle
         loom: RUSTFLAGS='-g --cfg loom' cargo test --package selvedge-runtime --test loom --target-dir target/loom
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny
@@ -236,6 +238,7 @@ mod tests {
         engines: cargo check --package selvedge-store --no-default-features
         tables: cargo test --package selvedge-lineage --features sqlite --test laws
         crash: cargo xtask crash --rounds 200
+        records: cargo xtask crash --what lineage --backend sled --rounds 60
         powerloss: cargo xtask powerloss --rounds 1
         corrupt: cargo xtask corrupt
         ");

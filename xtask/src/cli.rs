@@ -28,7 +28,7 @@ enum Task {
     /// Send a day's events through a mixed pipeline, and check that memory stays where it is.
     Soak(soak::Options),
     /// Kill processes that write to a store, and check that nothing acknowledged is lost.
-    Crash(durability::Options),
+    Crash(durability::CrashOptions),
     /// Lose power after every operation of a store, and check the same.
     Powerloss(durability::Options),
     /// Corrupt files of a store, and check that none of it is silent.

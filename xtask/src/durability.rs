@@ -44,22 +44,48 @@ pub(crate) struct Options {
     json: bool,
 }
 
+/// Options of `cargo xtask crash`.
+#[derive(Debug, Args)]
+pub(crate) struct CrashOptions {
+    #[command(flatten)]
+    options: Options,
+    /// What the writers write: batches into a store, or records and runs into a history
+    #[arg(long, value_enum, default_value_t = What::Store)]
+    what: What,
+}
+
+/// What is written, and killed in writing.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Store,
+    Lineage,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            What::Store => "store",
+            What::Lineage => "lineage",
+        }
+    }
+}
+
 /// Kills a writing process again and again, at random moments.
-pub(crate) fn crash(options: &Options) -> Result<()> {
-    run("crash", options, 1000)
+pub(crate) fn crash(options: &CrashOptions) -> Result<()> {
+    run("crash", &options.options, 1000, &["--what", options.what.name()])
 }
 
 /// Loses power after every operation of a short run.
 pub(crate) fn powerloss(options: &Options) -> Result<()> {
-    run("powerloss", options, 3)
+    run("powerloss", options, 3, &[])
 }
 
 /// Corrupts a file of a copy of a store, again and again.
 pub(crate) fn corrupt(options: &Options) -> Result<()> {
-    run("corrupt", options, 1000)
+    run("corrupt", options, 1000, &[])
 }
 
-fn run(program: &str, options: &Options, n_rounds: u64) -> Result<()> {
+fn run(program: &str, options: &Options, n_rounds: u64, more: &[&str]) -> Result<()> {
     if options.rounds == Some(0) {
         bail!("no round proves nothing, use at least one");
     }
@@ -68,7 +94,7 @@ fn run(program: &str, options: &Options, n_rounds: u64) -> Result<()> {
         .run(Sink::Stderr)?;
     let path = workspace::load()?.target.join("release").join(program);
     for invocation in invocations(&path.to_string_lossy(), options, n_rounds) {
-        invocation.run(Sink::Stdout)?;
+        invocation.args(more.iter().copied()).run(Sink::Stdout)?;
     }
     Ok(())
 }

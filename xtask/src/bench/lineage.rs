@@ -1,5 +1,6 @@
-//! Measures the history's layout beside the naive one, on both engines, and holds it against our
-//! goals. One process per measurement: one appends, another opens what it left and asks.
+//! Measures the history's layout beside the naive one, on both engines, and pipelines with lineage
+//! beside the same without, and holds both against our goals. One process per measurement: one
+//! appends, another opens what it left and asks.
 
 use std::fs;
 use std::path::Path;
@@ -51,6 +52,7 @@ struct Subject {
 /// What we hold ourselves to, on sled.
 #[derive(Clone, Copy, Debug)]
 struct Goal {
+    /// At so many records, or turns.
     records: u64,
     figure: &'static str,
     limit: f64,
@@ -62,7 +64,14 @@ const fn at_most(records: u64, figure: &'static str, limit: f64) -> Goal {
     Goal { records, figure, limit, at_least: false }
 }
 
-const GOALS: [Goal; 10] = [
+/// Turns of each pipeline that is measured with and without lineage.
+const TURNS: u64 = 80_000;
+
+const fn ratio(figure: &'static str) -> Goal {
+    at_most(TURNS, figure, 1.3)
+}
+
+const GOALS: [Goal; 12] = [
     Goal { records: RECORDS, figure: "append", limit: 250_000.0, at_least: true },
     at_most(RECORDS, "memory_append", 300.0),
     at_most(RECORDS, "memory_asked", 300.0),
@@ -73,6 +82,8 @@ const GOALS: [Goal; 10] = [
     at_most(10 * RECORDS, "memory_append", 600.0),
     at_most(10 * RECORDS, "memory_asked", 600.0),
     at_most(10 * RECORDS, "open", 2.0),
+    ratio("tasks_10us_ratio"),
+    ratio("chain_8_of_10us_ratio"),
 ];
 
 /// A goal and what became of it.
@@ -95,14 +106,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let mut measurements = Vec::new();
     for subject in subjects(options) {
         for measurement in measure(&program.to_string_lossy(), &folder, subject)? {
-            if options.json {
-                println!("{}", serde_json::to_string(&measurement)?);
-            } else {
-                let Measurement { layout, engine, records, figure, value, unit } = &measurement;
-                println!("{layout:9} {engine:5} {records:>9} {figure:16} {value:>12.3} {unit}");
-            }
+            tell(options, &measurement)?;
             measurements.push(measurement);
         }
+    }
+    for measurement in measure_pipelines(options, &target, &folder)? {
+        tell(options, &measurement)?;
+        measurements.push(measurement);
     }
     let verdicts = judge(&measurements);
     for verdict in &verdicts {
@@ -121,6 +131,43 @@ pub(super) fn run(options: &Options) -> Result<()> {
         bail!("a goal is missed; on a machine that does other things as well that proves nothing");
     }
     Ok(())
+}
+
+fn tell(options: &Options, measurement: &Measurement) -> Result<()> {
+    if options.json {
+        println!("{}", serde_json::to_string(measurement)?);
+    } else {
+        let Measurement { layout, engine, records, figure, value, unit } = measurement;
+        println!("{layout:9} {engine:5} {records:>9} {figure:26} {value:>12.3} {unit}");
+    }
+    Ok(())
+}
+
+/// Runs pipelines with and without lineage, in a folder that is gone afterwards.
+fn measure_pipelines(options: &Options, target: &Path, folder: &Path) -> Result<Vec<Measurement>> {
+    Invocation::cargo("build --release --package selvedge-tests --bin recording")
+        .dir(&workspace::root())
+        .run(Sink::Stderr)?;
+    let program = target.join("release/recording");
+    let turns = if options.quick { TURNS / 10 } else { TURNS };
+    fs::create_dir_all(folder)?;
+    let invocation = Invocation::new(program.to_string_lossy())
+        .args([&turns.to_string(), &*folder.to_string_lossy()]);
+    let measurements = lines(&invocation)?;
+    fs::remove_dir_all(folder)?;
+    Ok(measurements)
+}
+
+/// What a program measures, a JSON object per line.
+fn lines(invocation: &Invocation) -> Result<Vec<Measurement>> {
+    let output = invocation.capture()?;
+    if !output.status.success() {
+        bail!("`{invocation}` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let measurement = |line: &str| {
+        serde_json::from_str(line).with_context(|| format!("not a measurement: {line}"))
+    };
+    String::from_utf8(output.stdout)?.lines().map(measurement).collect()
 }
 
 fn subjects(options: &Options) -> Vec<Subject> {
@@ -146,15 +193,7 @@ fn measure(program: &str, folder: &Path, subject: Subject) -> Result<Vec<Measure
     fs::create_dir_all(folder)?;
     let mut measurements = Vec::new();
     for phase in ["append", "ask"] {
-        let invocation = invocation(program, folder, subject, phase);
-        let output = invocation.capture()?;
-        if !output.status.success() {
-            bail!("`{invocation}` failed: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        for line in String::from_utf8(output.stdout)?.lines() {
-            let measurement = serde_json::from_str(line);
-            measurements.push(measurement.with_context(|| format!("not a measurement: {line}"))?);
-        }
+        measurements.extend(lines(&invocation(program, folder, subject, phase))?);
     }
     fs::remove_dir_all(folder)?;
     Ok(measurements)
@@ -169,7 +208,8 @@ fn invocation(program: &str, folder: &Path, subject: Subject, phase: &str) -> In
 fn judge(measurements: &[Measurement]) -> Vec<Verdict> {
     let judged = |goal: &Goal| {
         let is_its = |m: &&Measurement| {
-            (m.layout.as_str(), m.engine.as_str()) == ("segments", "sled")
+            matches!(m.layout.as_str(), "segments" | "pipeline")
+                && m.engine == "sled"
                 && (m.records, m.figure.as_str()) == (goal.records, goal.figure)
         };
         let measured = measurements.iter().find(is_its).map(|measurement| measurement.value);
@@ -217,6 +257,8 @@ mod tests {
         memory_append at 10000000 <= 600: None
         memory_asked at 10000000 <= 600: None
         open at 10000000 <= 2: None
+        tasks_10us_ratio at 80000 <= 1.3: None
+        chain_8_of_10us_ratio at 80000 <= 1.3: None
         ");
     }
 

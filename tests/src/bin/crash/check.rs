@@ -23,6 +23,9 @@ pub(crate) struct Found {
     pub(crate) n_torn: u64,
     pub(crate) is_rebuilt: bool,
     pub(crate) open_ms: f64,
+    /// How runs ended, in a history.
+    #[serde(default)]
+    pub(crate) runs: BTreeMap<String, String>,
 }
 
 pub(crate) fn run(backend: Backend, dir: &Path, seed: u64) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Kills a process that writes to a store, again and again, at random moments, and checks that
+//! Kills a process that writes to a store or a history, again and again, at random moments, and checks that
 //! nothing it was told is lost. `cargo xtask crash` runs this.
 //!
 //! One process kills; another writes; a third one opens what is left and checks it. Some are killed
@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a program keeps its own time")]
 
 mod check;
+mod history;
 mod workload;
 mod writer;
 
@@ -30,6 +31,9 @@ struct Args {
     /// The engine
     #[arg(long, value_enum, default_value_t = Backend::Sled)]
     backend: Backend,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = What::Store)]
+    what: What,
     /// How many writers are killed
     #[arg(long, default_value_t = 200, value_name = "N")]
     rounds: u64,
@@ -47,6 +51,14 @@ struct Args {
 enum Backend {
     Sled,
     Redb,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+enum What {
+    /// Batches, in a store
+    Store,
+    /// Records and runs, in a history
+    Lineage,
 }
 
 #[derive(Subcommand)]
@@ -68,11 +80,14 @@ const READY_WAIT_MAX: Duration = Duration::from_secs(20);
 #[derive(Debug, Default, Serialize)]
 struct Counts {
     backend: String,
+    what: String,
     seed: u64,
     rounds: u64,
     killed_while_opening: u64,
     acknowledged: u64,
     records_checked: u64,
+    runs_checked: u64,
+    runs_abandoned: u64,
     rebuilt: u64,
     lost: u64,
     torn: u64,
@@ -87,8 +102,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.role {
         None => supervise(&args),
-        Some(Role::Write { dir }) => writer::run(args.backend, dir, args.seed).map(|()| true),
-        Some(Role::Check { dir }) => check::run(args.backend, dir, args.seed).map(|()| true),
+        Some(role) => play(&args, role).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -100,29 +114,71 @@ fn main() -> ExitCode {
     }
 }
 
+fn play(args: &Args, role: &Role) -> Result<()> {
+    let &Args { backend, what, seed, .. } = args;
+    match (what, role) {
+        (What::Store, Role::Write { dir }) => writer::run(backend, dir, seed),
+        (What::Store, Role::Check { dir }) => check::run(backend, dir, seed),
+        (What::Lineage, Role::Write { dir }) => history::write(backend, dir, seed),
+        (What::Lineage, Role::Check { dir }) => history::check(backend, dir, seed),
+    }
+}
+
+/// What writers were told that is in the store they wrote to.
+#[derive(Debug, Default)]
+struct Told {
+    /// By thread, how much.
+    heads: BTreeMap<u64, u64>,
+    /// Runs, and whether they ended.
+    runs: BTreeMap<String, bool>,
+}
+
+impl Told {
+    fn n_records(&self) -> u64 {
+        self.heads.values().sum()
+    }
+
+    /// Notes a line of a writer's. The last one may be cut.
+    fn note(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["run", run, "begun"] => drop(self.runs.insert(run.to_owned(), false)),
+            ["run", run, "ended"] => drop(self.runs.insert(run.to_owned(), true)),
+            [thread, n, "0"] => {
+                if let (Ok(thread), Ok(n)) = (thread.parse(), n.parse::<u64>()) {
+                    let told = self.heads.entry(thread).or_default();
+                    *told = (*told).max(n);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Returns whether all was well.
 fn supervise(args: &Args) -> Result<bool> {
     let began = Instant::now();
     let backend = format!("{:?}", args.backend).to_lowercase();
-    let mut counts = Counts { backend, seed: args.seed, ..Counts::default() };
+    let what = format!("{:?}", args.what).to_lowercase();
+    let mut counts = Counts { backend, what, seed: args.seed, ..Counts::default() };
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(args.seed);
     let mut reopen_ms = Vec::new();
     let mut dir = tempfile::tempdir()?;
-    let mut acknowledged = BTreeMap::new();
+    let mut told = Told::default();
     for round in 0..args.rounds {
         if round % ROUNDS_PER_STORE == 0 {
             dir = tempfile::tempdir()?;
-            acknowledged.clear();
+            told = Told::default();
         }
         counts.rounds += 1;
-        let n_before = acknowledged.values().sum::<u64>();
+        let n_before = told.n_records();
         let delay = Duration::from_micros(5_000 + rng.next_u64() % 195_000);
-        kill_writer(args, dir.path(), round, delay, &mut acknowledged)?;
-        counts.acknowledged += acknowledged.values().sum::<u64>() - n_before;
+        kill_writer(args, dir.path(), round, delay, &mut told)?;
+        counts.acknowledged += told.n_records() - n_before;
         while rng.next_u64() % 4 == 0 {
             counts.killed_while_opening += 1;
             let delay = Duration::from_micros(rng.next_u64() % 30_000);
-            kill_writer(args, dir.path(), 2 * round + 1, delay, &mut acknowledged)?;
+            kill_writer(args, dir.path(), 2 * round + 1, delay, &mut told)?;
         }
         let found = checked(args, dir.path(), round)?;
         let Some(found) = found else {
@@ -130,11 +186,11 @@ fn supervise(args: &Args) -> Result<bool> {
             let kept = dir.keep();
             eprintln!("round {round}: can't be opened, kept in {}", kept.display());
             dir = tempfile::tempdir()?;
-            acknowledged.clear();
+            told = Told::default();
             continue;
         };
         reopen_ms.push(found.open_ms);
-        judge(&mut counts, &found, &mut acknowledged, round);
+        judge(&mut counts, &found, &mut told, round);
     }
     reopen_ms.sort_by(f64::total_cmp);
     counts.reopen_ms_p50 = reopen_ms.get(reopen_ms.len() / 2).copied().unwrap_or_default();
@@ -148,12 +204,12 @@ fn supervise(args: &Args) -> Result<bool> {
     Ok(counts.lost + counts.torn + counts.wrong + counts.failed_opens == 0)
 }
 
-fn judge(counts: &mut Counts, found: &Found, told: &mut BTreeMap<u64, u64>, round: u64) {
+fn judge(counts: &mut Counts, found: &Found, told: &mut Told, round: u64) {
     counts.rebuilt += u64::from(found.is_rebuilt);
     counts.records_checked += found.n_records;
     counts.wrong += found.n_wrong;
     counts.torn += found.n_torn;
-    for (thread, n_told) in told.iter_mut() {
+    for (thread, n_told) in &mut told.heads {
         let n_found = found.heads.get(thread).copied().unwrap_or_default();
         if n_found < *n_told {
             counts.lost += *n_told - n_found;
@@ -161,6 +217,17 @@ fn judge(counts: &mut Counts, found: &Found, told: &mut BTreeMap<u64, u64>, roun
         }
         // What was written and not told is there from now on.
         *n_told = n_found;
+    }
+    for (run, has_ended) in &told.runs {
+        let status = found.runs.get(run).map(String::as_str);
+        counts.runs_checked += 1;
+        counts.runs_abandoned += u64::from(status == Some("abandoned"));
+        // The end may be written and not told.
+        let is_right = status == Some("succeeded") || (!has_ended && status == Some("abandoned"));
+        if !is_right {
+            counts.lost += 1;
+            eprintln!("round {round}: run {run}, ended: {has_ended}, is {status:?}");
+        }
     }
     if found.n_wrong + found.n_torn > 0 {
         eprintln!("round {round}: {found:?}");
@@ -171,7 +238,8 @@ fn child(args: &Args, role: &str, dir: &Path, seed: u64) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     let backend = format!("{:?}", args.backend).to_lowercase();
     let seed = (args.seed.wrapping_mul(1_000_003) + seed).to_string();
-    command.args(["--backend", &backend, "--seed", &seed, role]).arg(dir);
+    let what = format!("{:?}", args.what).to_lowercase();
+    command.args(["--backend", &backend, "--what", &what, "--seed", &seed, role]).arg(dir);
     command.stdout(Stdio::piped()).spawn().context("failed to start a child")
 }
 
@@ -181,7 +249,7 @@ fn kill_writer(
     dir: &Path,
     round: u64,
     delay: Duration,
-    acknowledged: &mut BTreeMap<u64, u64>,
+    told: &mut Told,
 ) -> Result<()> {
     let mut child = child(args, "write", dir, round)?;
     let out = child.stdout.take().context("the child's output is a pipe")?;
@@ -206,16 +274,7 @@ fn kill_writer(
     child.kill()?;
     child.wait()?;
     let Ok(lines) = reader.join() else { bail!("the reader panicked") };
-    for line in lines {
-        // The last one may be cut.
-        let mut numbers = line.split(' ').map(str::parse::<u64>);
-        if let (Some(Ok(thread)), Some(Ok(n)), Some(Ok(0))) =
-            (numbers.next(), numbers.next(), numbers.next())
-        {
-            let told = acknowledged.entry(thread).or_default();
-            *told = (*told).max(n);
-        }
-    }
+    lines.iter().for_each(|line| told.note(line));
     Ok(())
 }
 
