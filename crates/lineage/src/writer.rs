@@ -120,16 +120,34 @@ impl Writer {
     ///
     /// [`HistoryError::WriterStopped`] after an earlier record could not be written.
     pub fn record(&self, record: Record) -> Result<(), HistoryError> {
+        self.take_in(std::iter::once(record))
+    }
+
+    /// Takes records in, in order, as many at a time as there is room for; otherwise as
+    /// [`record`](Self::record).
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record).
+    pub fn record_all(&self, records: Vec<Record>) -> Result<(), HistoryError> {
+        self.take_in(records.into_iter())
+    }
+
+    fn take_in(&self, records: impl Iterator<Item = Record>) -> Result<(), HistoryError> {
         let shared = &self.0.shared;
         let buffered_max = shared.options.buffered_max.max(1);
         let is_full =
             |buffer: &mut Buffer| buffer.waiting.len() >= buffered_max && buffer.stopped.is_none();
-        let mut buffer = shared.emptied.wait_while(shared.buffer.lock(), is_full);
-        buffer.check()?;
-        buffer.waiting.push(record);
-        buffer.n_taken += 1;
-        drop(buffer);
-        shared.filled.notify_one();
+        let mut records = records.peekable();
+        while records.peek().is_some() {
+            let mut buffer = shared.emptied.wait_while(shared.buffer.lock(), is_full);
+            buffer.check()?;
+            let n_before = buffer.waiting.len();
+            buffer.waiting.extend(records.by_ref().take(buffered_max - n_before));
+            buffer.n_taken += (buffer.waiting.len() - n_before) as u64;
+            drop(buffer);
+            shared.filled.notify_one();
+        }
         Ok(())
     }
 

@@ -55,7 +55,7 @@ fn recording() {
                     if thread == 2 {
                         history.append(vec![record(thread, n)]).expect("memory doesn't fail");
                     } else {
-                        writer.record(record(thread, n)).expect("memory doesn't fail");
+                        writer.record_all(vec![record(thread, n)]).expect("memory doesn't fail");
                         writer.flush().expect("memory doesn't fail");
                     }
                     finds(&history, thread, n);

@@ -1,7 +1,9 @@
 //! Owns `LineageRecorder`: writes what a run tells of itself into a history, as records.
 
 use selvedge_event::{Canceller, Digest, Ending, Fact, Outcome, Signature, Text, Wants};
-use selvedge_lineage::{Filter, History, Page, Record, Run, RunId, StepKind, Timestamp};
+use selvedge_lineage::{
+    Filter, History, Page, Record, Run, RunId, StepKind, Timestamp, Writer, WriterOptions,
+};
 use selvedge_runtime::{Recorder, Result};
 
 use super::now;
@@ -10,13 +12,15 @@ use super::now;
 pub(super) struct LineageRecorder {
     history: History,
     run: Run,
+    /// Gathers records while others are made durable; from the run's start to its end.
+    writer: Option<Writer>,
     /// How the run ended, once that is told.
     outcome: Option<Outcome>,
 }
 
 impl LineageRecorder {
     pub(super) fn new(history: History, run: Run) -> LineageRecorder {
-        LineageRecorder { history, run, outcome: None }
+        LineageRecorder { history, run, writer: None, outcome: None }
     }
 
     /// The run that made the outputs of a turn which was replayed, if that is known.
@@ -92,20 +96,25 @@ impl Recorder for LineageRecorder {
                 Fact::RunStarted { .. } => {
                     self.run.started_at = now();
                     self.history.begin_run(self.run.clone())?;
+                    let options = WriterOptions::default();
+                    self.writer = Some(Writer::start(self.history.clone(), options)?);
                 }
                 Fact::RunFinished { ending, .. } => self.outcome = Some(outcome(*ending)),
                 Fact::Recorded { .. } => records.extend(turn(self.run.id, fact)),
                 fact => records.extend(self.look_up(fact)?),
             }
         }
-        if !records.is_empty() {
-            self.history.append(records)?;
+        match &self.writer {
+            Some(writer) => Ok(writer.record_all(records)?),
+            None => Ok(self.history.append(records)?),
         }
-        Ok(())
     }
 
     fn close(&mut self) -> Result {
         let outcome = self.outcome.take().unwrap_or(Outcome::Abandoned);
+        if let Some(writer) = self.writer.take() {
+            writer.flush()?;
+        }
         self.history.end_run(self.run.id, outcome, now())?;
         Ok(self.history.flush()?)
     }
