@@ -71,8 +71,8 @@ fn steps(rustflags: &str) -> Vec<Step> {
             name: "shuttle",
             work: Work::Command(
                 Invocation::cargo(
-                    "test --package selvedge-runtime --package selvedge-store --package selvedge-lineage \
-                     --test shuttle",
+                    "test --package selvedge-runtime --package selvedge-store \
+                     --package selvedge-lineage --test shuttle",
                 )
                 .args(["--target-dir", "target/shuttle"])
                 .env("RUSTFLAGS", shuttle.trim()),

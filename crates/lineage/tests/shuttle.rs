@@ -1,5 +1,5 @@
-//! The writer and the merger under schedules that `shuttle` picks: whoever flushes returns and finds
-//! what it recorded, whoever waits for room gets it, and closing ends both threads.
+//! The writer and the merger under schedules that `shuttle` picks: whoever flushes returns and
+//! finds what it recorded, whoever waits for room gets it, and closing ends both threads.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p selvedge-lineage --test shuttle --target-dir
 //! target/shuttle` runs it; `SELVEDGE_SHUTTLE_ITERATIONS` says how often.

@@ -1,5 +1,5 @@
-//! Kills a process that writes to a store or a history, again and again, at random moments, and checks that
-//! nothing it was told is lost. `cargo xtask crash` runs this.
+//! Kills a process that writes to a store or a history, again and again, at random moments, and
+//! checks that nothing it was told is lost. `cargo xtask crash` runs this.
 //!
 //! One process kills; another writes; a third one opens what is left and checks it. Some are killed
 //! while they open the store. Some rounds end with the store closed, most without.
