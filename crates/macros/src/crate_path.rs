@@ -18,6 +18,11 @@ pub(crate) fn flow_crate(named: Option<&Path>) -> Result<TokenStream> {
     layer("flow", named)
 }
 
+/// The path of `selvedge-reactive`; see [`event_crate`].
+pub(crate) fn reactive_crate(named: Option<&Path>) -> Result<TokenStream> {
+    layer("reactive", named)
+}
+
 /// The path of a layer: a module of the facade, or a crate of its own.
 fn layer(name: &str, named: Option<&Path>) -> Result<TokenStream> {
     let module = format_ident!("{name}");

@@ -349,6 +349,13 @@ where
         self.build.signature = Some(signature);
         self
     }
+
+    /// What generated code calls. Not for people.
+    #[doc(hidden)]
+    pub fn signed(mut self, signature: Signature) -> Self {
+        self.build.signature = Some(signature);
+        self
+    }
 }
 
 impl<B: Build> Define for Builder<B> {

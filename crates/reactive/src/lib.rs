@@ -39,6 +39,10 @@
 
 #![forbid(unsafe_code)]
 
+// `#[builder]` writes `::selvedge_reactive::…`, in this crate's own tests and examples too.
+#[expect(unused_extern_crates, reason = "only examples use it")]
+extern crate self as selvedge_reactive;
+
 mod artifact;
 pub mod balancer;
 mod build;
@@ -68,6 +72,13 @@ mod title;
 mod told;
 mod yields;
 
+/// What generated code calls. Not for people.
+#[doc(hidden)]
+pub mod generated {
+    pub use selvedge_event::Signature;
+    pub use selvedge_event::payload::generated::{Probe, ViaNothing, ViaSerialize, signed};
+}
+
 pub use artifact::{Artifact, Shared};
 pub use build::{Build, BuildFn, Function, Refs};
 pub use builder::{Builder, Provides, builder, builder_of, every};
@@ -80,6 +91,47 @@ pub use once::{Once, YieldsOne, once};
 pub use operator::{Hooks, Item, Operator, Out};
 pub use operator_node::{OperatorNode, operator};
 pub use requires::{Arguments, KnownArguments, Part, Requirement, Requires, Tuple};
+/// Makes of a function, or of an `impl` of [`Build`], what a graph adds: a builder with its target,
+/// its requirements, and the hash of its code, so that it can be persisted without a version.
+///
+/// ```
+/// use selvedge_reactive::{Build, Out, Reactive, Refs, builder};
+/// use selvedge_runtime::{Pipeline, Result};
+///
+/// #[builder(provides = "areas", requires = ["names", "*sizes"])]
+/// fn area(name: &String, a: &u64, b: &u64) -> String {
+///     format!("{name} {}", a * b)
+/// }
+///
+/// #[derive(serde::Serialize)]
+/// struct Shout { marks: usize }
+///
+/// #[builder(provides = "shouts", requires = ["areas"])]
+/// impl Build for Shout {
+///     type Arguments = (String,);
+///     type Made = String;
+///
+///     fn build(&mut self, out: &mut Out<'_, '_, String>, (area,): Refs<'_, (String,)>) -> Result {
+///         out.emit(area.to_uppercase() + &"!".repeat(self.marks));
+///         Ok(())
+///     }
+/// }
+///
+/// let mut graph = Reactive::new("areas");
+/// graph.source("names", ["warp".to_owned(), "weft".to_owned()]);
+/// graph.source("sizes", [(3_u64, 4_u64), (5, 6)]);
+/// graph.add(area().persist());
+/// let shouts = graph.add(Shout { marks: 2 }.builder().persist());
+/// let seen = graph.collect(&shouts);
+/// graph.install(Pipeline::builder())?.build()?.run()?;
+/// assert_eq!(seen.values(), ["WARP 12!!", "WEFT 30!!"]);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
+/// `version = "…"` replaces the hash, which knows nothing of functions that are called. What a
+/// function returns in a `Result`, and in an `Option` or `Vec`, are the artifacts. A starred
+/// requirement takes as many arguments as the others leave.
+pub use selvedge_macros::builder;
 pub use sink::{Artifacts, Done};
 pub use source::{Source, source, source_of_any};
 pub use target::{Got, Resolve, Spread, Target};
