@@ -27,5 +27,6 @@ pages! {
     pipelines => "docs/book/pipelines.md",
     scopes => "docs/book/scopes.md",
     simulation => "docs/book/simulation.md",
+    streams => "docs/book/streams.md",
     testing => "docs/book/testing.md",
 }

@@ -3,6 +3,7 @@
 
 mod balance;
 mod builders;
+mod examples;
 mod history;
 mod hostile;
 mod joins;

@@ -40,6 +40,8 @@ pub(crate) struct Options {
 enum Suite {
     /// Run every workload against the peers that matter for it, and hold us against our goals.
     Runtime(runtime::Options),
+    /// Run our graphs against our own processors and libraries, and hold them against our goals.
+    Reactive(runtime::Options),
     /// Count instructions per delivery and per hop, and hold them against the checked-in ones.
     Instructions(instructions::Options),
     /// Measure the history's layout beside the naive one, and hold it against our goals.
@@ -52,6 +54,7 @@ enum Suite {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
         Some(Suite::Runtime(options)) => runtime::run(options),
+        Some(Suite::Reactive(options)) => runtime::run_graphs(options),
         Some(Suite::Instructions(options)) => instructions::run(options),
         Some(Suite::Lineage(options)) => lineage::run(options),
         Some(Suite::Store(options)) => store::run(options),

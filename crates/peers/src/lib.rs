@@ -41,6 +41,9 @@ mod floor;
 mod pool;
 mod selvedge;
 
+#[cfg(feature = "graphs")]
+mod graphs;
+
 mod registry;
 
 pub use error::Error;

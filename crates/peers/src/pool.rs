@@ -10,19 +10,22 @@ use crate::workload::Workload;
 use crate::workload::map;
 
 /// What rayon runs.
-pub(crate) const RAYON: &[(Workload, Run)] = &[(Workload::W7, rayon_map)];
+pub(crate) const RAYON: &[(Workload, Run)] = &[
+    (Workload::W7, |scale| rayon_map(scale, map::task)),
+    (Workload::W7u, |scale| rayon_map(scale, map::uneven)),
+];
 
 /// What two threads on one shared queue run.
 pub(crate) const SHARED_MPMC: &[(Workload, Run)] = &[(Workload::W7, shared_mpmc_map)];
 
 /// A parallel iterator over the range, collected in order, on rayon's global pool.
-fn rayon_map(scale: Scale) -> Sample {
+fn rayon_map(scale: Scale, task: fn(u64) -> map::Done) -> Sample {
     let n = map::n_tasks(scale);
     // Starts the pool's threads before the clock.
     rayon::join(|| (), || ());
     let (results, sample) =
-        timed(n, || (0..n).into_par_iter().map(map::task).collect::<Vec<map::Done>>());
-    map::check(&results, n);
+        timed(n, || (0..n).into_par_iter().map(task).collect::<Vec<map::Done>>());
+    map::check_of(&results, n, task);
     sample
 }
 

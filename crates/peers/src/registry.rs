@@ -4,6 +4,8 @@
 //! A new peer is one row: a name, a sentence, and a table from workload to the function that runs
 //! it.
 
+#[cfg(feature = "graphs")]
+mod graphs;
 #[cfg(feature = "libraries")]
 mod libraries;
 
@@ -56,13 +58,17 @@ const OWN: &[Peer] = &[
     Peer { name: "limit", about: "by hand: what the machine allows", workloads: floor::WORKLOADS },
 ];
 
-/// Every peer: our own first, then the floor, then the libraries.
+/// Every peer: our own first, then the floor, our graphs, then the libraries.
 pub fn peers() -> impl Iterator<Item = &'static Peer> {
     #[cfg(feature = "libraries")]
     let libraries = libraries::LIBRARIES;
     #[cfg(not(feature = "libraries"))]
     let libraries: &[Peer] = &[];
-    OWN.iter().chain(libraries)
+    #[cfg(feature = "graphs")]
+    let graphs = graphs::GRAPHS;
+    #[cfg(not(feature = "graphs"))]
+    let graphs: &[Peer] = &[];
+    OWN.iter().chain(graphs).chain(libraries)
 }
 
 /// Looks a peer up by its exact name.

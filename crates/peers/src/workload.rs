@@ -45,6 +45,9 @@ pub enum Workload {
     W3,
     /// A chain of 8 stages; the unit is one event through all 8, so a hop is an eighth of it.
     W4,
+    /// W4 with a hundredth of the events, the results of each stage kept on the disk; the unit is
+    /// the same.
+    W4p,
     /// 8 chains of 8 stages, each fed by a source of its own, so that only the run itself is timed;
     /// the unit is one event through all 8 stages of its chain.
     Scaling,
@@ -63,6 +66,8 @@ pub enum Workload {
     W6k,
     /// Parallel map with results in input order; the unit is a task of about 10 us.
     W7,
+    /// W7 with one task in a hundred that takes a hundred times as long; the unit is a task.
+    W7u,
     /// Events of 8 bytes that wait in a mailbox: what one takes; the unit is an event.
     Q8,
     /// Q8 with events of 100 bytes.
@@ -80,6 +85,7 @@ impl Workload {
         Workload::W2i,
         Workload::W3,
         Workload::W4,
+        Workload::W4p,
         Workload::Scaling,
         Workload::W5,
         Workload::W6,
@@ -87,6 +93,7 @@ impl Workload {
         Workload::W6j,
         Workload::W6k,
         Workload::W7,
+        Workload::W7u,
         Workload::Q8,
         Workload::Q100,
     ];
@@ -98,11 +105,12 @@ impl Workload {
             Workload::W1 | Workload::W1i | Workload::W1p | Workload::W1l => "hop (one delivery)",
             Workload::W2 | Workload::W2i => "message",
             Workload::W3 => "delivery (events x 16 subscribers)",
-            Workload::W4 | Workload::Scaling => "event through all 8 stages",
+            Workload::W4 | Workload::W4p | Workload::Scaling => "event through all 8 stages",
             Workload::W5 => "message, creation of the actors included",
             Workload::W6 | Workload::W6s | Workload::W6k => "input event (two per pair)",
             Workload::W6j => "input event (about 20 pairs each)",
             Workload::W7 => "task of about 10 us",
+            Workload::W7u => "task of about 20 us on average",
             Workload::Q8 | Workload::Q100 => "event queued and handled",
         }
     }

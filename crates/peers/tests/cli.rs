@@ -42,7 +42,7 @@ fn a_refusal_says_what_to_ask_for_instead() {
     assert_snapshot!(refusal("--peer kanal --workload w1"), @r"
     Some(2) error:
     invalid value 'w1' for '--workload <W>':
-    unknown workload `w1`; pick one of W1, W1i, W1p, W1l, W2, W2i, W3, W4, scaling, W5, W6, W6s, W6j, W6k, W7, Q8, Q100
+    unknown workload `w1`; pick one of W1, W1i, W1p, W1l, W2, W2i, W3, W4, W4p, scaling, W5, W6, W6s, W6j, W6k, W7, W7u, Q8, Q100
     ");
     assert_snapshot!(refusal("--peer kanal --workload W5"), @r"
     Some(3) error:
@@ -70,6 +70,11 @@ fn the_list_is_the_registry() {
     selvedge_obs          selvedge with an idle observer           W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     selvedge_obs_full     the same, told of every turn             W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     limit                 by hand: what the machine allows         W1 W1i W2 W3 W4 W5 W6 W6s W6j W7
+    graph                 our graphs: every input is built from    W4 W6 W7 W7u
+    graph_dedupe          our graphs, inputs remembered in memory  W4
+    graph_persist         our graphs, results kept on the disk     W4p
+    graph_shards          our graphs, a join in two shards         W6
+    graph_least           our graphs, work to whoever has least    W7 W7u
     crossbeam             crossbeam-channel, unbounded             W1 W2 W3 W4 W6 W7
     crossbeam_b1024       crossbeam-channel, bounded to 1024       W1 W2 W3 W4 W6 W7
     kanal                 kanal, unbounded                         W1 W2 W3 W4 W6 W7
@@ -78,7 +83,7 @@ fn the_list_is_the_registry() {
     flume                 flume, unbounded                         W1 W2 W3 W4 W6 W7
     mutex_condvar         Mutex<VecDeque> and Condvar, unbounded   W1 W2 W3 W4 W6 W7
     crossbeam_shared_mpmc two threads on one bounded queue         W7
-    rayon                 a parallel iterator                      W7
+    rayon                 a parallel iterator                      W7 W7u
     actix_1arb            actix actors on one arbiter              W1 W2 W2i W3 W4 W5 W6 W7
     actix_2arb            actix actors dealt to two arbiters       W1 W2 W2i W3 W4 W5 W6 W7
     tokio_mpsc            tokio tasks, two workers                 W1 W2 W2i W3 W4 W5 W6 W7
@@ -100,6 +105,7 @@ fn the_list_is_the_registry() {
     W2i     message
     W3      delivery (events x 16 subscribers)
     W4      event through all 8 stages
+    W4p     event through all 8 stages
     scaling event through all 8 stages
     W5      message, creation of the actors included
     W6      input event (two per pair)
@@ -107,6 +113,7 @@ fn the_list_is_the_registry() {
     W6j     input event (about 20 pairs each)
     W6k     input event (two per pair)
     W7      task of about 10 us
+    W7u     task of about 20 us on average
     Q8      event queued and handled
     Q100    event queued and handled
     ");

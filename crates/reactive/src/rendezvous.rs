@@ -327,7 +327,7 @@ where
         side.put(item);
         if let Some(row) = slots.take_row() {
             if slots.is_empty() {
-                self.pending.remove(place);
+                self.pending.vacate(place);
             }
             out(Row::Complete(row));
         }
@@ -355,8 +355,14 @@ where
         if found.is_none() {
             self.make_room(out)?;
         }
-        let (born, slots) = found.unwrap_or_else(|| (born, S::empty(self.n_streams)));
-        Ok(Ok(self.pending.insert(hash, key, slots, born)))
+        let n_streams = self.n_streams;
+        Ok(Ok(match found {
+            Some((born, slots)) => self.pending.insert(hash, key, |_| slots, born),
+            None => {
+                let slots = |spare: Option<S>| spare.unwrap_or_else(|| S::empty(n_streams));
+                self.pending.insert(hash, key, slots, born)
+            }
+        }))
     }
 
     /// Makes room for a key more, or says that there is none.

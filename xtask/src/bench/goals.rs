@@ -68,7 +68,27 @@ const fn stretch(name: &'static str, workload: &'static str, limit: f64) -> Goal
     Goal { rank: Rank::Stretch, ..at_most(name, workload, Against::Nothing, limit) }
 }
 
-/// Every goal.
+/// What our graphs are held to, beside our own processors and the libraries.
+pub(super) const OF_GRAPHS: &[Goal] = &[
+    graph("chain", "W4", "graph", "selvedge", 1.5),
+    graph("chain, dedupe", "W4", "graph_dedupe", "selvedge", 3.0),
+    graph("join", "W6", "graph", "selvedge", 1.3),
+    graph("join, shards", "W6", "graph_shards", "timely_2w", 2.5),
+    graph("balanced", "W7", "graph", "rayon", 1.05),
+    graph("uneven, least", "W7u", "graph_least", "graph", 1.0),
+];
+
+const fn graph(
+    name: &'static str,
+    workload: &'static str,
+    ours: &'static str,
+    against: &'static str,
+    limit: f64,
+) -> Goal {
+    Goal { ours, ..at_most(name, workload, Against::Peer(against), limit) }
+}
+
+/// Every goal of the runtime.
 pub(super) const GOALS: &[Goal] = &[
     at_most("W1", "W1", Against::Best(Family::Actors), 0.35),
     at_most("W2", "W2", Against::Peer("crossbeam"), 0.9),
@@ -167,9 +187,9 @@ pub(super) fn shown(ratio: f64) -> String {
     format!("{ratio:.digits$}")
 }
 
-/// Judges every goal.
-pub(super) fn judge(measurements: &[Measurement]) -> Vec<Verdict> {
-    GOALS.iter().map(|goal| goal.judge(measurements)).collect()
+/// Judges these goals.
+pub(super) fn judge(goals: &[Goal], measurements: &[Measurement]) -> Vec<Verdict> {
+    goals.iter().map(|goal| goal.judge(measurements)).collect()
 }
 
 impl Goal {
@@ -219,7 +239,7 @@ impl Goal {
 
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::{GOALS, judge};
     use crate::bench::program::Measurement;
 
     /// Reads `peer workload ns [idle bytes]`, one measurement per line.
@@ -244,7 +264,7 @@ mod tests {
     }
 
     fn check(text: &str) -> String {
-        let verdicts = judge(&measured(text));
+        let verdicts = judge(GOALS, &measured(text));
         let lines = verdicts.iter().filter(|verdict| verdict.ratio.is_some());
         lines.map(|verdict| verdict.to_string().trim_end().to_owned() + "\n").collect()
     }
@@ -312,7 +332,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_judged() {
-        let verdicts = judge(&measured("selvedge W1 10"));
+        let verdicts = judge(GOALS, &measured("selvedge W1 10"));
         assert!(verdicts.iter().all(|verdict| verdict.met.is_none() && !verdict.is_miss()));
         let line = serde_json::to_string(&verdicts[0]).expect("a verdict is JSON");
         insta::assert_snapshot!(line, @r#"{"goal":"W1","ratio":null,"limit":0.35,"met":null,"sense":"at_most","stretch":false,"ours":"selvedge","against":null}"#);

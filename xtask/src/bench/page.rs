@@ -7,18 +7,21 @@ use anyhow::{Result, bail};
 use super::goals::shown;
 use super::runtime::Outcome;
 
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
+/// What the runtime's figures stand between.
+pub(super) const RUNTIME: &str = "bench";
+/// What the graphs' do.
+pub(super) const REACTIVE: &str = "bench-reactive";
 
 /// The page with new figures between its markers.
-pub(super) fn written(page: &str, figures: &str) -> Result<String> {
-    let Some((before, rest)) = page.split_once(BEGIN) else {
-        bail!("the page has no line `{BEGIN}`, put it where the figures go");
+pub(super) fn written(page: &str, mark: &str, figures: &str) -> Result<String> {
+    let (begin, end) = (format!("<!-- {mark}:begin -->"), format!("<!-- {mark}:end -->"));
+    let Some((before, rest)) = page.split_once(&begin) else {
+        bail!("the page has no line `{begin}`, put it where the figures go");
     };
-    let Some((_, after)) = rest.split_once(END) else {
-        bail!("the page has no line `{END}` after `{BEGIN}`, put it where the figures end");
+    let Some((_, after)) = rest.split_once(&end) else {
+        bail!("the page has no line `{end}` after `{begin}`, put it where the figures end");
     };
-    Ok(format!("{before}{BEGIN}\n{figures}{END}{after}"))
+    Ok(format!("{before}{begin}\n{figures}{end}{after}"))
 }
 
 /// The figures in Markdown: the goals first, then everything that was measured.
@@ -60,11 +63,11 @@ fn line(out: &mut String, line: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::written;
+    use super::{RUNTIME, written};
 
     #[test]
     fn figures_go_between_the_markers() {
-        let check = |page: &str| match written(page, "new\n") {
+        let check = |page: &str| match written(page, RUNTIME, "new\n") {
             Ok(page) => page,
             Err(error) => error.to_string(),
         };

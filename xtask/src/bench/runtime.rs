@@ -1,5 +1,5 @@
-//! `cargo xtask bench runtime`: every workload, ours and the peers that matter for it in turn, and
-//! our goals.
+//! `cargo xtask bench runtime` and `bench reactive`: every workload, ours and the peers that matter
+//! for it in turn, and our goals.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::figures::{Comparison, compare, spread};
-use super::goals::{Verdict, judge};
+use super::goals::{GOALS, Goal, OF_GRAPHS, Verdict, judge};
 use super::machine::{self, Quiet, Sample};
 use super::page;
 use super::plan::plan;
 use super::program::{Contents, Measurement, Program};
-use super::suite::{CONTESTS, Contest, Peers};
+use super::suite::{CONTESTS, Contest, GRAPHS, Peers};
 use super::table;
 use crate::workspace;
 
@@ -57,9 +57,26 @@ pub(super) struct Outcome {
     pub(super) verdicts: Vec<Verdict>,
 }
 
+/// What is run, what it is held to, and where its figures stand in a page.
+struct Bench {
+    contests: &'static [Contest],
+    goals: &'static [Goal],
+    mark: &'static str,
+}
+
+/// Runs the runtime's workloads.
+pub(super) fn run(options: &Options) -> Result<()> {
+    held(options, &Bench { contests: CONTESTS, goals: GOALS, mark: page::RUNTIME })
+}
+
+/// Runs the graphs' workloads.
+pub(super) fn run_graphs(options: &Options) -> Result<()> {
+    held(options, &Bench { contests: GRAPHS, goals: OF_GRAPHS, mark: page::REACTIVE })
+}
+
 /// Builds the binary, measures, judges. A full run fails when a goal that is not a stretch is
 /// missed; a quick one proves nothing either way.
-pub(super) fn run(options: &Options) -> Result<()> {
+fn held(options: &Options, bench: &Bench) -> Result<()> {
     let default = if options.quick { QUICK_ROUNDS } else { ROUNDS };
     let rounds = options.rounds.unwrap_or(default);
     if rounds == 0 {
@@ -71,15 +88,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let scale = if options.quick { QUICK_SCALE } else { 1.0 };
     let mut all = Vec::new();
     let mut rows = Vec::new();
-    for contest in CONTESTS {
+    for contest in bench.contests {
         let names = Names::of(contest, options);
         let measurements = hold(&program, contest.workload, &names, rounds, scale, options)?;
         rows.extend(compare(&measurements, &names.candidates, &names.peers));
         all.extend(measurements);
     }
     let quiet = Quiet::between(load_before, &before, &Sample::take()?);
-    let (besides, verdicts) = (besides(&all), judge(&all));
-    report(&Outcome { scale, rounds, quiet, rows, besides, verdicts }, options)
+    let (besides, verdicts) = (besides(&all), judge(bench.goals, &all));
+    report(&Outcome { scale, rounds, quiet, rows, besides, verdicts }, options, bench.mark)
 }
 
 /// Who takes part in a contest.
@@ -153,7 +170,7 @@ fn besides(measurements: &[Measurement]) -> Vec<(String, String, &'static str, f
 }
 
 /// Prints and writes what was found, and fails on a missed goal.
-fn report(outcome: &Outcome, options: &Options) -> Result<()> {
+fn report(outcome: &Outcome, options: &Options, mark: &str) -> Result<()> {
     if options.json {
         for verdict in &outcome.verdicts {
             println!("{}", serde_json::to_string(verdict)?);
@@ -166,7 +183,7 @@ fn report(outcome: &Outcome, options: &Options) -> Result<()> {
         let path = workspace::root().join(path);
         let read = std::fs::read_to_string(&path);
         let old = read.with_context(|| format!("failed to read {}", path.display()))?;
-        let new = page::written(&old, &page::figures(outcome))?;
+        let new = page::written(&old, mark, &page::figures(outcome))?;
         std::fs::write(&path, new)
             .with_context(|| format!("failed to write {}", path.display()))?;
     }
@@ -201,7 +218,7 @@ fn text(outcome: &Outcome) -> String {
 mod tests {
     use super::{Outcome, besides, text};
     use crate::bench::figures::compare;
-    use crate::bench::goals::judge;
+    use crate::bench::goals::{GOALS, judge};
     use crate::bench::machine::{Quiet, Sample};
     use crate::bench::page;
     use crate::bench::program::Measurement;
@@ -225,7 +242,7 @@ mod tests {
             quiet: Quiet::between(0.0, &Sample::default(), &Sample::default()),
             rows: compare(&measurements, &names("selvedge"), &names("actix_1arb")),
             besides: besides(&measurements),
-            verdicts: judge(&measurements).into_iter().take(2).collect(),
+            verdicts: judge(GOALS, &measurements).into_iter().take(2).collect(),
         }
     }
 

@@ -115,6 +115,31 @@ pub(super) const CONTESTS: &[Contest] = &[
     Contest { workload: "Q100", candidates: &["selvedge"], peers: Peers::Ours(&[]) },
 ];
 
+/// What the graphs run. Those that they are held against differ: the bare processors, libraries.
+pub(super) const GRAPHS: &[Contest] = &[
+    Contest {
+        workload: "W4",
+        candidates: &["graph", "graph_dedupe"],
+        peers: Peers::Ours(&["selvedge"]),
+    },
+    Contest { workload: "W4p", candidates: &["graph_persist"], peers: Peers::Ours(&[]) },
+    Contest {
+        workload: "W6",
+        candidates: &["graph", "graph_shards"],
+        peers: Peers::Ours(&["selvedge", "timely_2w"]),
+    },
+    Contest {
+        workload: "W7",
+        candidates: &["graph", "graph_least"],
+        peers: Peers::Libraries { full: &["rayon"], quick: &["rayon"] },
+    },
+    Contest {
+        workload: "W7u",
+        candidates: &["graph", "graph_least"],
+        peers: Peers::Libraries { full: &["rayon"], quick: &["rayon"] },
+    },
+];
+
 /// What a library is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {

@@ -15,6 +15,12 @@ pub(crate) fn n_events(scale: Scale) -> u64 {
     scale.count(N_EVENTS)
 }
 
+/// Events that enter it where results are kept on the disk.
+#[cfg(feature = "graphs")]
+pub(crate) fn n_kept(scale: Scale) -> u64 {
+    scale.count(N_EVENTS / 100)
+}
+
 /// The sum and the count that the last stage must end with.
 pub(crate) fn expected(n_events: u64) -> Tally {
     Tally { sum: sum_below(n_events) + N_STAGES * n_events, count: n_events }

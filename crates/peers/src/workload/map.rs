@@ -34,6 +34,14 @@ pub(crate) fn task(input: u64) -> Done {
     (input, busy(input))
 }
 
+/// The task of W7u: one in a hundred is a hundred of them.
+#[inline]
+#[cfg(any(feature = "graphs", feature = "libraries"))]
+pub(crate) fn uneven(input: u64) -> Done {
+    let n = if input % 100 == 7 { 100 } else { 1 };
+    (input, (0..n).fold(0, |sum, part| sum ^ busy(input ^ (part << 32))))
+}
+
 /// One slot per result; a slot that nobody fills fails the check.
 pub(crate) fn slots(n_tasks: u64) -> Vec<Done> {
     vec![(u64::MAX, 0); n_tasks as usize]
@@ -42,6 +50,11 @@ pub(crate) fn slots(n_tasks: u64) -> Vec<Done> {
 /// Asserts that every result stands at its input's place and that about 200 of them, evenly spread,
 /// are right.
 pub(crate) fn check(results: &[Done], n_tasks: u64) {
+    check_of(results, n_tasks, task);
+}
+
+/// The same of another task.
+pub(crate) fn check_of(results: &[Done], n_tasks: u64, task: fn(u64) -> Done) {
     assert_eq!(results.len() as u64, n_tasks, "one result per task");
     for (slot, result) in results.iter().enumerate() {
         assert_eq!(result.0, slot as u64, "results stand in input order");

@@ -22,7 +22,11 @@ pub(super) struct Pending<K, S> {
 }
 
 enum Place<K, S> {
-    Free { next: u32 },
+    /// With what the last key waited with, emptied: its queues keep their room for the next one.
+    Free {
+        next: u32,
+        spare: Option<S>,
+    },
     Taken(Entry<K, S>),
 }
 
@@ -111,19 +115,28 @@ impl<K, S> Pending<K, S> {
     /// # Panics
     ///
     /// At 2³² - 1 keys, which no limit allows.
-    pub(super) fn insert(&mut self, hash: u64, key: K, slots: S, born: Duration) -> usize {
-        let entry = Entry { key, slots, hash, born, older: self.newest, newer: NONE };
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        key: K,
+        slots: impl FnOnce(Option<S>) -> S,
+        born: Duration,
+    ) -> usize {
+        let (older, newer) = (self.newest, NONE);
         let place = self.free;
         let place = if place == NONE {
             let place = u32::try_from(self.slab.len()).ok().filter(|&place| place != NONE);
-            self.slab.push(Place::Taken(entry));
+            let slots = slots(None);
+            self.slab.push(Place::Taken(Entry { key, slots, hash, born, older, newer }));
             place.expect("limits allow fewer keys")
         } else {
-            let taken = std::mem::replace(&mut self.slab[place as usize], Place::Taken(entry));
-            let Place::Free { next } = taken else {
+            let Place::Free { next, spare } = &mut self.slab[place as usize] else {
                 unreachable!("the free list names free places only")
             };
-            self.free = next;
+            self.free = *next;
+            let slots = slots(spare.take());
+            self.slab[place as usize] =
+                Place::Taken(Entry { key, slots, hash, born, older, newer });
             place
         };
         match self.newest {
@@ -139,11 +152,19 @@ impl<K, S> Pending<K, S> {
         place as usize
     }
 
+    /// Takes a key out that waits with nothing any more.
+    pub(super) fn vacate(&mut self, place: usize) {
+        let (_, slots) = self.remove(place);
+        if let Place::Free { spare, .. } = &mut self.slab[place] {
+            *spare = Some(slots);
+        }
+    }
+
     /// Takes a key out.
     pub(super) fn remove(&mut self, place: usize) -> (K, S) {
         let place = place as u32;
-        let taken =
-            std::mem::replace(&mut self.slab[place as usize], Place::Free { next: self.free });
+        let free = Place::Free { next: self.free, spare: None };
+        let taken = std::mem::replace(&mut self.slab[place as usize], free);
         self.free = place;
         let Place::Taken(entry) = taken else { unreachable!("only what waits is taken out") };
         match self.table.find_entry(entry.hash, |&other| other == place) {
@@ -195,7 +216,7 @@ mod tests {
                     (0, _, _) => prop_assert_eq!(pending.pop_oldest(), list.pop_front()),
                     (_, None, _) | (_, _, None) => {
                         let born = Duration::from_secs(number as u64);
-                        pending.insert(hash, key, number, born);
+                        pending.insert(hash, key, |_| number, born);
                         list.push_back((key, number));
                     }
                     (1, Some(place), Some(at)) => {

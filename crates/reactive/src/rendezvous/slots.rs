@@ -6,6 +6,9 @@ use std::fmt;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Room that an emptied queue keeps for what comes next: more is given back.
+const KEPT_MAX: usize = 16;
+
 /// What one stream has brought of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Side<T>(Held<T>);
@@ -56,7 +59,13 @@ impl<T> Side<T> {
                 Held::One(item) => Some(item),
                 Held::Nothing | Held::Many(_) => None,
             },
-            Held::Many(items) => items.pop_front(),
+            Held::Many(items) => {
+                let item = items.pop_front();
+                if items.is_empty() && items.capacity() > KEPT_MAX {
+                    self.0 = Held::Nothing;
+                }
+                item
+            }
         }
     }
 
