@@ -100,4 +100,9 @@ pub use selvedge_macros::node;
 pub mod generated {
     pub use anyhow::Result;
     pub use selvedge_event::Signature;
+
+    /// What a function came to, whatever its errors are.
+    pub fn made<T, E: Into<anyhow::Error>>(made: std::result::Result<T, E>) -> Result<T> {
+        made.map_err(Into::into)
+    }
 }
