@@ -6,6 +6,7 @@ mod failing;
 mod inner;
 mod journals;
 mod limits;
+mod memory;
 mod scenarios;
 
 use std::sync::{Arc, Mutex};
