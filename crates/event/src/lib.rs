@@ -59,6 +59,6 @@ pub use payload::Payload;
 /// ```
 ///
 pub use selvedge_macros::Event;
-pub use signature::{Code, Signature, SignatureError};
+pub use signature::{Code, Signature, SignatureError, Used};
 pub use text::Text;
 pub use topic::{CatchAll, Interest, Interests, Key, Kind, Name, SourceSpot, Topic};

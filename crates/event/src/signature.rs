@@ -1,6 +1,7 @@
 //! Owns `Signature`: which code, and which version of it, works on a value.
 
 mod error;
+mod used;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use crate::digest::{Digest, DigestError};
 use crate::text::Text;
 
 pub use error::SignatureError;
+pub use used::Used;
 
 /// Identifies code together with the constants it was given. The names under which processors are
 /// registered, and their wiring, are not in it: renaming them keeps caches.
@@ -55,6 +57,21 @@ impl Signature {
     pub fn of_version(subject: impl Into<Text>, version: impl Into<Text>) -> Signature {
         let code = Code::Version { subject: subject.into(), version: version.into() };
         Signature { code, constants: None }
+    }
+
+    /// The same code, with the functions that it uses: it differs when one of them does. A declared
+    /// version stays as it is, since it stands for all that is used, too.
+    ///
+    /// # Panics
+    ///
+    /// Never: hashes have digests.
+    #[must_use]
+    pub fn using(mut self, uses: &[&Used]) -> Signature {
+        if let Code::Hash(own) = self.code {
+            let both = Digest::of(&("selvedge uses 1", own, uses));
+            self.code = Code::Hash(both.expect("hashes have digests"));
+        }
+        self
     }
 
     /// Puts together what [`code`](Self::code) and [`constants`](Self::constants) took apart, for

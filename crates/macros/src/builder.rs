@@ -10,6 +10,7 @@ use syn::{
     Result, ReturnType, Type, parse_quote,
 };
 
+use crate::signature::Known;
 use crate::{crate_path, signature};
 use options::Options;
 
@@ -126,20 +127,9 @@ fn signed(
     code: [u8; 32],
     reactive: &TokenStream,
 ) -> TokenStream {
-    match &options.version {
-        Some(version) => quote! {
-            #reactive::generated::Signature::of_version(
-                ::core::concat!(
-                    ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(#subject)
-                ),
-                #version,
-            )
-        },
-        None => {
-            let code = Literal::byte_string(&code);
-            quote!(#reactive::generated::Signature::of_code(*#code))
-        }
-    }
+    let (version, uses) = (options.version.as_ref(), options.uses.as_slice());
+    let known = Known { subject: subject.clone(), version, uses, code };
+    known.expression(&quote!(#reactive::generated))
 }
 
 /// The requirements, each with the type of its argument; a starred one with those of its share.

@@ -47,3 +47,9 @@ pub fn builder(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn node(options: TokenStream, item: TokenStream) -> TokenStream {
     node::expand(options.into(), &item.into()).into()
 }
+
+#[doc = include_str!("../docs/signed.md")]
+#[proc_macro_attribute]
+pub fn signed(options: TokenStream, item: TokenStream) -> TokenStream {
+    signature::expand_signed(options.into(), &item.into()).into()
+}

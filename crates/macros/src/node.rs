@@ -3,13 +3,14 @@
 
 mod options;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
     Error, FnArg, GenericArgument, Ident, Item, ItemFn, Pat, PathArguments, PathSegment, Result,
     ReturnType, Type,
 };
 
+use crate::signature::Known;
 use crate::{crate_path, signature};
 use options::Options;
 
@@ -65,18 +66,9 @@ fn complete(options: TokenStream, function: &ItemFn, code: [u8; 32]) -> Result<T
     } else {
         quote!(::core::result::Result::Ok(#name(#(#names),*)))
     };
-    let signature = match &options.version {
-        Some(version) => quote! {
-            #flow::generated::Signature::of_version(
-                ::core::concat!(::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(#name)),
-                #version,
-            )
-        },
-        None => {
-            let code = Literal::byte_string(&code);
-            quote!(#flow::generated::Signature::of_code(*#code))
-        }
-    };
+    let (version, uses) = (options.version.as_ref(), options.uses.as_slice());
+    let known = Known { subject: quote!(#name), version, uses, code };
+    let signature = known.expression(&quote!(#flow::generated));
     Ok(quote! {
         #(#docs)*
         #vis fn #name(#(#parameters),*) -> #flow::NodeSpec<#makes> {

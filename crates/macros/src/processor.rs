@@ -8,12 +8,13 @@ mod envelope;
 mod looks;
 mod options;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{
     Error, FnArg, Ident, ImplItem, ImplItemFn, Item, ItemImpl, Pat, PatType, Result, parse_quote,
 };
 
+use crate::signature::Known;
 use crate::{crate_path, signature};
 use body::Heard;
 use options::Options;
@@ -174,20 +175,9 @@ fn signature(
     code: [u8; 32],
     event_crate: &TokenStream,
 ) -> ImplItem {
-    let signature = match &options.version {
-        Some(version) => quote! {
-            #event_crate::Signature::of_version(
-                ::core::concat!(
-                    ::core::env!("CARGO_PKG_NAME"), "::", ::core::stringify!(#subject)
-                ),
-                #version,
-            )
-        },
-        None => {
-            let code = Literal::byte_string(&code);
-            quote!(#event_crate::Signature::of_code(*#code))
-        }
-    };
+    let subject = quote!(#subject);
+    let known = Known { subject, version: options.version.as_ref(), uses: &options.uses, code };
+    let signature = known.expression(event_crate);
     match flavour {
         Flavour::Plain => parse_quote! {
             fn signature(&self) -> ::core::option::Option<#event_crate::Signature> {

@@ -11,7 +11,13 @@
 //! be told from meaning (`&&x` and `& &x`, a double reference) the hashes differ: a cached value is
 //! lost, never mistaken for another.
 
+mod known;
+mod signed;
+
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+
+pub(crate) use known::{Known, check_uses, read_uses};
+pub(crate) use signed::expand as expand_signed;
 
 /// Separates these hashes from every other use of BLAKE3; its version changes with the format.
 const CONTEXT: &str = "selvedge code signature v1";

@@ -121,6 +121,34 @@ pub use scope::{
 /// ```
 ///
 pub use selvedge_macros::processor;
+/// Lets a function be named in `uses(…)` of a processor: its code counts then.
+///
+/// ```
+/// use selvedge_event::Event;
+/// use selvedge_runtime::{Context, Processor, Result, processor, signed};
+///
+/// #[derive(Event)]
+/// struct Word(String);
+///
+/// #[signed]
+/// fn normalized(word: &str) -> String {
+///     word.to_lowercase()
+/// }
+///
+/// struct Reader;
+/// #[processor(uses(normalized))]
+/// impl Processor for Reader {
+///     fn process(&mut self, _: &mut Context, event: &Event) -> Result {
+///         match event {
+///             Word(word) => println!("{}", normalized(word)),
+///         }
+///         Ok(())
+///     }
+/// }
+/// assert!(Reader.signature().is_some());
+/// ```
+///
+pub use selvedge_macros::signed;
 pub use selvedge_store::Durability;
 pub use selvedge_sync::signal::Signal;
 pub use solo::{Solo, SoloTurn};

@@ -7,5 +7,5 @@ pub use selvedge_event::{
 pub use selvedge_runtime::{
     Backoff, CachedProcessor, Collected, Configure, Context, Control, FailurePolicy, LastResort,
     Limits, Pipeline, PipelineBuilder, Processor, Pull, Restart, Result, Retry, RunError,
-    RunReport, Running, Submitter, on, on_cached, processor,
+    RunReport, Running, Submitter, on, on_cached, processor, signed,
 };

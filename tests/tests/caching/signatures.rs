@@ -188,3 +188,79 @@ fn a_function_is_known_by_its_name_and_version() {
         assert_eq!(calls.n(), n, "{name} {version}");
     }
 }
+
+/// The same processor, with a helper that uses another function; their code is the macro's.
+macro_rules! with_helpers {
+    ($name:ident, $helper:item, $inner:item) => {
+        mod $name {
+            use crate::caching::{Length, Word};
+            use selvedge::prelude::*;
+
+            pub(super) struct Measure;
+
+            #[signed]
+            $inner
+
+            #[signed(uses(inner))]
+            $helper
+
+            #[processor(uses(self::helper))]
+            impl CachedProcessor for Measure {
+                type Emits = Length;
+
+                fn process(&self, cx: &mut Context<'_>, event: &Event) -> Result {
+                    match event {
+                        Word(text) => cx.emit(Length(helper(text))),
+                    }
+                    Ok(())
+                }
+            }
+        }
+    };
+}
+
+with_helpers!(
+    helped,
+    fn helper(text: &str) -> usize {
+        inner(text) + 1
+    },
+    fn inner(text: &str) -> usize {
+        text.len()
+    }
+);
+with_helpers!(
+    helped_alike,
+    /// With a remark.
+    fn helper(text: &str) -> usize {
+        inner(text) + 1
+    },
+    fn inner(text: &str) -> usize {
+        text.len()
+    }
+);
+with_helpers!(
+    helper_edited,
+    fn helper(text: &str) -> usize {
+        inner(text) + 2
+    },
+    fn inner(text: &str) -> usize {
+        text.len()
+    }
+);
+with_helpers!(
+    inner_edited,
+    fn helper(text: &str) -> usize {
+        inner(text) + 1
+    },
+    fn inner(text: &str) -> usize {
+        text.chars().count()
+    }
+);
+
+#[test]
+fn code_that_is_used_counts_as_far_as_it_is_named() {
+    let original = helped::Measure.signature().unwrap();
+    assert_eq!(original, helped_alike::Measure.signature().unwrap());
+    assert_ne!(original, helper_edited::Measure.signature().unwrap());
+    assert_ne!(original, inner_edited::Measure.signature().unwrap());
+}

@@ -74,7 +74,7 @@ fn what_can_not_be_a_builder_is_refused() {
     1 requirements are listed for 0 arguments: each is one, and a starred one ("*name") takes the rest
     an artifact is read by reference: write `&T`
     of several starred requirements nothing says which takes how many arguments: add the builder with `builder(…)` and `target.spread()`
-    unknown option: `#[builder]` knows `provides`, `requires`, `version` and `crate`
+    unknown option: `#[builder]` knows `provides`, `requires`, `version`, `uses` and `crate`
     this option is given twice
     a builder is a plain function: its turn is on a worker
     a builder has artifacts of known types: write one function for each

@@ -4,11 +4,14 @@ use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::{LitStr, Path, Result, Token, meta};
 
+use crate::signature::{check_uses, read_uses};
+
 /// What the user said in `#[node(…)]`.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) krate: Option<Path>,
     pub(super) version: Option<LitStr>,
+    pub(super) uses: Vec<Path>,
 }
 
 impl Options {
@@ -19,8 +22,12 @@ impl Options {
                 options.krate.replace(meta.value()?.call(Path::parse_mod_style)?).is_some()
             } else if meta.path.is_ident("version") {
                 options.version.replace(meta.value()?.parse()?).is_some()
+            } else if meta.path.is_ident("uses") {
+                !std::mem::replace(&mut options.uses, read_uses(&meta)?).is_empty()
             } else {
-                return Err(meta.error("unknown option: `#[node]` knows `crate` and `version`"));
+                return Err(
+                    meta.error("unknown option: `#[node]` knows `crate`, `version` and `uses`")
+                );
             };
             if meta.input.is_empty() || meta.input.peek(Token![,]) {
                 if twice { Err(meta.error("this option is given twice")) } else { Ok(()) }
@@ -29,6 +36,7 @@ impl Options {
             }
         });
         parser.parse2(tokens)?;
+        check_uses(options.version.as_ref(), &options.uses)?;
         Ok(options)
     }
 }

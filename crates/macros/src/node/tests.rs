@@ -132,7 +132,21 @@ fn what_a_node_can_not_be_made_of_is_refused() {
     what flows between nodes owns what it holds: read a `&String`
     what flows between nodes owns what it holds: read a `&Vec<…>`
     a node reads 8 inputs at most: gather some in a struct
-    unknown option: `#[node]` knows `crate` and `version`
+    unknown option: `#[node]` knows `crate`, `version` and `uses`
     this option is given twice
+    ");
+}
+
+#[test]
+fn what_a_node_uses_is_named_or_stands_in_a_version() {
+    let told = [
+        error("crate = selvedge, version = \"1\", uses(f)", "fn x() {}"),
+        error("crate = selvedge, uses(f), uses(g)", "fn x() {}"),
+        error("crate = selvedge, uses(f())", "fn x() {}"),
+    ];
+    assert_snapshot!(told.join("\n"), @r"
+    a declared `version` stands for all that is used, too: keep one of the two
+    this option is given twice
+    expected `,`
     ");
 }

@@ -4,12 +4,15 @@ use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::{Error, LitStr, Path, Result, Token, meta};
 
+use crate::signature::{check_uses, read_uses};
+
 /// What the user said in `#[processor(…)]`.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) krate: Option<Path>,
     pub(super) strict: Option<Path>,
     pub(super) version: Option<LitStr>,
+    pub(super) uses: Vec<Path>,
 }
 
 impl Options {
@@ -22,9 +25,11 @@ impl Options {
                 options.strict.replace(meta.path.clone()).is_some()
             } else if meta.path.is_ident("version") {
                 options.version.replace(meta.value()?.parse()?).is_some()
+            } else if meta.path.is_ident("uses") {
+                !std::mem::replace(&mut options.uses, read_uses(&meta)?).is_empty()
             } else {
                 return Err(meta.error(
-                    "unknown option: `#[processor]` knows `crate`, `strict` and `version`",
+                    "unknown option: `#[processor]` knows `crate`, `strict`, `version` and `uses`",
                 ));
             };
             if meta.input.is_empty() || meta.input.peek(Token![,]) {
@@ -34,6 +39,7 @@ impl Options {
             }
         });
         parser.parse2(tokens)?;
+        check_uses(options.version.as_ref(), &options.uses)?;
         Ok(options)
     }
 
