@@ -3,7 +3,7 @@
 
 mod options;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
     Error, FnArg, GenericArgument, ImplItem, Item, ItemFn, ItemImpl, PathArguments, PathSegment,
