@@ -21,6 +21,7 @@ pages! {
     events => "docs/book/events.md",
     failures => "docs/book/failures.md",
     files => "docs/book/files.md",
+    graphs => "docs/book/graphs.md",
     limits => "docs/book/limits.md",
     lineage => "docs/lineage.md",
     observing => "docs/book/observing.md",

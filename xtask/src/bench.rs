@@ -7,6 +7,7 @@
 
 mod callgrind;
 mod figures;
+mod flow;
 mod free;
 mod goals;
 mod instructions;
@@ -42,6 +43,8 @@ enum Suite {
     Runtime(runtime::Options),
     /// Run our graphs against our own processors and libraries, and hold them against our goals.
     Reactive(runtime::Options),
+    /// Measure dataflow graphs beside libraries from PyPI, and hold them against our goals.
+    Flow(flow::Options),
     /// Count instructions per delivery and per hop, and hold them against the checked-in ones.
     Instructions(instructions::Options),
     /// Measure the history's layout beside the naive one, and hold it against our goals.
@@ -55,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.suite {
         Some(Suite::Runtime(options)) => runtime::run(options),
         Some(Suite::Reactive(options)) => runtime::run_graphs(options),
+        Some(Suite::Flow(options)) => flow::run(options),
         Some(Suite::Instructions(options)) => instructions::run(options),
         Some(Suite::Lineage(options)) => lineage::run(options),
         Some(Suite::Store(options)) => store::run(options),
