@@ -4,16 +4,18 @@
 use std::fmt;
 
 use selvedge_event::{Signature, Text};
-use selvedge_runtime::{Cache, FailurePolicy, Journal};
+use selvedge_runtime::{Cache, FailurePolicy, Journal, Result};
 use selvedge_topology::Place;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::artifact::{self, Artifact, Encode};
 use crate::build::{Build, BuildFn, Function};
-use crate::building::{Building, Kept, Keys, Limits, Memory};
+use crate::building::{Building, Check, Kept, Keys, Limits, Memory};
 use crate::definition::{Define, Definition, Feedback, Provided, Sort, Until};
 use crate::graph::Reactive;
+use crate::json_type::JsonType;
 use crate::node::Starts;
 use crate::operator::Ports;
 use crate::persist::{Codec, Shelf};
@@ -164,6 +166,7 @@ pub struct Builder<B: Build> {
     waiting_max: usize,
     feedback: Vec<Feedback>,
     persists: Option<Persists<B::Made>>,
+    check: Option<Check<B::Made>>,
     settings: Settings,
 }
 
@@ -199,6 +202,7 @@ impl<B: Build> Builder<B> {
             waiting_max: WAITING_MAX,
             feedback: Vec::new(),
             persists: None,
+            check: None,
         }
     }
 
@@ -239,6 +243,38 @@ impl<B: Build> Builder<B> {
     pub fn waiting_max(mut self, artifacts: usize) -> Builder<B> {
         self.waiting_max = artifacts;
         self
+    }
+
+    /// Checks each artifact that it makes; one that doesn't pass fails its build, with a message
+    /// that names the target, the builder and the digest of the input.
+    pub fn checked(mut self, check: impl Fn(&B::Made) -> Result + Send + 'static) -> Builder<B> {
+        self.check = Some(Box::new(check));
+        self
+    }
+
+    /// Declares what its dynamic artifacts are; see [`checked`](Self::checked).
+    ///
+    /// ```
+    /// use selvedge_reactive::{JsonType, Reactive, builder};
+    /// use selvedge_runtime::Pipeline;
+    /// use serde_json::{Value, json};
+    ///
+    /// let mut graph = Reactive::new("orders");
+    /// let rows = graph.source("rows", [json!({"price": "12"})]);
+    /// let prices = builder("prices", &rows, |row: &Value| row["price"].clone());
+    /// let prices = graph.add(prices.made_as(JsonType::Number));
+    /// graph.want(&prices);
+    /// let error = graph.install(Pipeline::builder())?.build()?.run().unwrap_err();
+    /// let told = format!("{:#}", anyhow::Error::from(error));
+    /// assert!(told.contains("building `prices` in builder `prices` from input b3:"), "{told}");
+    /// assert!(told.contains("it is a string, and not a number"), "{told}");
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn made_as(self, json_type: JsonType) -> Builder<B>
+    where
+        B: Build<Made = Value>,
+    {
+        self.checked(move |made| json_type.check(made))
     }
 
     /// Builds from every input, whether or not it was built from before.
@@ -378,7 +414,7 @@ impl<B: Build> Builder<B> {
         });
         let title = target.title().clone();
         let signature = build.signature();
-        let persists = self.persists;
+        let (persists, check) = (self.persists, self.check);
         Definition {
             durable: persists.is_some().then(|| signature.clone()),
             name: settings.name.clone(),
@@ -408,7 +444,7 @@ impl<B: Build> Builder<B> {
                     Limits { waiting_max, builds_max },
                     keys,
                     dedupes.then(|| Memory::new(memo_max)),
-                    Kept { shelf, telling },
+                    Kept { shelf, telling, check },
                 );
                 let ports = Ports { titles: [title.kept()].into(), encode };
                 let wiring = settings.wiring(&requires, Starts::WhenAsked);

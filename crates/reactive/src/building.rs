@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use selvedge_event::{Digest, Name};
 use selvedge_runtime::{Pull, Result};
 
+use crate::artifact::{self, Artifact};
 use crate::build::Build;
 use crate::operator::{Hooks, Item, Operator, Out};
 use crate::pairing::Pairing;
@@ -62,7 +63,11 @@ impl Memory {
 pub(crate) struct Kept<T> {
     pub(crate) shelf: Option<Shelf<T>>,
     pub(crate) telling: Option<Telling>,
+    pub(crate) check: Option<Check<T>>,
 }
+
+/// Whether an artifact is what it is said to be.
+pub(crate) type Check<T> = Box<dyn Fn(&T) -> Result + Send>;
 
 /// What became of an input.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +101,8 @@ pub(crate) struct Building<B: Build> {
     shelf: Option<Shelf<B::Made>>,
     /// Of one whose inputs can be told apart.
     telling: Option<Telling>,
+    /// Of one that says what it makes beyond its type.
+    check: Option<Check<B::Made>>,
     /// The stream whose artifact an attempt was made with that has not succeeded.
     attempted: Option<usize>,
     limits: Limits,
@@ -112,7 +119,7 @@ impl<B: Build> Building<B> {
         memory: Option<Memory>,
         kept: Kept<B::Made>,
     ) -> Building<B> {
-        let Kept { shelf, telling } = kept;
+        let Kept { shelf, telling, check } = kept;
         let n_streams = plan.n_streams();
         let pairing = (n_streams > 1).then(|| Pairing::new(n_streams));
         let (attempted, n_builds) = (None, 0);
@@ -125,6 +132,7 @@ impl<B: Build> Building<B> {
             memory,
             shelf,
             telling,
+            check,
             attempted,
             limits,
             n_builds,
@@ -225,7 +233,11 @@ impl<B: Build> Building<B> {
             "an artifact is not of the type that is required: the graph was checked, so it was \
              sent by somebody outside of it",
         )?;
-        self.build.build(out, arguments)
+        self.build.build(out, arguments)?;
+        match &self.check {
+            None => Ok(()),
+            Some(check) => check_made(out, self.target, check),
+        }
     }
 
     #[cold]
@@ -289,6 +301,21 @@ impl<B: Build> Building<B> {
     }
 }
 
+/// Checks what the turn that is being taken has emitted of a target.
+#[cold]
+fn check_made<T: Artifact>(
+    out: &Out<'_, '_, T>,
+    target: &'static Name,
+    check: &Check<T>,
+) -> Result {
+    let way = Some(artifact::way::<T>(target));
+    let made = out.cx.emitted().filter(|event| event.way() == way);
+    for artifact in made.filter_map(artifact::read::<T>) {
+        check(artifact).context("what was made is not what it should be")?;
+    }
+    Ok(())
+}
+
 impl<B: Build> Operator for Building<B> {
     type Made = B::Made;
 
@@ -304,6 +331,7 @@ impl<B: Build> Operator for Building<B> {
     }
 
     fn start(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
+        self.telling.iter_mut().for_each(Telling::begin);
         if self.plan.n_streams() == 0 { self.build_from(out, Paired::Each(&[])) } else { Ok(()) }
     }
 
@@ -313,6 +341,7 @@ impl<B: Build> Operator for Building<B> {
 
     fn bring_back(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result<Pull> {
         let Some(shelf) = &mut self.shelf else { return Ok(Pull::Done) };
+        self.telling.iter_mut().for_each(Telling::begin);
         while out.cx.room() > 0 {
             let Some(Brought { input, made, outputs, origin }) = shelf.bring_back()? else {
                 return Ok(Pull::Done);

@@ -147,9 +147,7 @@ impl Network {
             }
         }
         if asked.is_empty() {
-            let unknown = self.topology.find(target).err();
-            let nearest = unknown.map_or_else(Vec::new, |unknown| unknown.nearest);
-            return Err(ExplainError::NoProvider { target: target.to_owned(), nearest });
+            self.resolve(target)?;
         }
         Ok(asked)
     }

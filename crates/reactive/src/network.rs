@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use selvedge_event::Event;
 use selvedge_runtime::{ProcessorReport, RunReport};
 use selvedge_topology::{Class, Drawing, NodeIndex, Topology};
 
 use crate::definition::Sort;
+use crate::explain::ExplainError;
+use crate::target::Resolve;
 
 /// A graph that was checked.
 ///
@@ -20,6 +23,7 @@ use crate::definition::Sort;
 /// graph.want(&doubles);
 /// let network = graph.network()?;
 /// let report = graph.install(Pipeline::builder())?.build()?.run()?;
+/// assert!(network.resolve("doubls").unwrap_err().to_string().contains("did you mean `doubles`?"));
 /// assert_eq!(network.drawing().tree(), "numbers [source]\n└─ doubles [builder]\n");
 /// assert!(network.drawing_of(&report).mermaid().contains("3 events"));
 /// # Ok::<(), anyhow::Error>(())
@@ -53,6 +57,22 @@ impl Network {
     #[must_use]
     pub fn topology(&self) -> &Topology {
         &self.topology
+    }
+
+    /// The event that has a target built, if somebody provides it: for names that come from
+    /// outside of the program.
+    ///
+    /// # Errors
+    ///
+    /// [`ExplainError::NoProvider`], with the nearest names.
+    pub fn resolve(&self, target: &str) -> Result<Event, ExplainError> {
+        let provided = |member: &Member| member.provides.iter().any(|provided| provided == target);
+        if self.members.iter().any(provided) {
+            return Ok(Resolve::target(target));
+        }
+        let unknown = self.topology.find(target).err();
+        let nearest = unknown.map_or_else(Vec::new, |unknown| unknown.nearest);
+        Err(ExplainError::NoProvider { target: target.to_owned(), nearest })
     }
 
     /// The graph, to be drawn as Mermaid, DOT or a tree in text.

@@ -105,6 +105,19 @@ pub(crate) struct Node<O: Operator> {
     operator: O,
 }
 
+/// Which of several requirements an event is an artifact of.
+fn stream_among(streams: &[Stream], event: &Event) -> Option<usize> {
+    let way = event.way();
+    if let Some(found) = streams.iter().position(|stream| Some(stream.way) == way) {
+        return Some(found);
+    }
+    // Under a name that was made at run time.
+    let payload = event.payload_type();
+    streams
+        .iter()
+        .position(|stream| Some(stream.payload) == payload && event.name() == *stream.title)
+}
+
 /// How far a node is.
 enum State {
     /// Nobody has asked; these came early.
@@ -123,23 +136,12 @@ impl<O: Operator> Node<O> {
     }
 
     /// Which requirement an event is an artifact of.
-    #[inline]
+    #[inline(always)]
     fn stream_of(&self, event: &Event) -> Option<usize> {
         match &*self.wiring.streams {
             // Nothing else that is heard has this type.
             [only] => (event.payload_type() == Some(only.payload)).then_some(0),
-            streams => {
-                let way = event.way();
-                if let Some(found) = streams.iter().position(|stream| Some(stream.way) == way) {
-                    return Some(found);
-                }
-                // Under a name that was made at run time.
-                let payload = event.payload_type();
-                let mut alike = streams.iter();
-                alike.position(|stream| {
-                    Some(stream.payload) == payload && event.name() == *stream.title
-                })
-            }
+            streams => stream_among(streams, event),
         }
     }
 

@@ -22,17 +22,24 @@ pub(crate) struct Telling {
     names: Vec<Text>,
     /// By input; as many as the builder remembers.
     past: HashMap<Digest, Past>,
+    /// Whether anybody wants to be told; known when the run begins.
+    is_wanted: bool,
 }
 
 impl Telling {
     pub(crate) fn new(journal: Journal, names: Vec<Text>) -> Telling {
-        Telling { journal, names, past: HashMap::new() }
+        Telling { journal, names, past: HashMap::new(), is_wanted: false }
     }
 
     /// Whether anybody wants to be told.
     #[inline]
     pub(crate) fn is_wanted(&self) -> bool {
-        self.journal.is_told()
+        self.is_wanted
+    }
+
+    /// The run has begun.
+    pub(crate) fn begin(&mut self) {
+        self.is_wanted = self.journal.is_told();
     }
 
     /// An earlier run built this.

@@ -330,7 +330,7 @@ impl Archive {
     }
 
     /// Whether somebody is told of look-ups.
-    pub(super) fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         self.place.get().is_some_and(|place| place.is_told)
     }
 
