@@ -210,7 +210,7 @@ impl Troupe {
             let admission = admissions.next_if(|(whose, _)| *whose == owner);
             let time_budget = self.roster.terms(owner).time_budget;
             let archive = archives.next_if(|(whose, _)| *whose == owner).map(|(_, it)| it);
-            // One that only tells is none where nobody is told: its processor is as plain as others.
+            // One that only tells is none where nobody is told: its processor is a plain one.
             let archive = archive.filter(|archive| archive.is_to_be_stored() || archive.is_told());
             let slip = slips.next_if(|(whose, _)| *whose == owner).map(|(_, it)| it);
             let is_plain = admission.is_none() && time_budget.is_none();
