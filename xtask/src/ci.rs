@@ -96,6 +96,8 @@ fn steps(rustflags: &str) -> Vec<Step> {
         Step { name: "tidy", work: Work::Tidy },
         command("features", "check --package selvedge --no-default-features"),
         command("topology", "check --package selvedge --features topology"),
+        command("reactive", "check --package selvedge --features reactive"),
+        command("flow", "check --package selvedge --features flow"),
         command("spans", "test --package selvedge-runtime --features tracing --test spans"),
         command("peers", "check --package selvedge-peers --all-targets"),
         command("atlas", "xtask atlas --rounds 3"),
@@ -230,6 +232,8 @@ mod tests {
         tidy: cargo xtask tidy
         features: cargo check --package selvedge --no-default-features
         topology: cargo check --package selvedge --features topology
+        reactive: cargo check --package selvedge --features reactive
+        flow: cargo check --package selvedge --features flow
         spans: cargo test --package selvedge-runtime --features tracing --test spans
         peers: cargo check --package selvedge-peers --all-targets
         atlas: cargo xtask atlas --rounds 3
