@@ -17,7 +17,16 @@ pub struct DefinitionError(Vec<DefinitionProblem>);
 const LISTED_MAX: usize = 50;
 
 impl DefinitionError {
-    pub(crate) fn new(problems: Vec<DefinitionProblem>) -> DefinitionError {
+    pub(crate) fn new(mut problems: Vec<DefinitionProblem>) -> DefinitionError {
+        let is_taken = |problem: &DefinitionProblem| {
+            matches!(problem, DefinitionProblem::Topology(Problem::DuplicateName { .. }))
+        };
+        if problems.iter().any(is_taken) {
+            // Two nodes of one name have their edges in common: that is told once.
+            problems.retain(|problem| {
+                !matches!(problem, DefinitionProblem::Topology(Problem::DuplicateEdge { .. }))
+            });
+        }
         DefinitionError(problems)
     }
 

@@ -34,10 +34,9 @@ fn definitions_are_told_all_that_is_wrong_at_once() {
         flow.add("kept", node((x,), |x: &i64| Ok(*x)).cached());
     });
     insta::assert_snapshot!(told, @r"
-    the flow can't be built, 8 problems
+    the flow can't be built, 7 problems
     - node `d` is defined twice, at PLACE and at PLACE give one of them another name; `d-2` is free
     - node `two words\n` at PLACE has a malformed name: `␣` (byte 3) is not allowed in a name; call it `two-words`, for example
-    - the edge from `param:x` to `d` is defined twice, at PLACE and at PLACE remove one of them, or tell them apart by their labels
     - input 0 of node `reads` at PLACE is a handle of another flow: use one that this flow's builder gave, or run the other flow within this one
     - nobody reads `param:unused`, defined at PLACE read it, or leave it out
     - the default of `param:x`, defined at PLACE is refused by its check: must be positive
