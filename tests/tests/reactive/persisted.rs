@@ -98,6 +98,22 @@ fn whatever_the_interleaving_a_second_run_brings_back_the_first() {
     });
 }
 
+#[test]
+fn more_than_is_read_at_a_time_comes_back_in_order() {
+    let store = Arc::new(Memory::new());
+    let numbers: Vec<u64> = (0..1_500).collect();
+    let doubles: Vec<u64> = numbers.iter().map(|n| n * 2).collect();
+    assert_eq!(double(&store, &numbers, Doubling::persist), (numbers.clone(), doubles.clone()));
+    let mut graph = Reactive::new("doubling");
+    let (calls, seen) = doubling(&mut graph, &numbers, Doubling::persist);
+    let limits = Limits { in_flight_max: 16, pull_max: 10, ..Limits::default() };
+    let pipeline = Pipeline::builder().store(store).limits(limits);
+    let pipeline = graph.install(pipeline).expect("sound").build().expect("sound");
+    let report = pipeline.run().expect("nothing fails");
+    assert_eq!((calls.take(), seen.values()), (vec![], doubles));
+    assert_eq!(report.processor("doubles").map(|one| one.replayed), Some(1_500));
+}
+
 /// A record's key and value.
 type Kept = (Vec<u8>, Vec<u8>);
 
