@@ -7,7 +7,8 @@ mod collecting;
 mod dispatch;
 mod error;
 mod names;
-
+#[cfg(feature = "rayon")]
+mod parallel;
 mod resequencer;
 mod sequencer;
 mod sequencing;
@@ -17,6 +18,7 @@ pub use balance::{Balanced, Dedupe, Options, Order, balance, parallelize};
 pub use dispatch::{Dispatch, Routing};
 pub use error::BalancerError;
 pub use names::worker_name;
-
+#[cfg(feature = "rayon")]
+pub use parallel::{Parallel, parallel};
 pub use resequencer::{Gap, Resequencer};
 pub use sequencer::Sequencer;

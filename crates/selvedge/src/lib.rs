@@ -40,6 +40,7 @@
 //! | `workspace` | no | `Workspace`: what outlives a run, in a directory | `sled` and `lineage` |
 //! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `reactive` | no | `reactive`: builders, operators, joins, balanced workers | `topology` |
+//! | `rayon` | no | `reactive::balancer::parallel` | `reactive`, rayon and 4 crates of its |
 //! | `flow` | no | `flow`: dataflow graphs | `topology` |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!

@@ -18,8 +18,7 @@ enum Held<T> {
     #[default]
     Nothing,
     One(T),
-    #[expect(clippy::box_collection, reason = "most sides hold one item and pay for no more")]
-    Many(Box<VecDeque<T>>),
+    Many(VecDeque<T>),
 }
 
 impl<T> Side<T> {
@@ -43,7 +42,7 @@ impl<T> Side<T> {
     pub(super) fn put(&mut self, item: T) {
         self.0 = match std::mem::take(&mut self.0) {
             Held::Nothing => Held::One(item),
-            Held::One(first) => Held::Many(Box::new(VecDeque::from([first, item]))),
+            Held::One(first) => Held::Many(VecDeque::from([first, item])),
             Held::Many(mut items) => {
                 items.push_back(item);
                 Held::Many(items)
