@@ -15,6 +15,7 @@ mod feeding;
 mod flow;
 mod hostile;
 mod jsonl;
+mod kills;
 mod lifecycle;
 mod macros;
 mod observers;

@@ -2,7 +2,6 @@
 
 mod archives;
 mod hits;
-mod kills;
 mod refusals;
 mod signatures;
 mod upgrades;

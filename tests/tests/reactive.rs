@@ -7,7 +7,6 @@ mod examples;
 mod history;
 mod hostile;
 mod joins;
-mod kills;
 mod once;
 mod persisted;
 mod streams;

@@ -5,12 +5,10 @@ mod options;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{
-    Error, FnArg, GenericArgument, ImplItem, Item, ItemFn, ItemImpl, PathArguments, PathSegment,
-    Result, ReturnType, Type, parse_quote,
-};
+use syn::{Error, FnArg, ImplItem, Item, ItemFn, ItemImpl, Result, ReturnType, Type, parse_quote};
 
 use crate::signature::Known;
+use crate::written::{argument, last_segment};
 use crate::{crate_path, signature};
 use options::Options;
 
@@ -213,22 +211,6 @@ fn made(output: &ReturnType) -> Result<Type> {
         )),
         made => Ok(made.clone()),
     }
-}
-
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match ty {
-        Type::Path(path) => path.path.segments.last(),
-        _ => None,
-    }
-}
-
-/// The first type among a path's arguments.
-fn argument(segment: &PathSegment) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

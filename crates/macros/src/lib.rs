@@ -19,6 +19,7 @@ mod event;
 mod node;
 mod processor;
 mod signature;
+mod written;
 
 use proc_macro::TokenStream;
 

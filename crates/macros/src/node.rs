@@ -5,12 +5,10 @@ mod options;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{
-    Error, FnArg, GenericArgument, Ident, Item, ItemFn, Pat, PathArguments, PathSegment, Result,
-    ReturnType, Type,
-};
+use syn::{Error, FnArg, Ident, Item, ItemFn, Pat, Result, ReturnType, Type};
 
 use crate::signature::Known;
+use crate::written::{argument, last_segment};
 use crate::{crate_path, signature};
 use options::Options;
 
@@ -211,22 +209,6 @@ fn output(output: &ReturnType) -> (Type, bool) {
         }
         _ => ((**made).clone(), false),
     }
-}
-
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match ty {
-        Type::Path(path) => path.path.segments.last(),
-        _ => None,
-    }
-}
-
-/// The first type among a path's arguments.
-fn argument(segment: &PathSegment) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A graph that is killed with -9 and started again: what anybody has heard of is not built again,
-//! and what comes out in the end is what would have come out, in the same order.
+//! Processes that are killed with -9 and started again: what anybody has heard of is not computed
+//! again, and what comes out in the end is what would have come out.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,10 +12,24 @@ use selvedge::store::{Durable, Read, Scan};
 /// How often it is killed, unless `SELVEDGE_KILLS` says otherwise.
 const N_KILLS: u64 = 10;
 
-fn start(dir: &Path, numbers: u64) -> Child {
-    let mut built = Command::new(env!("CARGO_BIN_EXE_built"));
-    built.args(["--numbers", &numbers.to_string(), "--dir"]).arg(dir);
-    built.stdout(Stdio::piped()).spawn().expect("the program can be started")
+/// A program that squares numbers and adds them up in a workspace, and logs what it computes and
+/// who has heard of it.
+#[derive(Clone, Copy)]
+struct Program(&'static str);
+
+impl Program {
+    fn start(self, dir: &Path, numbers: u64) -> Child {
+        let mut command = Command::new(self.0);
+        command.args(["--numbers", &numbers.to_string(), "--dir"]).arg(dir);
+        command.stdout(Stdio::piped()).spawn().expect("the program can be started")
+    }
+
+    fn run_to_the_end(self, dir: &Path, numbers: u64) -> String {
+        let child = self.start(dir, numbers);
+        let output = child.wait_with_output().expect("it was started");
+        assert!(output.status.success(), "{output:?}");
+        fs::read_to_string(dir.join("out")).expect("it is written at the end")
+    }
 }
 
 /// Lets it tell so many lines, and kills it; whether it was still there to be killed.
@@ -28,14 +42,8 @@ fn kill_after(mut child: Child, n_lines: usize) -> bool {
     status.code().is_none()
 }
 
-fn run_to_the_end(dir: &Path, numbers: u64) -> String {
-    let output = start(dir, numbers).wait_with_output().expect("it was started");
-    assert!(output.status.success(), "{output:?}");
-    fs::read_to_string(dir.join("out")).expect("it is written")
-}
-
-/// What the log of all runs says was built although somebody had heard of it before.
-fn built_again(log: &str) -> Vec<String> {
+/// What the log of all runs says was computed although somebody had heard of it before.
+fn computed_again(log: &str) -> Vec<String> {
     let mut heard = BTreeSet::new();
     let mut again = Vec::new();
     for line in log.lines() {
@@ -53,32 +61,43 @@ fn built_again(log: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_was_heard_of_before_a_kill_is_brought_back_and_the_output_is_that_of_one_run() {
+fn what_was_heard_of_before_a_kill_is_replayed_and_the_output_is_that_of_one_run() {
+    check(Program(env!("CARGO_BIN_EXE_cached")));
+}
+
+#[test]
+fn what_builders_made_known_before_a_kill_is_brought_back_in_order() {
+    check(Program(env!("CARGO_BIN_EXE_built")));
+}
+
+/// Kills the program again and again, lets it come to its end, and holds what came out against a
+/// run that nobody disturbed.
+fn check(program: Program) {
     let n_kills = std::env::var("SELVEDGE_KILLS")
         .map_or(N_KILLS, |number| number.parse().expect("`SELVEDGE_KILLS` is a number"));
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let numbers = |round: u64| 4 + 2 * round;
     let mut n_killed = 0;
     for round in 0..n_kills {
-        let child = start(folder.path(), numbers(round));
+        let child = program.start(folder.path(), numbers(round));
         // New numbers are told four times, others twice. A multiplier scatters the points.
         let n_lines = (round * 7919 % (2 * numbers(round) + 8)) as usize;
         n_killed += u64::from(kill_after(child, n_lines));
     }
     let numbers = numbers(n_kills);
-    let out = run_to_the_end(folder.path(), numbers);
+    let out = program.run_to_the_end(folder.path(), numbers);
     let log = fs::read_to_string(folder.path().join("log")).expect("it is kept");
-    assert_eq!(built_again(&log), Vec::<String>::new());
+    assert_eq!(computed_again(&log), Vec::<String>::new());
 
     let undisturbed = tempfile::tempdir().expect("there is room for a folder");
-    assert_eq!(out, run_to_the_end(undisturbed.path(), numbers));
+    assert_eq!(out, program.run_to_the_end(undisturbed.path(), numbers));
     // That one shows that the log would tell.
     let log = fs::read_to_string(undisturbed.path().join("log")).expect("it is kept");
     assert_eq!(log.lines().count() as u64, 4 * numbers);
-    assert_eq!(built_again(&format!("{log}adds 1\n")), ["adds 1"]);
+    assert_eq!(computed_again(&format!("{log}adds 1\n")), ["adds 1"]);
 
     let before = log.len();
-    assert_eq!(out, run_to_the_end(undisturbed.path(), numbers));
+    assert_eq!(out, program.run_to_the_end(undisturbed.path(), numbers));
     let log = fs::read_to_string(undisturbed.path().join("log")).expect("it is kept");
     assert!(!log[before..].contains("squares ") && !log[before..].contains("adds "));
 
