@@ -307,8 +307,9 @@ fn numbers_of_a_range_are_nowhere_until_they_are_admitted() {
         // As many jobs would not fit into memory.
         scope.post_range(0..4_000_000_000).expect("it is open");
         let report = scope.wait();
-        // How many get by before the other worker sees it is up to the machine.
-        assert!(report.balances() && (1_000..1_000_000_000).contains(&report.done), "{report:?}");
+        // How many get by before the other worker sees it, and how many of the chunk that it had in
+        // hand are left, is up to the machine.
+        assert!(report.balances() && (800..1_000_000_000).contains(&report.done), "{report:?}");
         let by_user = |outcome| matches!(outcome, ScopeOutcome::Cancelled { by: Canceller::User });
         assert!(by_user(report.outcome));
     }

@@ -17,7 +17,16 @@ const PID_WAIT_MAX: Duration = Duration::from_millis(500);
 /// a lock left behind is nobody's.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that another thread is just starting has it open,
+    /// too, until it becomes another program.
+    fn drop(&mut self) {
+        // What can't be unlocked goes with its last file.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -41,7 +50,7 @@ impl Lock {
         };
         let mut write = write;
         write().map_err(failed("write"))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
@@ -60,5 +69,23 @@ fn owner(file: &mut File) -> Option<u32> {
             return None;
         }
         thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_go_has_let_go_though_the_file_is_open_elsewhere() {
+        let dir = tempfile::tempdir().expect("there is room for a folder");
+        let lock = Lock::take(dir.path()).expect("nobody has it");
+        let refused = Lock::take(dir.path()).expect_err("it is taken");
+        assert!(matches!(refused, StoreError::Locked { pid, .. } if pid == std::process::id()));
+        // As a process has it that was forked and is not another program yet.
+        let inherited = lock.file.try_clone().expect("there is room for a file");
+        drop(lock);
+        Lock::take(dir.path()).expect("nobody has it any more");
+        drop(inherited);
     }
 }
