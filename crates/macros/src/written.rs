@@ -1,5 +1,5 @@
-//! Owns looks at types as they are written. Refuses to know what they mean: an alias of `Result` is no
-//! `Result` here.
+//! Owns looks at types as they are written. Refuses to know what they mean: an alias of `Result` is
+//! no `Result` here.
 
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
