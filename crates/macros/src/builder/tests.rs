@@ -24,13 +24,13 @@ fn check(options: &str, code: &str) -> String {
 #[test]
 fn a_function_becomes_one_that_gives_a_builder() {
     let options = r#"provides = "sums", requires = ["names", "*pairs"], version = "1""#;
-    let code = "fn sum(name: &String, a: &u64, b: &u64) -> Result<Vec<u64>> { todo!() }";
+    let code = "fn sum(name: &String, a: &u64, b: &u64) -> Result<Vec<u64>> { unreachable!() }";
     assert_snapshot!(check(options, code), @r#"
     fn sum() -> selvedge::reactive::Builder<
         impl selvedge::reactive::Build<Arguments = (String, u64, u64), Made = u64>,
     > {
         fn sum(name: &String, a: &u64, b: &u64) -> Result<Vec<u64>> {
-            todo!()
+            unreachable!()
         }
         selvedge::reactive::builder(
                 selvedge::reactive::Target::<u64>::new("sums"),

@@ -38,7 +38,7 @@ fn a_function_becomes_one_that_gives_a_node() {
         price: impl selvedge::flow::Reads<u64>,
         rate: impl selvedge::flow::Reads<f64>,
     ) -> selvedge::flow::NodeSpec<u64> {
-        #[allow(clippy::ptr_arg)]
+        #[allow(clippy::ptr_arg, reason = "a node reads the very value that another made")]
         #[inline]
         fn taxed(price: &u64, rate: &f64) -> Result<u64> {
             Ok((*price as f64 * rate) as u64)
@@ -69,7 +69,7 @@ fn a_function_becomes_one_that_gives_a_node() {
         fn told(run: &RunInfo, price: Outcome<&u64>) {}
     "), @r#"
     fn told(price: selvedge::flow::Node<u64>) -> selvedge::flow::NodeSpec<()> {
-        #[allow(clippy::ptr_arg)]
+        #[allow(clippy::ptr_arg, reason = "a node reads the very value that another made")]
         fn told(run: &RunInfo, price: Outcome<&u64>) {}
         selvedge::flow::node(
                 (
