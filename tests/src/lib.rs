@@ -1,7 +1,13 @@
-//! Nothing to use: whole-system tests are in `tests/`, and here the README and the book are
-//! compiled and run, page by page.
+//! What the programs that tests start have in common. Whole-system tests are in `tests/`; the
+//! README and the book are compiled and run from here, page by page.
 
 #![forbid(unsafe_code)]
+
+mod folder;
+mod log;
+
+pub use folder::copy_dir;
+pub use log::Log;
 
 macro_rules! pages {
     ($($page:ident => $path:literal),* $(,)?) => {

@@ -1,9 +1,9 @@
 //! A graph of persisted builders on a store on the disk, to be killed at any point. It tells what
 //! it does, line by line, to a log and to its standard output.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -11,6 +11,7 @@ use selvedge::prelude::*;
 use selvedge::reactive::{Reactive, Target, builder};
 use selvedge::runtime::{Cache, Durability};
 use selvedge::store::Durable;
+use selvedge_tests::Log;
 
 /// Squares numbers and pairs each with the sum of its digits, all persisted.
 #[derive(Parser)]
@@ -21,25 +22,6 @@ struct Args {
     /// Folder of the store, of `log` and, at the end, of `out`
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-}
-
-/// Where it is told what happens. A line that is written survives the process.
-#[derive(Clone)]
-struct Log(Arc<File>);
-
-impl Log {
-    fn open(dir: &Path) -> Result<Log> {
-        let file = OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
-        Ok(Log(Arc::new(file)))
-    }
-
-    fn tell(&self, what: &str, of: u64) -> Result {
-        let line = format!("{what} {of}\n");
-        (&*self.0).write_all(line.as_bytes())?;
-        let mut out = std::io::stdout().lock();
-        out.write_all(line.as_bytes())?;
-        Ok(out.flush()?)
-    }
 }
 
 fn main() -> anyhow::Result<()> {

@@ -1,15 +1,14 @@
 //! A pipeline of cached processors on a store on the disk, to be killed at any point. It tells what
 //! it does, line by line, to a log and to its standard output.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
 use selvedge::prelude::*;
 use selvedge::runtime::{Cache, Durability};
 use selvedge::store::Durable;
+use selvedge_tests::Log;
 use serde::{Deserialize, Serialize};
 
 /// Squares numbers and sums up the digits, both cached.
@@ -36,25 +35,6 @@ struct Square {
 struct Sum {
     of: u64,
     sum: u64,
-}
-
-/// Where it is told what happens. A line that is written survives the process.
-#[derive(Clone)]
-struct Log(Arc<File>);
-
-impl Log {
-    fn open(dir: &Path) -> Result<Log> {
-        let file = OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
-        Ok(Log(Arc::new(file)))
-    }
-
-    fn tell(&self, what: &str, of: u64) -> Result {
-        let line = format!("{what} {of}\n");
-        (&*self.0).write_all(line.as_bytes())?;
-        let mut out = std::io::stdout().lock();
-        out.write_all(line.as_bytes())?;
-        Ok(out.flush()?)
-    }
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use selvedge_store::{Backend, ContentStore, Durability, Durable, Options, OsDisk, Store};
+use selvedge_tests::copy_dir;
 
 use selvedge::prelude::Digest;
 
@@ -84,20 +85,6 @@ impl Image {
     pub(crate) fn state(&self) -> &'static str {
         self.state
     }
-}
-
-pub(crate) fn copy_dir(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let path = entry?.path();
-        let to = to.join(path.file_name().context("it was listed")?);
-        if path.is_dir() {
-            copy_dir(&path, &to)?;
-        } else {
-            fs::copy(&path, &to)?;
-        }
-    }
-    Ok(())
 }
 
 /// All files below a directory, sorted.

@@ -22,10 +22,11 @@ use clap::{Parser, ValueEnum};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use selvedge_store::{Redb, Sled};
+use selvedge_tests::copy_dir;
 use serde::Serialize;
 
 use change::change;
-use image::{Image, copy_dir, temp_dir};
+use image::{Image, temp_dir};
 use judge::{Finding, judge};
 
 /// Corrupts stores, and checks that it is found.

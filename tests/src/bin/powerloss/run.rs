@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use selvedge_store::{Batch, Durability, Durable, Options, Read, Redb, Scan, Sled, Store};
 use selvedge_testkit::{Loss, SimDisk};
+use selvedge_tests::copy_dir;
 use tempfile::TempDir;
 
 use crate::Backend;
@@ -169,18 +170,4 @@ fn read_all(store: &Durable) -> Result<Model> {
         }
     }
     Ok(found)
-}
-
-fn copy_dir(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let path = entry?.path();
-        let to = to.join(path.file_name().context("it was listed")?);
-        if path.is_dir() {
-            copy_dir(&path, &to)?;
-        } else {
-            fs::copy(&path, &to)?;
-        }
-    }
-    Ok(())
 }
