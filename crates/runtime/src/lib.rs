@@ -55,6 +55,8 @@ mod shards;
 pub mod simulation;
 mod solo;
 mod spans;
+#[cfg(unix)]
+pub mod subprocess;
 mod tally;
 mod timer_log;
 mod timers;
