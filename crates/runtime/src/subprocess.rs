@@ -15,4 +15,4 @@ mod waiting;
 
 pub use error::{SubprocessError, Told};
 pub use program::Program;
-pub use waiting::{Stopper, Subprocess};
+pub use waiting::{Answer, Stopper, Subprocess};
