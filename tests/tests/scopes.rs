@@ -5,6 +5,7 @@
 
 mod alarms;
 mod elsewhere;
+mod leaves;
 mod policies;
 
 use std::collections::BTreeSet;

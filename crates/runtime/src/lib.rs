@@ -89,8 +89,8 @@ pub use replay::ReplayError;
 pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, StuckTurn, WorkerReport};
 pub use run::Running;
 pub use scope::{
-    AlarmHandle, Handling, PostError, Scope, ScopeControl, ScopeDraft, ScopeError, ScopeOptions,
-    ScopeOutcome, ScopeReport, TaskContext, TaskFailure, Tasks, tasks,
+    AlarmHandle, Handling, Leave, PostError, Scope, ScopeControl, ScopeDraft, ScopeError,
+    ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, TaskFailure, Tasks, tasks,
 };
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///

@@ -14,6 +14,7 @@ mod error;
 mod failure;
 mod gate;
 mod handle;
+mod leave;
 mod report;
 mod table;
 
@@ -38,6 +39,8 @@ pub(crate) use draft::{Draft, ScopeLog};
 pub use error::{PostError, ScopeError};
 pub use failure::{Handling, TaskFailure};
 pub use handle::{Scope, ScopeControl};
+pub(crate) use leave::Departure;
+pub use leave::Leave;
 pub use report::{ScopeOutcome, ScopeReport};
 pub(crate) use table::Table;
 

@@ -11,6 +11,8 @@
 mod bounded;
 #[path = "shuttle/control.rs"]
 mod control;
+#[path = "shuttle/leaves.rs"]
+mod leaves;
 #[path = "shuttle/listeners.rs"]
 mod listeners;
 #[path = "shuttle/scopes.rs"]

@@ -75,8 +75,12 @@ impl Core {
         drop(sched);
         // Whoever stops the run from here on finds the scope, and closes it.
         if is_closed {
-            let ends = cell.close();
+            self.enter();
+            let mut errands = Vec::new();
+            let ends = cell.close(&mut errands);
             assert!(!ends, "whoever takes a handle has a unit of the scope");
+            let place = cell.place();
+            self.exit(errands.into_iter().map(|errand| place.job(errand)));
         }
         cell.open();
         Scope::new(self, cell)
@@ -94,12 +98,15 @@ impl Core {
     pub(crate) fn close_scopes(&self) {
         self.enter();
         let all = self.scopes.all();
-        let ends: Vec<Job> = all
-            .iter()
-            .filter(|cell| cell.close())
-            .map(|cell| cell.place().job(Errand::End))
-            .collect();
-        self.exit(ends.into_iter());
+        let mut jobs: Vec<Job> = Vec::new();
+        for cell in &all {
+            let mut errands = Vec::new();
+            if cell.close(&mut errands) {
+                errands.push(Errand::End);
+            }
+            jobs.extend(errands.into_iter().map(|errand| cell.place().job(errand)));
+        }
+        self.exit(jobs.into_iter());
     }
 
     /// Stops a scope from outside.
@@ -121,6 +128,7 @@ impl Core {
             if stopped.hasten {
                 self.hasten_attempts(&cell);
             }
+            jobs.extend(stopped.called_off.into_iter().map(|errand| cell.place().job(errand)));
             if stopped.disarm {
                 self.disarm_all(&cell, jobs);
             }
@@ -200,7 +208,7 @@ impl Core {
     }
 
     /// The caller, which has entered, has nothing in hand any more but these.
-    fn exit(&self, jobs: impl Iterator<Item = Job>) {
+    pub(crate) fn exit(&self, jobs: impl Iterator<Item = Job>) {
         let mut sched = self.lock();
         for job in jobs {
             sched.ready.push(job, self.band(job));

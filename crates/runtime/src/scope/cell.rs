@@ -15,6 +15,7 @@ use selvedge_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use selvedge_sync::{Condvar, Mutex, MutexGuard};
 
 use super::gate::Gate;
+use super::leave::Tickets;
 use super::{Armed, Body, Budgets, ScopeIdx, ScopeOptions, ScopeOutcome, ScopeReport, Tasks};
 use crate::attempts::{Attempts, Fault, Verdict};
 use crate::origin::Origin;
@@ -88,23 +89,22 @@ pub(crate) enum Stop {
 
 /// What only the lock's holder sees.
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     gate: Gate,
     body: Option<Arc<Body>>,
-    stop: Option<Stop>,
+    pub(super) stop: Option<Stop>,
     /// Handles outside that hold a unit each.
     n_handles: u64,
     /// Nothing more comes from outside.
-    closed: bool,
+    pub(super) closed: bool,
     /// The last turn is being taken, or has been.
     ending: bool,
     parent: Option<Arc<Cell>>,
     /// By number. Each child takes itself out.
     children: FxHashMap<u64, Weak<Cell>>,
     attempts: Attempts,
-    /// Tasks that wait for their next attempt, by ticket.
-    waiting: FxHashMap<u32, (u32, u32)>,
-    next_ticket: u32,
+    /// Tasks that wait for their next attempt, or are on leave.
+    pub(super) tickets: Tickets,
     report: Option<ScopeReport>,
 }
 
@@ -113,6 +113,8 @@ pub(crate) struct Stopped {
     pub(crate) children: Vec<Arc<Cell>>,
     /// Whether some of its tasks wait for their next attempt, which they needn't any more.
     pub(crate) hasten: bool,
+    /// For tasks that were on leave.
+    pub(crate) called_off: Vec<Errand>,
     /// Whether alarms may be armed, each with a unit, which are of no use any more.
     pub(crate) disarm: bool,
     /// Whether nothing of it is left but its end.
@@ -148,8 +150,7 @@ impl Cell {
             parent: None,
             children: FxHashMap::default(),
             attempts: Attempts::default(),
-            waiting: FxHashMap::default(),
-            next_ticket: 0,
+            tickets: Tickets::default(),
             report: None,
         };
         Arc::new_cyclic(|me| Cell {
@@ -173,7 +174,7 @@ impl Cell {
         self.me.upgrade().expect("it is borrowed from where it is shared")
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
@@ -291,17 +292,12 @@ impl Cell {
 
     /// Lets a task wait for its next attempt; its ticket.
     pub(crate) fn wait_for_attempt(&self, index: u32, attempt: u32) -> u32 {
-        let mut state = self.lock();
-        let ticket = state.next_ticket;
-        state.next_ticket = ticket.wrapping_add(1);
-        state.waiting.insert(ticket, (index, attempt));
-        ticket
+        self.lock().tickets.wait(index, attempt)
     }
 
-    /// The task with this ticket, and its next attempt's number.
-    pub(crate) fn redeem(&self, ticket: u32) -> (u32, u32) {
-        let task = self.lock().waiting.remove(&ticket);
-        task.expect("a ticket is redeemed once")
+    /// The task with this ticket, and its next attempt's number; `None` if it was called off.
+    pub(crate) fn redeem(&self, ticket: u32) -> Option<(u32, u32)> {
+        self.lock().tickets.redeem(ticket)
     }
 
     /// Has an alarm armed, with a unit of its own, unless no further task may start; the caller has
@@ -356,9 +352,10 @@ impl Cell {
     }
 
     /// Takes nothing more from outside. Says whether the scope ends with it.
-    pub(crate) fn close(&self) -> bool {
+    pub(crate) fn close(&self, errands: &mut Vec<Errand>) -> bool {
         let mut state = self.lock();
         state.closed = true;
+        state.tickets.call_off(errands);
         let n = std::mem::take(&mut state.n_handles);
         self.release(n)
     }
@@ -389,10 +386,12 @@ impl Cell {
         let n = state.gate.shut();
         self.count(&Counts { cancelled: n, ..Counts::default() });
         let children = state.children.values().filter_map(Weak::upgrade).collect();
-        let hasten = !state.waiting.is_empty();
+        let hasten = state.tickets.waits();
+        let mut called_off = Vec::new();
+        state.tickets.call_off(&mut called_off);
         let disarm = self.n_alarms.load(Ordering::Relaxed) > 0;
         let ends = self.release(n);
-        Some(Stopped { children, hasten, disarm, ends })
+        Some(Stopped { children, hasten, called_off, disarm, ends })
     }
 
     /// Begins the last turn: how the scope ended, if that turn does not fail, and what the turn
@@ -451,6 +450,7 @@ impl Cell {
         }
         self.stopped.store(true, Ordering::Relaxed);
         state.report = Some(report);
+        state.tickets.clear();
         state.closed = true;
         state.ending = true;
         let remains = Remains {

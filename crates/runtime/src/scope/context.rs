@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -9,7 +10,7 @@ use selvedge_event::{IntoEvent, Text};
 
 use super::cell::Cell;
 use super::{
-    AlarmHandle, Armed, Handling, Scope, ScopeDraft, ScopeError, ScopeOptions, ScopeReport,
+    AlarmHandle, Armed, Handling, Leave, Scope, ScopeDraft, ScopeError, ScopeOptions, ScopeReport,
     TaskFailure, Tasks,
 };
 use crate::context::Context;
@@ -30,6 +31,8 @@ pub(crate) struct Posts {
     pub(crate) errands: Vec<Errand>,
     /// What came of being told of a failed task; for who told.
     pub(crate) handling: Handling,
+    /// The ticket of a leave that the turn has taken; for who takes turns.
+    pub(crate) leave: Option<u32>,
     refusal: Option<Refusal>,
 }
 
@@ -40,6 +43,7 @@ enum Refusal {
     Full(u64),
     NoParent,
     Timers,
+    Leave,
 }
 
 impl Refusal {
@@ -56,6 +60,10 @@ impl Refusal {
             Refusal::Timers => anyhow!(
                 "scope `{name}` armed an alarm, and there are as many timers as there may be: \
                  cancel those that are not needed, or raise `Limits::timers_max`"
+            ),
+            Refusal::Leave => anyhow!(
+                "a turn of scope `{name}` took leave that may not: each turn of a task takes one \
+                 at most, and the turns after a failure and at the end none"
             ),
             Refusal::NoParent => anyhow!(
                 "scope `{name}` has no parent to post to: only a scope that a task opens has one"
@@ -111,7 +119,8 @@ impl Attempted for TaskTurn<'_> {
     fn run(&mut self, cx: &mut Context<'_>) -> Result {
         let is_last = matches!(self.call, Call::Ended(_));
         let (cell, core, posts) = (self.cell, self.core, &mut *self.posts);
-        let mut cx = TaskContext { cx: cx.reborrow(), cell, core, posts, is_last };
+        let task = if let Call::Turn(index) = self.call { Some(index) } else { None };
+        let mut cx = TaskContext { cx: cx.reborrow(), cell, core, posts, is_last, task };
         match self.call {
             Call::Turn(index) => self.tasks.turn(&mut cx, index)?,
             Call::Failed(index, failure) => {
@@ -142,6 +151,8 @@ pub struct TaskContext<'a> {
     core: &'a Core,
     posts: &'a mut Posts,
     is_last: bool,
+    /// Whose turn it is, if it is a task's.
+    task: Option<u32>,
 }
 
 impl TaskContext<'_> {
@@ -281,6 +292,55 @@ impl TaskContext<'_> {
     #[must_use]
     pub fn handle(&self) -> Scope {
         self.cx.core().open_handle(self.cell.shared())
+    }
+
+    /// Takes leave: when this turn has succeeded, the task is not over but away, and no worker waits
+    /// for it. Whoever has the [`Leave`] has it [come back](Leave::back), from anywhere: then its
+    /// turn is taken again, as the same attempt, so that what came of the work elsewhere can still
+    /// fail it. A task that is away keeps its place under the scope's
+    /// [cap](ScopeOptions::concurrency_max), and keeps scope and run open. When one of them is
+    /// stopped, it is cancelled there and then. A turn that fails has not taken leave.
+    ///
+    /// A turn takes one leave at most, and the turns after a failure and at a scope's end none:
+    /// otherwise it fails.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use selvedge_runtime::{Pipeline, Result, ScopeOptions, TaskContext, Tasks};
+    ///
+    /// /// Each task's work is done by a thread of its own.
+    /// struct Blocking(Mutex<Vec<u32>>);
+    ///
+    /// impl Tasks for Blocking {
+    ///     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+    ///         if self.0.lock().unwrap().contains(&index) {
+    ///             return Ok(()); // It is back.
+    ///         }
+    ///         self.0.lock().unwrap().push(index);
+    ///         let leave = cx.leave();
+    ///         std::thread::spawn(move || leave.back()); // After something that blocks for long.
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let running = Pipeline::builder().build()?.start()?;
+    /// let options = ScopeOptions::named("blocking").concurrency_max(2);
+    /// let scope = running.scope(options, Blocking(Mutex::default()))?;
+    /// scope.post_range(0..10)?;
+    /// let report = scope.wait();
+    /// assert_eq!((report.posted, report.done), (10, 10));
+    /// running.finish()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn leave(&mut self) -> Leave {
+        let Some(index) = self.task.filter(|_| self.posts.leave.is_none()) else {
+            self.posts.refuse(Refusal::Leave);
+            return Leave::refused();
+        };
+        let task = (index, self.cx.attempt());
+        let (leave, ticket) = Leave::take(Arc::clone(self.cx.core()), self.cell.shared(), task);
+        self.posts.leave = Some(ticket);
+        leave
     }
 
     /// Opens a scope within this one. It begins when this turn has succeeded; this scope ends after

@@ -17,7 +17,8 @@ use crate::budget::measured;
 use crate::ready::{Errand, Newly, ScopeIdx};
 use crate::roster::Who;
 use crate::scope::{
-    Body, Budgets, Call, Cell, Counts, Draft, Place, ScopeOutcome, ScopeReport, Stop, TaskTurn,
+    Body, Budgets, Call, Cell, Counts, Departure, Draft, Place, ScopeOutcome, ScopeReport, Stop,
+    TaskTurn,
 };
 use crate::spans;
 use crate::turn::{self, Seat, TurnFailure};
@@ -67,10 +68,13 @@ impl Shift<'_> {
         let Some(tab) = &mut self.hands.tab else { return };
         match errand {
             Errand::Task(index) => self.take_task(index, 1),
-            Errand::Again(ticket) => {
-                let (index, attempt) = tab.cell.redeem(ticket);
-                self.take_task(index, attempt);
-            }
+            Errand::Again(ticket) => match tab.cell.redeem(ticket) {
+                Some((index, attempt)) => self.take_task(index, attempt),
+                None => {
+                    tab.counts.cancelled += 1;
+                    self.finish_task();
+                }
+            },
             Errand::Admit => {
                 let errands = &mut self.hands.posts.errands;
                 let more = tab.cell.admit(errands);
@@ -167,6 +171,15 @@ impl Shift<'_> {
                 false => self.attempt_task(index, attempt),
             };
             match result {
+                Ok(()) if self.hands.posts.leave.is_some() => match self.depart() {
+                    Departure::Away => return Task::Waits,
+                    Departure::Back => {}
+                    Departure::CalledOff => {
+                        let Some(tab) = &mut self.hands.tab else { return Task::Waits };
+                        tab.counts.cancelled += 1;
+                        return Task::Ended;
+                    }
+                },
                 Ok(()) => {
                     let Some(tab) = &mut self.hands.tab else { return Task::Waits };
                     tab.counts.done += 1;
@@ -197,6 +210,9 @@ impl Shift<'_> {
             return Ok(());
         }
         notes.emitted_by(wants, name, outbox);
+        if posts.leave.is_some() {
+            return Ok(());
+        }
         let scope = place.number;
         notes.note(wants, Wants::TASKS, || finished(scope, index, Outcome::Succeeded, attempt));
         Ok(())
@@ -233,12 +249,29 @@ impl Shift<'_> {
         result
     }
 
+    /// The current task has taken leave: what it did takes effect, then the leave begins.
+    #[cold]
+    #[inline(never)]
+    fn depart(&mut self) -> Departure {
+        let ticket = self.hands.posts.leave.take();
+        self.take_effect::<false>();
+        let Some(tab) = &self.hands.tab else { return Departure::Away };
+        ticket.map_or(Departure::Back, |ticket| tab.cell.depart(ticket))
+    }
+
     /// The current task has come to its end: what it did takes effect.
     #[inline]
     fn finish_task(&mut self) {
+        let Some(tab) = &mut self.hands.tab else { return };
+        tab.debt += 1;
+        self.take_effect::<true>();
+    }
+
+    /// Has what the current turn did take effect.
+    #[inline]
+    fn take_effect<const ENDED: bool>(&mut self) {
         let Hands { outbox, posts, tab, notes, newly, .. } = &mut *self.hands;
         let Some(tab) = tab else { return };
-        tab.debt += 1;
         let place = tab.place;
         if !tab.cell.has_cap && posts.own_ranges.is_empty() {
             if !posts.own.is_empty() {
@@ -250,7 +283,7 @@ impl Shift<'_> {
             let own = posts.own.drain(..).map(|index| index..index.saturating_add(1));
             let ranges = own.chain(posts.own_ranges.drain(..));
             let errands = &mut posts.errands;
-            if tab.cell.has_cap {
+            if ENDED && tab.cell.has_cap {
                 tab.cell.finish_capped(ranges, errands);
             } else {
                 ranges.for_each(|range| tab.cell.post(range, errands));

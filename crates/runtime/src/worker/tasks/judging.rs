@@ -28,10 +28,13 @@ impl Shift<'_> {
         mut failure: TurnFailure,
     ) -> Result<Task, u32> {
         let (core, wants) = (self.core, self.core.listeners.wants());
-        let Hands { tab, notes, .. } = &mut *self.hands;
+        let Hands { tab, notes, posts, .. } = &mut *self.hands;
         let Some(Tab { cell, body, place, counts, .. }) = tab.as_mut() else {
             return Ok(Task::Waits);
         };
+        if let Some(ticket) = posts.leave.take() {
+            cell.forget_leave(ticket);
+        }
         let now = core.clock.now();
         let verdict = match verdict(cell, body, index, attempt, &failure, now) {
             Ok(verdict) => verdict,
