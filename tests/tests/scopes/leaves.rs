@@ -166,7 +166,7 @@ impl Tasks for Improper {
     ) -> Result<Handling> {
         let told = failure.cause.to_string();
         match index {
-            0 => insta::assert_snapshot!(told, @""),
+            0 => assert!(told.contains("took leave that may not"), "{told}"),
             1 => assert_eq!(told, "planted"),
             _ => drop(cx.leave()),
         }

@@ -294,10 +294,10 @@ impl TaskContext<'_> {
         self.cx.core().open_handle(self.cell.shared())
     }
 
-    /// Takes leave: when this turn has succeeded, the task is not over but away, and no worker waits
-    /// for it. Whoever has the [`Leave`] has it [come back](Leave::back), from anywhere: then its
-    /// turn is taken again, as the same attempt, so that what came of the work elsewhere can still
-    /// fail it. A task that is away keeps its place under the scope's
+    /// Takes leave: when this turn has succeeded, the task is not over but away, and no worker
+    /// waits for it. Whoever has the [`Leave`] has it [come back](Leave::back), from anywhere: then
+    /// its turn is taken again, as the same attempt, so that what came of the work elsewhere can
+    /// still fail it. A task that is away keeps its place under the scope's
     /// [cap](ScopeOptions::concurrency_max), and keeps scope and run open. When one of them is
     /// stopped, it is cancelled there and then. A turn that fails has not taken leave.
     ///

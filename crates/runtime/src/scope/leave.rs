@@ -2,9 +2,9 @@
 //! are on leave until somebody elsewhere has them come back.
 //!
 //! A task on leave keeps its unit and its place under the scope's cap. It comes back by the job
-//! `Again`, once, for the reason that comes first: its [`Leave`], or the end of the scope or the run,
-//! which call it off. A leave begins when the turn that took it is over, so that no task has two
-//! turns at the same time; who is back earlier goes on there and then.
+//! `Again`, once, for the reason that comes first: its [`Leave`], or the end of the scope or the
+//! run, which call it off. A leave begins when the turn that took it is over, so that no task has
+//! two turns at the same time; who is back earlier goes on there and then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -193,6 +193,7 @@ impl Leave {
 
     /// Has the task come back: its turn is taken again, as the same attempt. Says whether that
     /// matters: not if the scope or the run was stopped, and the task came to its end with that.
+    #[expect(clippy::must_use_candidate, reason = "most have no use for the answer")]
     pub fn back(mut self) -> bool {
         self.end()
     }
