@@ -7,8 +7,10 @@ mod examples;
 mod history;
 mod hostile;
 mod joins;
+mod mending;
 mod once;
 mod persisted;
+mod replays;
 mod streams;
 
 use std::sync::{Arc, Mutex};

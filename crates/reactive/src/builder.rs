@@ -1,29 +1,34 @@
 //! Owns what is said of a builder before it is added to a graph: what it provides and requires, and
 //! its policies. Refuses to run: that is `building`'s, in a `node`.
 
+mod keeping;
+mod mending;
+
 use std::fmt;
 
 use selvedge_event::{Signature, Text};
-use selvedge_runtime::{Cache, FailurePolicy, Journal, Result};
+use selvedge_runtime::{FailurePolicy, Journal, Result};
 use selvedge_topology::Place;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::artifact::{self, Artifact, Encode};
 use crate::build::{Build, BuildFn, Function};
-use crate::building::{Building, Check, Kept, Keys, Limits, Memory};
-use crate::definition::{Define, Definition, Feedback, Provided, Sort, Until};
+use crate::building::{Building, Check, Kept, Keys, Limits, Memory, Mended};
+use crate::definition::{Define, Definition, Feedback, Sort, Until};
 use crate::graph::Reactive;
 use crate::json_type::JsonType;
-use crate::node::Starts;
+use crate::mend::Mend;
+use crate::node::{Extras, Starts};
 use crate::operator::Ports;
-use crate::persist::{Codec, Shelf};
+use crate::persist::Shelf;
 use crate::requires::{Arguments, KnownArguments, Plan, Requirement, Requires};
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::told::Telling;
 use crate::yields::Yields;
+use keeping::Persists;
+pub(crate) use keeping::{Replays, provided};
 
 /// What a builder provides: a target that was made beforehand, or a name.
 #[diagnostic::on_unimplemented(
@@ -166,14 +171,10 @@ pub struct Builder<B: Build> {
     waiting_max: usize,
     feedback: Vec<Feedback>,
     persists: Option<Persists<B::Made>>,
+    replays: Option<Replays<B::Made>>,
+    mend: Mend<B>,
     check: Option<Check<B::Made>>,
     settings: Settings,
-}
-
-/// How a builder's results are kept.
-struct Persists<T> {
-    codec: Codec<T>,
-    cache: Cache,
 }
 
 /// Inputs that a builder remembers unless told otherwise.
@@ -202,6 +203,8 @@ impl<B: Build> Builder<B> {
             waiting_max: WAITING_MAX,
             feedback: Vec::new(),
             persists: None,
+            replays: None,
+            mend: Mend::default(),
             check: None,
         }
     }
@@ -283,68 +286,6 @@ impl<B: Build> Builder<B> {
         self
     }
 
-    /// How many inputs it remembers, so as not to build from them again; 4 194 304. Beyond that a
-    /// turn fails: to forget one would be to build from it twice. An input takes some 40 bytes; an
-    /// integer some 20, or a few bits if it is near others.
-    pub fn memo_max(mut self, inputs: usize) -> Builder<B> {
-        self.memo_max = inputs;
-        self
-    }
-
-    /// Keeps its results in the pipeline's store: in later runs they are brought back when somebody
-    /// asks for the target, before anything is built, and with dedupe the inputs that they were
-    /// built from are left out. What anybody has heard of is on the device by then: after a crash
-    /// it is brought back, not built again. Without a store in the pipeline this changes nothing.
-    ///
-    /// Results are found again by the builder's signature (its code or its version, see
-    /// [`version`](Builder::version)), the graph's name and the builder's: a builder that is
-    /// changed or renamed begins anew.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use selvedge_reactive::{Reactive, builder};
-    /// use selvedge_runtime::Pipeline;
-    /// use selvedge_store::Memory;
-    ///
-    /// let store = Arc::new(Memory::new()); // Or one on a disk.
-    /// for n_built in [3, 0] {
-    ///     let mut graph = Reactive::new("doubling");
-    ///     let numbers = graph.source("numbers", [1_u64, 2, 3]);
-    ///     let built = Arc::new(std::sync::Mutex::new(0));
-    ///     let count = built.clone();
-    ///     let double = builder("doubles", &numbers, move |n: &u64| {
-    ///         *count.lock().unwrap() += 1;
-    ///         n * 2
-    ///     });
-    ///     let doubles = graph.add(double.version("1").persist());
-    ///     let seen = graph.collect(&doubles);
-    ///     graph.install(Pipeline::builder().store(store.clone()))?.build()?.run()?;
-    ///     assert_eq!(seen.values(), [2, 4, 6]);
-    ///     assert_eq!(*built.lock().unwrap(), n_built);
-    /// }
-    /// # Ok::<(), anyhow::Error>(())
-    /// ```
-    pub fn persist(self) -> Builder<B>
-    where
-        B::Arguments: KnownArguments,
-        B::Made: Serialize + DeserializeOwned,
-    {
-        self.persist_with(Cache::new())
-    }
-
-    /// The same, with a durability of one's choice, and what happens when a record can't be read or
-    /// written; how inputs are known means nothing here.
-    pub fn persist_with(mut self, cache: Cache) -> Builder<B>
-    where
-        B::Arguments: KnownArguments,
-        B::Made: Serialize + DeserializeOwned,
-    {
-        self.keys = Some(Keys::of::<B::Arguments>());
-        self.encode = Some(artifact::encode());
-        self.persists = Some(Persists { codec: Codec::new(), cache });
-        self
-    }
-
     /// Declares that what it requires under this name comes, over whatever way, from what it
     /// builds itself, and says what ends that.
     ///
@@ -415,12 +356,14 @@ impl<B: Build> Builder<B> {
         let title = target.title().clone();
         let signature = build.signature();
         let (persists, check) = (self.persists, self.check);
+        let replays = self.replays;
+        let mended = Mended { build, mend: self.mend.into_needed() };
         Definition {
             durable: persists.is_some().then(|| signature.clone()),
             name: settings.name.clone(),
             sort: Sort::Builder,
             place,
-            provides: vec![Provided::of(&target)],
+            provides: provided(&target, replays.is_some()),
             requires: requires.clone(),
             feedback: self.feedback,
             dedupes,
@@ -428,17 +371,16 @@ impl<B: Build> Builder<B> {
                 let place = format!("{graph}/{}", settings.name.as_str());
                 let (journal, codec) = match persists.zip(signature.clone()) {
                     Some((Persists { codec, cache }, signature)) => {
-                        (Some(Journal::new(signature, cache.namespace(place))), Some(codec))
+                        (Journal::new(signature, cache.namespace(place)), Some(codec))
                     }
-                    // It only tells of its builds, if their inputs can be told apart.
-                    None => (keys.map(|_| Journal::in_memory(told_as(signature, &place))), None),
+                    // It only tells of its builds.
+                    None => (Journal::in_memory(told_as(signature, &place)), None),
                 };
-                let names = argument_names(&requires);
-                let telling = journal.clone().map(|journal| Telling::new(journal, names));
-                let shelf = journal.clone().zip(codec);
-                let shelf = shelf.map(|(journal, codec)| Shelf::new(journal, codec));
+                let past_max = if dedupes { memo_max } else { 0 };
+                let telling = Telling::new(journal.clone(), argument_names(&requires), past_max);
+                let shelf = codec.map(|codec| Shelf::new(journal.clone(), codec));
                 let building = Building::new(
-                    build,
+                    mended,
                     title.kept(),
                     Plan::new(&requires),
                     Limits { waiting_max, builds_max },
@@ -448,19 +390,21 @@ impl<B: Build> Builder<B> {
                 );
                 let ports = Ports { titles: [title.kept()].into(), encode };
                 let wiring = settings.wiring(&requires, Starts::WhenAsked);
-                settings.install(pipeline, wiring, ports, building, journal.as_ref())
+                let past = replays.map(|replays| replays.past(title.kept()));
+                let extras = Extras { past, ..Extras::default() };
+                settings.install(pipeline, wiring, ports, (building, extras), Some(&journal))
             }),
         }
     }
 }
 
 /// What code is known by that says nothing of itself: nothing is found again by this.
-fn told_as(signature: Option<Signature>, place: &str) -> Signature {
+pub(crate) fn told_as(signature: Option<Signature>, place: &str) -> Signature {
     signature.unwrap_or_else(|| Signature::of_version(place, "unversioned"))
 }
 
 /// The target of each argument.
-fn argument_names(requires: &[Requirement]) -> Vec<Text> {
+pub(crate) fn argument_names(requires: &[Requirement]) -> Vec<Text> {
     let name =
         |one: &Requirement| std::iter::repeat_n(Text::from(one.title.as_str()), one.n_arguments());
     requires.iter().flat_map(name).collect()

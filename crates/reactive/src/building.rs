@@ -6,17 +6,20 @@
 //! given up, and with it the artifacts it was paired with; a later attempt, that it is the same.
 
 use anyhow::{Context as _, bail};
-use selvedge_event::{Digest, Name};
+use selvedge_event::{Digest, Event, Name};
 use selvedge_runtime::{Pull, Result};
 
 use crate::artifact::{self, Artifact};
 use crate::build::Build;
-use crate::operator::{Hooks, Item, Operator, Out};
+use crate::mend::Mend;
+use crate::operator::{At, Hooks, Item, Operator, Out};
 use crate::pairing::Pairing;
 use crate::persist::{Brought, Shelf};
+use crate::replays::Span;
 use crate::requires::{Arguments, KnownArguments, Paired, Plan};
 use crate::seen::{InputKey, Seen};
-use crate::told::Telling;
+use crate::target::Resolve;
+use crate::told::{Input, Telling};
 
 /// How inputs are told apart.
 #[derive(Clone, Copy)]
@@ -32,10 +35,7 @@ impl Keys {
 
     /// The digest of one input: its only argument's, or that of all of its arguments'.
     pub(crate) fn digest(&self, plan: &Plan, paired: Paired<'_>) -> Result<Digest> {
-        match &(self.digests)(plan, paired)?[..] {
-            [only] => Ok(*only),
-            several => Ok(Digest::of(several)?),
-        }
+        whole(&(self.digests)(plan, paired)?)
     }
 
     #[inline]
@@ -44,6 +44,14 @@ impl Keys {
             Some(word) => Ok(InputKey::Word(word)),
             None => Ok(InputKey::Digest(self.digest(plan, paired)?)),
         }
+    }
+}
+
+/// The digest of all arguments: of the only one its own.
+pub(crate) fn whole(arguments: &[Digest]) -> Result<Digest> {
+    match arguments {
+        [only] => Ok(*only),
+        several => Ok(Digest::of(several)?),
     }
 }
 
@@ -62,19 +70,45 @@ impl Memory {
 /// What a builder keeps of its builds beyond its own memory.
 pub(crate) struct Kept<T> {
     pub(crate) shelf: Option<Shelf<T>>,
-    pub(crate) telling: Option<Telling>,
+    pub(crate) telling: Telling,
     pub(crate) check: Option<Check<T>>,
+}
+
+/// What builds, and what puts it back after a build that failed.
+pub(crate) struct Mended<B> {
+    pub(crate) build: B,
+    pub(crate) mend: Option<Box<Mend<B>>>,
+}
+
+impl<B: Build> Mended<B> {
+    /// Calls it. What a call before has left behind that failed is put back first.
+    #[inline]
+    fn call(
+        &mut self,
+        out: &mut Out<'_, '_, B::Made>,
+        call: impl FnOnce(&mut B, &mut Out<'_, '_, B::Made>) -> Result,
+    ) -> Result {
+        let Mended { build, mend: None } = self else { return self.call_mended(out, call) };
+        call(build, out)
+    }
+
+    fn call_mended(
+        &mut self,
+        out: &mut Out<'_, '_, B::Made>,
+        call: impl FnOnce(&mut B, &mut Out<'_, '_, B::Made>) -> Result,
+    ) -> Result {
+        let Mended { build, mend } = self;
+        mend.iter_mut().for_each(|mend| mend.enter(build));
+        call(build, out)?;
+        if !out.cx.was_refused() {
+            mend.iter_mut().for_each(|mend| mend.leave());
+        }
+        Ok(())
+    }
 }
 
 /// Whether an artifact is what it is said to be.
 pub(crate) type Check<T> = Box<dyn Fn(&T) -> Result + Send>;
-
-/// What became of an input.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    Built,
-    LeftOut,
-}
 
 /// How much a builder takes.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +121,7 @@ pub(crate) struct Limits {
 
 /// A builder at work.
 pub(crate) struct Building<B: Build> {
-    build: B,
+    build: Mended<B>,
     /// What is built, for messages.
     target: &'static Name,
     plan: Plan,
@@ -99,8 +133,7 @@ pub(crate) struct Building<B: Build> {
     memory: Option<Memory>,
     /// Of one that is persisted.
     shelf: Option<Shelf<B::Made>>,
-    /// Of one whose inputs can be told apart.
-    telling: Option<Telling>,
+    telling: Telling,
     /// Of one that says what it makes beyond its type.
     check: Option<Check<B::Made>>,
     /// The stream whose artifact an attempt was made with that has not succeeded.
@@ -111,7 +144,7 @@ pub(crate) struct Building<B: Build> {
 
 impl<B: Build> Building<B> {
     pub(crate) fn new(
-        build: B,
+        build: Mended<B>,
         target: &'static Name,
         plan: Plan,
         limits: Limits,
@@ -151,9 +184,14 @@ impl<B: Build> Building<B> {
         }
     }
 
-    /// Builds from one artifact of each stream.
+    /// Builds from one artifact of each stream, of which this one came last.
     #[inline]
-    fn build_from(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>) -> Result {
+    fn build_from(
+        &mut self,
+        out: &mut Out<'_, '_, B::Made>,
+        paired: Paired<'_>,
+        last: Option<&Event>,
+    ) -> Result {
         if self.limits.builds_max.is_some_and(|max| self.n_builds >= max) {
             return Ok(());
         }
@@ -165,11 +203,14 @@ impl<B: Build> Building<B> {
         };
         if let (Some(key), Some(memory)) = (&key, &self.memory) {
             if memory.seen.has(key) {
-                return self.tell(out, paired, Told::LeftOut);
+                return self.tell_left_out(out, paired);
             }
             if memory.seen.len() >= memory.inputs_max {
                 bail!(self.too_many(out));
             }
+        }
+        if self.telling.is_wanted() {
+            self.tell_begun(out, paired, last)?;
         }
         if let Err(error) = self.call(out, paired) {
             return Err(self.explain(out, paired, error));
@@ -182,40 +223,55 @@ impl<B: Build> Building<B> {
             shelf.note_kept();
         }
         self.n_builds += 1;
-        self.tell(out, paired, Told::Built)?;
+        if self.telling.is_wanted() {
+            self.telling.built::<B::Made>(out.cx, self.target);
+        }
         if let (Some(key), Some(memory)) = (key, &mut self.memory) {
             memory.seen.add(key);
         }
         Ok(())
     }
 
-    /// Has whoever wants it told what became of an input.
-    #[inline]
-    fn tell(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>, told: Told) -> Result {
-        match &self.telling {
-            Some(telling) if telling.is_wanted() => self.tell_all(out, paired, told),
-            _ => Ok(()),
-        }
-    }
-
+    /// Has whoever wants it told what is about to be built from.
     #[cold]
-    fn tell_all(
+    fn tell_begun(
         &mut self,
         out: &mut Out<'_, '_, B::Made>,
         paired: Paired<'_>,
-        told: Told,
+        last: Option<&Event>,
     ) -> Result {
-        let (Some(telling), Some(keys)) = (&mut self.telling, self.keys) else { return Ok(()) };
-        let arguments = (keys.digests)(&self.plan, paired)?;
-        let input = keys.digest(&self.plan, paired)?;
-        match told {
-            Told::LeftOut => telling.left_out(out.cx, input, arguments),
-            Told::Built => {
-                let remember = self.memory.is_some();
-                telling.built::<B::Made>(out.cx, self.target, input, arguments, remember);
-            }
+        if let Some(input) = self.known(paired)? {
+            let topic = match last {
+                Some(event) => event.topic(),
+                None => Resolve::target(self.target.clone()).topic(),
+            };
+            self.telling.begins(out.cx, topic, input);
         }
         Ok(())
+    }
+
+    /// Has whoever wants it told that an input is left out.
+    #[inline]
+    fn tell_left_out(&mut self, out: &mut Out<'_, '_, B::Made>, paired: Paired<'_>) -> Result {
+        if self.telling.is_wanted()
+            && let Some(input) = self.known(paired)?
+        {
+            self.telling.left_out(out.cx, &input);
+        }
+        Ok(())
+    }
+
+    /// The digests of an input; `None` if its types have none.
+    #[cold]
+    fn known(&self, paired: Paired<'_>) -> Result<Option<Input>> {
+        let arguments = match self.keys {
+            Some(keys) => (keys.digests)(&self.plan, paired)?,
+            None => match self.plan.payload_digests(paired) {
+                Some(arguments) => arguments,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Input { whole: whole(&arguments)?, arguments }))
     }
 
     /// What an input is known by. What is persisted is known by its content in every run.
@@ -233,7 +289,7 @@ impl<B: Build> Building<B> {
             "an artifact is not of the type that is required: the graph was checked, so it was \
              sent by somebody outside of it",
         )?;
-        self.build.build(out, arguments)?;
+        self.build.call(out, |build, out| build.build(out, arguments))?;
         match &self.check {
             None => Ok(()),
             Some(check) => check_made(out, self.target, check),
@@ -247,14 +303,17 @@ impl<B: Build> Building<B> {
         paired: Paired<'_>,
         error: anyhow::Error,
     ) -> anyhow::Error {
-        let (target, builder) = (self.target, out.cx.processor());
-        let digest = self.keys.map(|keys| keys.digest(&self.plan, paired));
-        match digest {
-            Some(Ok(digest)) => error.context(format!(
-                "building `{target}` in builder `{builder}` from input {digest} failed"
-            )),
-            _ => error.context(format!("building `{target}` in builder `{builder}` failed")),
-        }
+        let at = At { node: out.cx.processor(), target: Some(self.target.as_str()) };
+        error.context(self.about_input(&at, Some(paired)))
+    }
+
+    /// What was being built, for a message.
+    fn about_input(&self, at: &At<'_>, paired: Option<Paired<'_>>) -> String {
+        let At { node, target } = at;
+        let target = target.unwrap_or_default();
+        let input = paired.and_then(|paired| self.known(paired).ok()?);
+        let input = input.map_or_else(String::new, |input| format!(" from input {}", input.whole));
+        format!("building `{target}` in builder `{node}`{input} failed")
     }
 
     #[cold]
@@ -290,7 +349,7 @@ impl<B: Build> Building<B> {
         let pair = pairing.first().to_vec();
         self.pairing = Some(pairing);
         self.attempted = Some(stream);
-        self.build_from(out, Paired::Each(&pair))?;
+        self.build_from(out, Paired::Each(&pair), Some(item.event()))?;
         if !out.cx.was_refused()
             && let Some(pairing) = &mut self.pairing
         {
@@ -325,14 +384,17 @@ impl<B: Build> Operator for Building<B> {
             self.settle(out.cx.attempt());
         }
         match self.pairing {
-            None => self.build_from(out, Paired::One(item.event())),
+            None => self.build_from(out, Paired::One(item.event()), Some(item.event())),
             Some(_) => self.pair(out, stream, item),
         }
     }
 
     fn start(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
-        self.telling.iter_mut().for_each(Telling::begin);
-        if self.plan.n_streams() == 0 { self.build_from(out, Paired::Each(&[])) } else { Ok(()) }
+        self.telling.begin();
+        if self.plan.n_streams() > 0 {
+            return Ok(());
+        }
+        self.build_from(out, Paired::Each(&[]), None)
     }
 
     fn has_past(&self) -> bool {
@@ -341,16 +403,14 @@ impl<B: Build> Operator for Building<B> {
 
     fn bring_back(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result<Pull> {
         let Some(shelf) = &mut self.shelf else { return Ok(Pull::Done) };
-        self.telling.iter_mut().for_each(Telling::begin);
+        self.telling.begin();
         while out.cx.room() > 0 {
             let Some(Brought { input, made, outputs, origin }) = shelf.bring_back()? else {
                 return Ok(Pull::Done);
             };
             made.into_iter().for_each(|artifact| out.emit(artifact));
             shelf.journal.count_replay();
-            if let Some(telling) = &mut self.telling {
-                telling.note_past(input, outputs, origin);
-            }
+            self.telling.note_past(input, outputs, origin);
             self.n_builds += 1;
             if let Some(memory) = &mut self.memory {
                 memory.seen.add(InputKey::Digest(input));
@@ -364,22 +424,70 @@ impl<B: Build> Operator for Building<B> {
     }
 
     fn hooks(&self) -> Hooks {
-        self.build.hooks()
+        self.build.build.hooks()
     }
 
     fn init(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
-        self.build.init(out)
+        self.build.call(out, B::init)
     }
 
     fn phase(&mut self, out: &mut Out<'_, '_, B::Made>, number: u32) -> Result {
-        self.build.phase(out, number)
+        self.build.call(out, |build, out| build.phase(out, number))
     }
 
     fn finish(&mut self, out: &mut Out<'_, '_, B::Made>) -> Result {
-        self.build.terminate(out)
+        self.build.call(out, B::terminate)
     }
 
     fn is_atomic(&self) -> bool {
-        self.build.is_stateless()
+        let Mended { build, mend } = &self.build;
+        build.is_stateless() || mend.as_ref().is_some_and(|mend| mend.restores())
+    }
+
+    fn about(&self, at: &At<'_>, item: Option<(usize, Item<'_>)>) -> String {
+        let pair = self.pairing.as_ref().map(Pairing::pair);
+        match (pair, item) {
+            (None, Some((_, item))) => self.about_input(at, Some(Paired::One(item.event()))),
+            (Some(pair), Some(_)) if pair.len() == self.plan.n_streams() => {
+                self.about_input(at, Some(Paired::Each(pair)))
+            }
+            (None, None) if self.plan.n_streams() == 0 => {
+                self.about_input(at, Some(Paired::Each(&[])))
+            }
+            _ => self.about_input(at, None),
+        }
+    }
+
+    fn explains_itself(&self) -> bool {
+        true
+    }
+
+    fn restarts(&self) -> bool {
+        self.build.mend.as_ref().is_some_and(|mend| mend.restarts())
+    }
+
+    fn restart(&mut self) -> bool {
+        let Mended { build, mend } = &mut self.build;
+        mend.as_mut().is_some_and(|mend| mend.restart(build))
+    }
+
+    fn n_kept(&self) -> Option<u64> {
+        self.shelf.as_ref().filter(|shelf| shelf.journal.is_durable()).map(Shelf::n_kept)
+    }
+
+    fn tell_kept(
+        &mut self,
+        out: &mut Out<'_, '_, B::Made>,
+        title: &'static Name,
+        span: &mut Span,
+    ) -> Result<bool> {
+        let Some(shelf) = &self.shelf else { return Ok(true) };
+        while out.cx.room() > 0 {
+            let Some(made) = shelf.read_next(span)? else { return Ok(true) };
+            for artifact in made {
+                artifact::emit(out.cx, title, artifact, out.ports.encode);
+            }
+        }
+        Ok(false)
     }
 }

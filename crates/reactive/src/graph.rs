@@ -249,7 +249,7 @@ struct Asker(Vec<Wanted>);
 impl Processor for Asker {
     fn process(&mut self, cx: &mut Context<'_>, _: &Event) -> Result {
         for Wanted { title, .. } in &self.0 {
-            cx.emit(selvedge_event::Named(title.kept(), crate::target::Resolve));
+            cx.emit(selvedge_event::Named(title.kept(), crate::target::Begin));
         }
         Ok(())
     }

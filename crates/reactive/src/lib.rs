@@ -25,7 +25,8 @@
 //! nobody else.
 //!
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
-//! - `operator`, `node`: what takes artifacts, and the processor that it is.
+//! - `operator`, `node`: what takes artifacts, and the processor that it is; `mend` puts a state
+//!   back, `replays` tells the past of a target again.
 //! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `told`, `building`, `builder`:
 //!   builders, which are operators that pair their requirements one by one, leave out inputs that
 //!   they know, and bring back what they made in earlier runs.
@@ -54,6 +55,7 @@ mod error;
 mod explain;
 mod graph;
 mod json_type;
+mod mend;
 mod network;
 mod node;
 mod once;
@@ -63,6 +65,7 @@ pub mod operators;
 mod pairing;
 mod persist;
 pub mod rendezvous;
+mod replays;
 mod requires;
 mod seen;
 mod settings;

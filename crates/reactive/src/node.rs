@@ -15,9 +15,11 @@ use selvedge_event::{
 };
 use selvedge_runtime::{Context, Processor, Pull, Result};
 
-use crate::operator::{Hooks, Item, Operator, Out, Ports};
+use crate::mend::Mend;
+use crate::operator::{At, Hooks, Item, Operator, Out, Ports};
+use crate::replays::Past;
 use crate::requires::Requirement;
-use crate::target::{Ask, Resolve};
+use crate::target::{Ask, Begin, Resolve};
 
 /// An artifact that a node has kept until it started. Called like the node.
 struct Held(Event);
@@ -103,6 +105,28 @@ pub(crate) struct Node<O: Operator> {
     ports: Ports<O::Made>,
     state: State,
     operator: O,
+    /// What few nodes have.
+    extras: Option<Box<Extras<O>>>,
+}
+
+/// What is said of a node that most do without.
+pub(crate) struct Extras<O: Operator> {
+    /// How the operator is put back after a call that failed.
+    pub(crate) mend: Mend<O>,
+    /// What it has made, for those who ask again.
+    pub(crate) past: Option<Past<O::Made>>,
+}
+
+impl<O: Operator> Default for Extras<O> {
+    fn default() -> Extras<O> {
+        Extras { mend: Mend::default(), past: None }
+    }
+}
+
+impl<O: Operator> Extras<O> {
+    fn are_needed(&self) -> bool {
+        self.mend.restores() || self.mend.restarts() || self.past.is_some()
+    }
 }
 
 /// Which of several requirements an event is an artifact of.
@@ -131,8 +155,107 @@ enum State {
 }
 
 impl<O: Operator> Node<O> {
-    pub(crate) fn new(wiring: Wiring, ports: Ports<O::Made>, operator: O) -> Node<O> {
-        Node { wiring, ports, state: State::Dormant(Vec::new()), operator }
+    pub(crate) fn new(
+        wiring: Wiring,
+        ports: Ports<O::Made>,
+        operator: O,
+        extras: Extras<O>,
+    ) -> Node<O> {
+        let extras = extras.are_needed().then(|| Box::new(extras));
+        Node { wiring, ports, state: State::Dormant(Vec::new()), operator, extras }
+    }
+
+    /// Takes an artifact.
+    #[inline]
+    fn take(&mut self, cx: &mut Context<'_>, stream: usize, event: &Event) -> Result {
+        let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
+        match self.operator.item(out, stream, Item::new(event)) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.explain(Some((stream, Item::new(event))), error)),
+        }
+    }
+
+    /// Says what failed, unless that was said.
+    #[cold]
+    fn explain(&self, item: Option<(usize, Item<'_>)>, error: anyhow::Error) -> anyhow::Error {
+        if self.operator.explains_itself() {
+            return error;
+        }
+        error.context(self.operator.about(&self.at(), item))
+    }
+
+    fn at(&self) -> At<'_> {
+        let target = self.ports.titles.first().map(|title| title.as_str());
+        At { node: self.wiring.name.as_str(), target }
+    }
+
+    /// A call of a node with extras: mended before if the one before has failed, noted after.
+    fn process_with_extras(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        if let Some(extras) = &mut self.extras {
+            extras.mend.enter(&mut self.operator);
+        }
+        self.process_plainly(cx, event)?;
+        if let Some(extras) = self.extras.as_mut().filter(|_| !cx.was_refused()) {
+            extras.mend.leave();
+            if let Some(past) = &mut extras.past {
+                past.note(cx);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn process_plainly(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
+        if let State::Live = self.state
+            && let Some(stream) = self.stream_of(event)
+        {
+            return self.take(cx, stream, event);
+        }
+        self.process_other(cx, event)
+    }
+
+    /// Somebody outside asks: for the first time, or to be told again.
+    fn resolve(&mut self, cx: &mut Context<'_>) -> Result {
+        if let State::Dormant(_) = self.state {
+            return self.start(cx);
+        }
+        let n_kept = self.operator.n_kept();
+        let is_live = !matches!(self.state, State::BringingBack(_));
+        if let Some(past) = self.past()
+            && past.ask(is_live, n_kept)
+        {
+            cx.start_pulling();
+        }
+        Ok(())
+    }
+
+    fn past(&mut self) -> Option<&mut Past<O::Made>> {
+        self.extras.as_mut()?.past.as_mut()
+    }
+
+    /// Tells again what was made; says whether there is more to tell.
+    fn tell_again(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        let Node { wiring, ports, operator, extras, .. } = self;
+        let Some(past) = extras.as_mut().and_then(|extras| extras.past.as_mut()) else {
+            return Ok(Pull::Done);
+        };
+        let n_kept = operator.n_kept();
+        let title = past.title;
+        let is_over = match past.under_way() {
+            None => true,
+            Some(span) if n_kept.is_some() => {
+                operator.tell_kept(&mut Out { cx, ports, node: wiring.name }, title, span)?
+            }
+            Some(_) => past.tell(cx, ports.encode),
+        };
+        if is_over {
+            past.end();
+            if !past.is_wanted_again() {
+                return Ok(Pull::Done);
+            }
+            past.ask(true, n_kept);
+        }
+        Ok(Pull::More)
     }
 
     /// Which requirement an event is an artifact of.
@@ -154,14 +277,26 @@ impl<O: Operator> Node<O> {
         if let Some(Held(held)) = event.payload() {
             return self.take_held(cx, held);
         }
-        if event.is::<Resolve>() {
+        if event.is::<Begin>() {
             return self.start(cx);
+        }
+        if event.is::<Resolve>() {
+            return self.resolve(cx);
         }
         if event.is::<Ask>() {
             self.start(cx)?;
             let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
             return self.operator.asked(out);
         }
+        self.call(cx, event).map_err(|error| self.explain(None, error))?;
+        if event.is::<Init>() && self.wiring.starts == Starts::AtOnce {
+            return self.start(cx);
+        }
+        Ok(())
+    }
+
+    /// Has the operator do what is to be done about an event that is no artifact.
+    fn call(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         let Node { wiring, ports, operator, .. } = self;
         let out = &mut Out { cx, ports, node: wiring.name };
         if let Some(&Phase { number }) = event.payload() {
@@ -174,13 +309,7 @@ impl<O: Operator> Node<O> {
             return operator.finish(out);
         }
         if event.is::<Init>() {
-            if operator.hooks().has(Hooks::INIT) {
-                operator.init(out)?;
-            }
-            if self.wiring.starts == Starts::AtOnce {
-                return self.start(cx);
-            }
-            return Ok(());
+            return if operator.hooks().has(Hooks::INIT) { operator.init(out) } else { Ok(()) };
         }
         operator.event(out, event)
     }
@@ -216,8 +345,7 @@ impl<O: Operator> Node<O> {
             }
         }
         let Some(stream) = self.stream_of(held) else { return Ok(()) };
-        let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
-        self.operator.item(out, stream, Item::new(held))
+        self.take(cx, stream, held)
     }
 
     /// Begins, unless it has begun.
@@ -244,7 +372,7 @@ impl<O: Operator> Node<O> {
         }
         let provides = |title| self.ports.titles.contains(&title);
         for stream in streams.iter().filter(|stream| !provides(stream.title)) {
-            cx.emit(Named(stream.title, Resolve));
+            cx.emit(Named(stream.title, Begin));
         }
         let n_held = early.len();
         self.state = if n_held == 0 { State::Live } else { State::CatchingUp(n_held) };
@@ -255,22 +383,38 @@ impl<O: Operator> Node<O> {
 impl<O: Operator> Processor for Node<O> {
     #[inline]
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
-        if let State::Live = self.state
-            && let Some(stream) = self.stream_of(event)
-        {
-            let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
-            return self.operator.item(out, stream, Item::new(event));
+        match self.extras {
+            None => self.process_plainly(cx, event),
+            Some(_) => self.process_with_extras(cx, event),
         }
-        self.process_other(cx, event)
     }
 
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
+        let State::BringingBack(_) = self.state else { return self.tell_again(cx) };
         let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
-        if let Pull::More = self.operator.bring_back(out)? {
+        let brought = self.operator.bring_back(out)?;
+        if let Some(past) = self.past() {
+            past.note(cx);
+        }
+        if let Pull::More = brought {
             return Ok(Pull::More);
         }
         self.go_live(cx)?;
-        Ok(Pull::Done)
+        // Those who asked meanwhile have heard it by now, if they heard the target.
+        self.tell_again(cx)
+    }
+
+    fn about(&self, event: &Event) -> Option<String> {
+        let event = event.payload::<Held>().map_or(event, |Held(held)| held);
+        let item = self.stream_of(event).map(|stream| (stream, Item::new(event)));
+        Some(self.operator.about(&self.at(), item))
+    }
+
+    fn restart(&mut self) -> bool {
+        match &mut self.extras {
+            Some(extras) if extras.mend.restarts() => extras.mend.restart(&mut self.operator),
+            _ => self.operator.restart(),
+        }
     }
 
     fn close(&mut self, _: Ending) -> Result {
@@ -280,8 +424,10 @@ impl<O: Operator> Processor for Node<O> {
     fn interests(&self) -> Interests {
         let Wiring { name, starts, streams, .. } = &self.wiring;
         let artifacts = streams.iter().map(|stream| stream.interest.clone());
-        let resolves =
-            self.ports.titles.iter().map(|&title| Interest::of::<Resolve>().named(title.clone()));
+        let titles = self.ports.titles.iter();
+        let resolves = titles.flat_map(|&title| {
+            [Interest::of::<Begin>(), Interest::of::<Resolve>()].map(|it| it.named(title.clone()))
+        });
         let mut listed: Vec<_> = artifacts.chain(resolves).collect();
         if self.operator.answers() {
             let titles = self.ports.titles.iter();

@@ -14,21 +14,23 @@ use std::marker::PhantomData;
 use std::mem;
 
 use anyhow::Context as _;
-use selvedge_event::Event;
-use selvedge_runtime::{Asker, FailurePolicy, Result};
+use selvedge_event::{Event, Name};
+use selvedge_runtime::{Asker, Context, FailurePolicy, Journal, Result};
 use selvedge_topology::Place;
 use serde::Serialize;
 
 use crate::artifact::{self, Artifact, Encode, Shared};
 use crate::build::BuildFn;
-use crate::builder::Provides;
+use crate::builder::{Provides, argument_names, told_as};
+use crate::building::whole;
 use crate::definition::{Define, Definition, Provided, Sort};
 use crate::graph::Reactive;
-use crate::node::Starts;
-use crate::operator::{Item, Operator, Out, Ports};
+use crate::node::{Extras, Starts};
+use crate::operator::{At, Item, Operator, Out, Ports};
 use crate::requires::{Arguments, Paired, Plan, Requirement, Requires};
 use crate::settings::Settings;
-use crate::target::{Got, Target};
+use crate::target::{Got, Resolve, Target};
+use crate::told::{Input, Telling};
 use crate::yields::way;
 
 /// What the only artifact, a `T`, comes out of: a `T` itself, an iterator whose items make a
@@ -163,20 +165,24 @@ where
             feedback: Vec::new(),
             dedupes: true,
             durable: None,
-            install: Box::new(move |pipeline, _| {
+            install: Box::new(move |pipeline, graph| {
                 let plan = Plan::new(&requires);
+                // One that only tells: nothing is found again by this.
+                let place = format!("{graph}/{}", settings.name.as_str());
+                let journal = Journal::in_memory(told_as(None, &place));
                 let only = Only {
                     collected: (0..plan.n_streams()).map(|_| None).collect(),
                     function,
                     plan,
-                    target: target.name().to_owned(),
+                    target: target.title().kept(),
+                    telling: Telling::new(journal.clone(), argument_names(&requires), 0),
                     state: State::Collecting(Vec::new()),
                     is_attempted: false,
                     types: PhantomData,
                 };
                 let ports = Ports { titles: [target.title().kept()].into(), encode };
                 let wiring = settings.wiring(&requires, Starts::WhenAsked);
-                settings.install(pipeline, wiring, ports, only, None)
+                settings.install(pipeline, wiring, ports, (only, Extras::default()), Some(&journal))
             }),
         });
         provided
@@ -197,7 +203,8 @@ struct Only<F, A, T, R, Which> {
     function: F,
     plan: Plan,
     /// What is built, for messages.
-    target: String,
+    target: &'static Name,
+    telling: Telling,
     /// The first artifact of each requirement.
     collected: Box<[Option<Event>]>,
     state: State<T>,
@@ -230,20 +237,23 @@ where
     }
 
     fn build_if_complete(&mut self, out: &mut Out<'_, '_, T>) -> Result {
-        let State::Collecting(waiting) = &mut self.state else { return Ok(()) };
-        let complete: Option<Vec<Event>> = self.collected.iter().cloned().collect();
-        let Some(events) = complete else { return Ok(()) };
+        let State::Collecting(_) = &self.state else { return Ok(()) };
+        let Some(events) = self.complete() else { return Ok(()) };
         self.is_attempted = true;
-        let (target, builder) = (&self.target, out.cx.processor().clone());
+        self.tell_begun(out.cx, &events);
+        let builder = out.cx.processor().clone();
         let built = A::read(&self.plan, Paired::Each(&events))
             .context("an artifact is not of the type that is required")
             .and_then(|arguments| self.function.call(arguments).one());
-        let built =
-            built.with_context(|| format!("building `{target}` in builder `{builder}` failed"))?;
+        let built = built.with_context(|| self.about_input(&builder, &events))?;
         let title = out.ports.titles[0];
         let event = artifact::event(title, built, out.ports.encode);
         let ready: Shared<T> = Shared::of(&event).expect("it was built a moment ago");
         out.cx.emit(event);
+        if self.telling.is_wanted() && !out.cx.was_refused() {
+            self.telling.built::<T>(out.cx, self.target);
+        }
+        let State::Collecting(waiting) = &self.state else { return Ok(()) };
         for asker in waiting.iter() {
             out.cx.reply_to(asker, Got(ready.clone()));
         }
@@ -252,6 +262,36 @@ where
             drop(mem::replace(&mut self.state, State::Ready(ready)));
         }
         Ok(())
+    }
+}
+
+impl<F, A, T, R, Which> Only<F, A, T, R, Which> {
+    /// One artifact of each requirement, if they are there.
+    fn complete(&self) -> Option<Vec<Event>> {
+        self.collected.iter().cloned().collect()
+    }
+
+    /// The digests of these, if their types have any.
+    fn known(&self, events: &[Event]) -> Option<Input> {
+        let arguments = self.plan.payload_digests(Paired::Each(events))?;
+        Some(Input { whole: whole(&arguments).ok()?, arguments })
+    }
+
+    fn tell_begun(&mut self, cx: &mut Context<'_>, events: &[Event]) {
+        if !self.telling.is_wanted() {
+            return;
+        }
+        if let Some(input) = self.known(events) {
+            let asked = || Resolve::target(self.target.clone());
+            let topic = events.last().cloned().unwrap_or_else(asked).topic();
+            self.telling.begins(cx, topic, input);
+        }
+    }
+
+    fn about_input(&self, builder: &str, events: &[Event]) -> String {
+        let input = self.known(events);
+        let input = input.map_or_else(String::new, |input| format!(" from input {}", input.whole));
+        format!("building `{}` in builder `{builder}`{input} failed", self.target)
     }
 }
 
@@ -272,6 +312,7 @@ where
     }
 
     fn start(&mut self, out: &mut Out<'_, '_, T>) -> Result {
+        self.telling.begin();
         self.settle(out.cx.attempt());
         self.build_if_complete(out)
     }
@@ -291,6 +332,14 @@ where
     }
 
     fn is_atomic(&self) -> bool {
+        true
+    }
+
+    fn about(&self, at: &At<'_>, _: Option<(usize, Item<'_>)>) -> String {
+        self.about_input(at.node, &self.complete().unwrap_or_default())
+    }
+
+    fn explains_itself(&self) -> bool {
         true
     }
 }

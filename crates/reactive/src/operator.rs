@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::artifact::{self, Artifact, Encode, Shared};
 use crate::node::Wake;
+use crate::replays::Span;
 
 /// What takes artifacts as they come and makes others.
 ///
@@ -117,6 +118,48 @@ pub trait Operator: Send + 'static {
     #[doc(hidden)]
     fn close(&mut self) -> Result {
         Ok(())
+    }
+
+    /// What a call was about that failed, for its message.
+    #[doc(hidden)]
+    fn about(&self, at: &At<'_>, item: Option<(usize, Item<'_>)>) -> String {
+        at.about("making", item.and_then(|(_, item)| item.event().payload_digest().ok()))
+    }
+
+    /// Whether its errors say by themselves what they are about.
+    #[doc(hidden)]
+    fn explains_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether it can begin anew in its own place.
+    #[doc(hidden)]
+    fn restarts(&self) -> bool {
+        false
+    }
+
+    /// Begins anew, if it can.
+    #[doc(hidden)]
+    fn restart(&mut self) -> bool {
+        false
+    }
+
+    /// How many builds it keeps elsewhere than in memory, if it does.
+    #[doc(hidden)]
+    fn n_kept(&self) -> Option<u64> {
+        None
+    }
+
+    /// Tells of those under this title, as many as there is room for; says whether that was all.
+    #[doc(hidden)]
+    fn tell_kept(
+        &mut self,
+        out: &mut Out<'_, '_, Self::Made>,
+        title: &'static Name,
+        span: &mut Span,
+    ) -> Result<bool> {
+        let _ = (out, title, span);
+        Ok(true)
     }
 
     /// Called when the pipeline is quiet, for the `number`-th time, from 1.
@@ -249,6 +292,27 @@ impl<'e> Item<'e> {
 impl fmt::Debug for Item<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Item({})", self.event)
+    }
+}
+
+/// Where something failed.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// What the node is called.
+    pub(crate) node: &'a str,
+    /// What it makes first, if it makes anything.
+    pub(crate) target: Option<&'a str>,
+}
+
+impl At<'_> {
+    /// What was done to an input when it failed.
+    pub(crate) fn about(&self, doing: &str, input: Option<Digest>) -> String {
+        let At { node, target } = self;
+        let input = input.map_or_else(String::new, |digest| format!(" from input {digest}"));
+        match target {
+            Some(target) => format!("{doing} `{target}` in `{node}`{input} failed"),
+            None => format!("`{node}`{input} failed"),
+        }
     }
 }
 

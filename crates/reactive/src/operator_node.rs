@@ -8,10 +8,11 @@ use selvedge_topology::Place;
 use serde::Serialize;
 
 use crate::artifact::{self, Encode};
-use crate::builder::Provides;
+use crate::builder::{Provides, Replays};
 use crate::definition::{Define, Definition, Feedback, Provided, Sort, Until};
 use crate::graph::Reactive;
-use crate::node::Starts;
+use crate::mend::Mend;
+use crate::node::{Extras, Starts};
 use crate::operator::{Operator, Ports};
 use crate::requires::Requirement;
 use crate::settings::Settings;
@@ -37,6 +38,8 @@ pub fn operator<O: Operator, R: Into<Requirement>>(
         starts: Starts::WhenAsked,
         sort: Sort::Operator,
         place,
+        mend: Mend::default(),
+        replays: None,
     }
 }
 
@@ -52,6 +55,8 @@ pub struct OperatorNode<O: Operator> {
     starts: Starts,
     sort: Sort,
     place: Place,
+    mend: Mend<O>,
+    replays: Option<Replays<O::Made>>,
 }
 
 impl<O: Operator> OperatorNode<O> {
@@ -67,6 +72,8 @@ impl<O: Operator> OperatorNode<O> {
             starts: Starts::AtOnce,
             sort: Sort::Sink,
             place,
+            mend: Mend::default(),
+            replays: None,
         }
     }
 
@@ -117,6 +124,32 @@ impl<O: Operator> OperatorNode<O> {
         self
     }
 
+    /// Clones the operator before every call, and puts it back after one that failed or panicked;
+    /// see [`Builder::restored_by_clone`](crate::Builder::restored_by_clone).
+    pub fn restored_by_clone(mut self) -> OperatorNode<O>
+    where
+        O: Clone,
+    {
+        self.mend.by_clone(O::clone);
+        self
+    }
+
+    /// Says how to make the operator anew, for a [`Restart`](selvedge_runtime::Restart).
+    pub fn restarted_by(mut self, factory: impl FnMut() -> O + Send + 'static) -> OperatorNode<O> {
+        self.mend.by(Box::new(factory));
+        self
+    }
+
+    /// Has those who ask for its first target once more told again the last `n` artifacts of that;
+    /// see [`Builder::replays`](crate::Builder::replays).
+    pub fn replays(mut self, n: usize) -> OperatorNode<O>
+    where
+        O::Made: Clone,
+    {
+        self.replays = self.provides.first().map(|target| Replays::of(target, n));
+        self
+    }
+
     /// Declares that what it requires under this name comes from what it makes itself; see
     /// [`Builder::feedback`](crate::Builder::feedback).
     #[track_caller]
@@ -141,12 +174,14 @@ impl<O: Operator> Define for OperatorNode<O> {
 impl<O: Operator> OperatorNode<O> {
     pub(crate) fn push_to(self, graph: &mut Reactive) {
         let OperatorNode { provides, requires, operator, encode, settings, feedback, .. } = self;
-        let starts = self.starts;
+        let (starts, mend, replays) = (self.starts, self.mend, self.replays);
+        let first = provides.first().filter(|_| replays.is_some());
+        let again = first.map(|target| Provided::of(&target.replays()));
         graph.push(Definition {
             name: settings.name.clone(),
             sort: self.sort,
             place: self.place,
-            provides: provides.iter().map(Provided::of).collect(),
+            provides: provides.iter().map(Provided::of).chain(again).collect(),
             requires: requires.clone(),
             feedback,
             dedupes: false,
@@ -155,7 +190,11 @@ impl<O: Operator> OperatorNode<O> {
                 let titles = provides.iter().map(|target| target.title().kept()).collect();
                 let ports = Ports { titles, encode };
                 let wiring = settings.wiring(&requires, starts);
-                settings.install(pipeline, wiring, ports, operator, None)
+                let past = replays.and_then(|replays| {
+                    provides.first().map(|target| replays.past(target.title().kept()))
+                });
+                let extras = Extras { mend, past };
+                settings.install(pipeline, wiring, ports, (operator, extras), None)
             }),
         });
     }

@@ -34,6 +34,11 @@ impl Pairing {
         &self.pair
     }
 
+    /// The pair that is being used, if one is.
+    pub(crate) fn pair(&self) -> &[Event] {
+        &self.pair
+    }
+
     /// Takes the first of each stream away: they are used, or given up.
     pub(crate) fn consume(&mut self) {
         self.pair.clear();

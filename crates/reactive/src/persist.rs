@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::artifact::{self, Artifact};
+use crate::replays::Span;
 
 /// The number of the form that is written. Others are not read.
 const FORMAT: u32 = 1;
@@ -95,6 +96,34 @@ impl<T: Artifact> Shelf<T> {
                 Err(error) => self.journal.not_understood(&key, format!("{error:#}"))?,
             }
         }
+    }
+
+    /// How many builds were kept, in earlier runs and in this one; those of this run that fail to
+    /// be written are numbered too.
+    pub(crate) fn n_kept(&self) -> u64 {
+        self.next
+    }
+
+    /// What came of the next build of these that can be read, to be told again.
+    pub(crate) fn read_next(&self, span: &mut Span) -> Result<Option<Vec<T>>> {
+        while span.next < span.end {
+            let before = span.next.checked_sub(1).map(u64::to_be_bytes);
+            let key = before.as_ref().map(<[u8; 8]>::as_slice);
+            let Some((key, bytes)) = self.journal.read_after(key, 1)?.pop() else { break };
+            let Some(number) = key.first_chunk::<8>().map(|number| u64::from_be_bytes(*number))
+            else {
+                break;
+            };
+            if number >= span.end {
+                break;
+            }
+            span.next = number + 1;
+            match self.understand(&bytes) {
+                Ok(brought) => return Ok(Some(brought.made)),
+                Err(error) => self.journal.not_understood(&key, format!("{error:#}"))?,
+            }
+        }
+        Ok(None)
     }
 
     fn read_page(&mut self) -> Result {

@@ -220,6 +220,13 @@ impl Plan {
         }
     }
 
+    /// The digests of the arguments as far as their events know them, whatever their types; of a
+    /// tuple that is spread, the tuple's for each of its fields.
+    pub(crate) fn payload_digests(&self, paired: Paired<'_>) -> Option<Vec<Digest>> {
+        let digest = |slot: &Slot| paired.of(slot.stream)?.payload_digest().ok();
+        self.slots.iter().map(digest).collect()
+    }
+
     fn digest<A: Artifact + Serialize>(&self, number: usize, paired: Paired<'_>) -> Result<Digest> {
         let slot = self.slots.get(number);
         let event = slot.and_then(|slot| paired.of(slot.stream));

@@ -4,7 +4,7 @@
 use selvedge_event::Text;
 use selvedge_runtime::{FailurePolicy, Journal, PipelineBuilder, Registration};
 
-use crate::node::{Node, Starts, Wiring, streams};
+use crate::node::{Extras, Node, Starts, Wiring, streams};
 use crate::operator::{Operator, Ports};
 use crate::requires::Requirement;
 use crate::title::Title;
@@ -54,11 +54,12 @@ impl Settings {
         pipeline: PipelineBuilder,
         wiring: Wiring,
         ports: Ports<O::Made>,
-        operator: O,
+        (operator, extras): (O, Extras<O>),
         journal: Option<&Journal>,
     ) -> PipelineBuilder {
-        let is_atomic = operator.is_atomic();
-        let mut registration = Registration::new(Node::new(wiring, ports, operator))
+        let is_atomic = operator.is_atomic() || extras.mend.restores();
+        let restarts = operator.restarts() || extras.mend.restarts();
+        let mut registration = Registration::new(Node::new(wiring, ports, operator, extras))
             .named(self.name.as_str())
             .priority(self.priority)
             .on_failure(self.on_failure);
@@ -67,6 +68,9 @@ impl Settings {
         }
         if let Some(journal) = journal {
             registration = registration.journal(journal);
+        }
+        if restarts {
+            registration = registration.restarting_itself();
         }
         pipeline.processor(if is_atomic { registration.stateless() } else { registration })
     }

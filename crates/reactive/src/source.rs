@@ -12,7 +12,7 @@ use crate::artifact::{self, Artifact, Encode};
 use crate::builder::Provides;
 use crate::definition::{Define, Definition, Provided, Sort};
 use crate::graph::Reactive;
-use crate::target::{Resolve, Target};
+use crate::target::{Begin, Resolve, Target};
 use crate::title::Title;
 
 /// A source of what an iterator gives, in batches, as there is room in the pipeline. It begins when
@@ -154,6 +154,10 @@ where
     }
 
     fn interests(&self) -> Interests {
-        Interests::listed([Interest::of::<Resolve>().named(self.title.clone())])
+        let title = || self.title.clone();
+        Interests::listed([
+            Interest::of::<Begin>().named(title()),
+            Interest::of::<Resolve>().named(title()),
+        ])
     }
 }

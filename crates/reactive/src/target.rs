@@ -81,6 +81,15 @@ impl<T: Artifact> Target<T> {
         artifact::interest::<T>(self.title.kept())
     }
 
+    /// What was made of it before somebody asked for it once more: a target of its own, provided by
+    /// builders and operators that [say so](crate::Builder::replays). Those who require the target
+    /// itself have heard all of it, and hear none of it twice.
+    #[must_use]
+    #[track_caller]
+    pub fn replays(&self) -> Target<T> {
+        Target::new(&format!("{}/replayed", self.name()))
+    }
+
     /// Requires the artifacts of it, tuples, with their fields spread over several arguments.
     #[must_use]
     pub fn spread(&self) -> Spread<T> {
@@ -101,7 +110,9 @@ impl<T> Target<T> {
         &self.place
     }
 
-    /// The event that has it built: submitted, or emitted by a processor that is no builder.
+    /// The event that has it built: submitted, or emitted by a processor that is no builder. If it
+    /// is being built already, what was made so far is told again, as artifacts of its
+    /// [replays](Self::replays).
     ///
     /// # Panics
     ///
@@ -139,8 +150,8 @@ impl<T> fmt::Debug for Target<T> {
     }
 }
 
-/// Asks whoever provides a target to begin. Made by [`Target::resolve`]; the event is called like
-/// the target.
+/// Asks whoever provides a target to begin, and when it has begun, to tell again what it has made.
+/// Made by [`Target::resolve`]; the event is called like the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Resolve;
 
@@ -167,6 +178,19 @@ impl Resolve {
     #[must_use]
     pub fn target(name: impl Into<Name>) -> Event {
         Event::new(Named(name.into(), Resolve))
+    }
+}
+
+/// Asks whoever provides a target to begin: what nodes ask of each other. They hear what is made
+/// from the first artifact on, so there is nothing to tell them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Begin;
+
+impl Payload for Begin {
+    const COPIES: Option<Copies<Self>> = Some(Copies::new());
+
+    fn kind() -> Kind {
+        Kind::literal("selvedge::Begin")
     }
 }
 

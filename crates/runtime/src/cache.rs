@@ -12,7 +12,7 @@ mod memory;
 mod options;
 mod records;
 
-pub(crate) use archive::{Archive, Looked};
+pub(crate) use archive::{Archive, Begun, Looked};
 pub use cached::{Cached, CachedProcessor};
 pub use caches::{CacheUse, CachedResult, Caches};
 pub use function::{CachedFunction, on_cached};

@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Digest, Event, IntoEvent, Text};
+use selvedge_event::{Digest, Event, IntoEvent, Text, Topic};
 
 use crate::ask::Asker;
-use crate::cache::{Journal, Made};
+use crate::cache::{Begun, Journal, Made};
 use crate::core::Core;
 use crate::outbox::Outbox;
 use crate::scope::{ScopeDraft, ScopeError, ScopeOptions, Tasks};
@@ -155,6 +155,21 @@ impl<'a> Context<'a> {
     /// What this turn has emitted so far, in order.
     pub fn emitted(&self) -> impl Iterator<Item = &Event> {
         self.outbox.current_turn().flat_map(|(events, _)| events)
+    }
+
+    /// Says what this turn is about to make something from, in parts by the name of their target.
+    /// Unless it comes to tell what it [made](Self::tell), those who are told of recorded turns are
+    /// told that this failed, or did not come back; see
+    /// [`Fact::Recorded`](selvedge_event::Fact::Recorded). It outlives the turn's failure.
+    pub fn begin(
+        &mut self,
+        journal: &Journal,
+        topic: Topic,
+        input: Digest,
+        inputs: Vec<(Text, Digest)>,
+    ) {
+        let (at, attempt) = (self.now(), self.attempt());
+        journal.begin(Begun { topic, input, inputs, at, attempt });
     }
 
     /// Has those who are told of look-ups told what this turn came to, as its processor's

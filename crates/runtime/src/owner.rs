@@ -19,6 +19,9 @@ pub(crate) trait Owner: Send {
     /// One attempt at a turn. Panics come through: whoever calls catches them.
     fn process(&mut self, cx: &mut Context<'_>, event: &Event) -> Result;
 
+    /// What an attempt at a turn was about that panicked; see [`Processor::about`].
+    fn about(&self, event: &Event) -> Option<String>;
+
     /// One pull. Panics come through.
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull>;
 
@@ -59,6 +62,10 @@ impl<P: Processor> Owner for Plain<P> {
         self.0.process(cx, event)
     }
 
+    fn about(&self, event: &Event) -> Option<String> {
+        self.0.about(event)
+    }
+
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         self.0.pull(cx)
     }
@@ -80,6 +87,8 @@ impl<P: Processor> Owner for Plain<P> {
 pub(crate) struct Bare<P> {
     processor: P,
     factory: Option<Factory<P>>,
+    /// Whether it begins anew without one.
+    restarts_itself: bool,
     record: Record,
 }
 
@@ -87,7 +96,15 @@ impl<P: Processor> Bare<P> {
     /// `stateless` is what the processor declares to be: nothing of a turn stays in it.
     pub(crate) fn new(processor: P, stateless: bool, factory: Option<Factory<P>>) -> Bare<P> {
         let kept = Kept { restorable: stateless, restartable: factory.is_some() };
-        Bare { processor, factory, record: Record { kept, ..Record::default() } }
+        let record = Record { kept, ..Record::default() };
+        Bare { processor, factory, restarts_itself: false, record }
+    }
+
+    /// One that begins anew in its own place.
+    pub(crate) fn restarting_itself(mut self) -> Bare<P> {
+        self.restarts_itself = true;
+        self.record.kept.restartable = true;
+        self
     }
 
     /// The processor that had its place.
@@ -108,6 +125,10 @@ impl<P: Processor> Owner for Bare<P> {
         self.processor.process(cx, event)
     }
 
+    fn about(&self, event: &Event) -> Option<String> {
+        self.processor.about(event)
+    }
+
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         self.processor.pull(cx)
     }
@@ -117,7 +138,7 @@ impl<P: Processor> Owner for Bare<P> {
     }
 
     fn restart(&mut self) -> bool {
-        self.replace().is_some()
+        self.replace().is_some() || self.restarts_itself && self.processor.restart()
     }
 
     fn record(&mut self) -> Option<&mut Record> {
@@ -152,6 +173,10 @@ impl<P: Processor> Owner for Restored<P> {
         self.before = None;
         self.before = Some((self.clone)(&self.current.processor));
         self.current.processor.process(cx, event)
+    }
+
+    fn about(&self, event: &Event) -> Option<String> {
+        self.current.processor.about(event)
     }
 
     /// A pull that fails fails the run: nobody goes on with what was before it.

@@ -78,6 +78,21 @@ pub trait Processor: Send + 'static {
         Ok(Pull::Done)
     }
 
+    /// What a turn on this event was about, that has panicked: it stands before the panic's message
+    /// in errors, reports and records. Asked before the state of before the turn is put back, if
+    /// that can be had.
+    fn about(&self, event: &Event) -> Option<String> {
+        let _ = event;
+        None
+    }
+
+    /// Begins anew in its own place, for a [`Restart`](crate::Restart) of one that was registered to
+    /// [restart itself](crate::Registration::restarting_itself): what has to outlive a restart, such
+    /// as what it has done already, is kept. `false` when it can't; the run fails then.
+    fn restart(&mut self) -> bool {
+        false
+    }
+
     /// Says good-bye after the last event: flush, sync, put the result in its place.
     ///
     /// Called once, in order of registration, when nothing is outstanding any more. A run that

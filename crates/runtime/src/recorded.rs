@@ -115,6 +115,10 @@ impl Owner for Recorded {
         self.attempt(cx, event)
     }
 
+    fn about(&self, event: &Event) -> Option<String> {
+        self.owner.about(event)
+    }
+
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         self.owner.pull(cx)
     }

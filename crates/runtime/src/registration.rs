@@ -29,6 +29,7 @@ pub struct Registration<P> {
     type_name: &'static str,
     archive: Option<Arc<Archive>>,
     is_recorded: bool,
+    restarts_itself: bool,
 }
 
 /// What is known of a processor's state after a failed turn.
@@ -86,6 +87,7 @@ impl<P: Processor> Registration<P> {
             type_name: short_type_name::<P>(),
             archive: None,
             is_recorded: false,
+            restarts_itself: false,
         }
     }
 
@@ -151,6 +153,14 @@ impl<P: Processor> Registration<P> {
     #[must_use]
     pub fn restarted_by(mut self, factory: impl FnMut() -> P + Send + 'static) -> Registration<P> {
         self.factory = Some(Box::new(factory));
+        self
+    }
+
+    /// Says that the processor makes itself anew, by [`Processor::restart`], for a
+    /// [`Restart`](crate::Restart).
+    #[must_use]
+    pub fn restarting_itself(mut self) -> Registration<P> {
+        self.restarts_itself = true;
         self
     }
 
@@ -367,6 +377,10 @@ impl<P: Processor> From<Registration<P>> for Registered {
             Arc::new(slip)
         });
         let owner: Box<dyn Owner> = match (state, &on_failure, factory) {
+            (state, _, None) if registration.restarts_itself => {
+                let is_stateless = matches!(state, State::None);
+                Box::new(Bare::new(processor, is_stateless, None).restarting_itself())
+            }
             // Nobody will ask for the clone.
             (State::Cloned(_), FailurePolicy::Fail, None) | (State::Unknown, _, None) => {
                 Box::new(Plain(processor))

@@ -89,6 +89,11 @@ pub(crate) trait Attempted {
 
     fn run(&mut self, cx: &mut Context<'_>) -> Result<Self::Done>;
 
+    /// What it was about, for the message of a panic.
+    fn about(&self) -> Option<String> {
+        None
+    }
+
     /// Called after an attempt that failed; says whether there is a state to go on with.
     fn restore(&mut self, after: Failed) -> bool;
 }
@@ -125,7 +130,16 @@ fn undo<A: Attempted>(
     let refused = outbox.take_refusal().map(|refusal| refusal.explain(outbox.per_turn_max()));
     let (cause, failed) = match (called, refused) {
         (Ok(Err(cause)), _) => (cause, Failed::Error),
-        (Err(panic), _) => (anyhow!(panic_message(&*panic)), Failed::Panic),
+        (Err(panic), _) => {
+            let cause = anyhow!(panic_message(&*panic));
+            // The user's code too: digests are made of values by their own `Serialize`.
+            let about = catch_unwind(AssertUnwindSafe(|| attempted.about())).unwrap_or_default();
+            let cause = match about {
+                Some(about) => cause.context(about),
+                None => cause,
+            };
+            (cause, Failed::Panic)
+        }
         (Ok(Ok(_)), Some(refused)) => (refused, Failed::Error),
         (Ok(Ok(_)), None) => unreachable!("an attempt that succeeded is not undone"),
     };
@@ -148,6 +162,10 @@ impl Attempted for Turn<'_> {
     #[inline]
     fn run(&mut self, cx: &mut Context<'_>) -> Result {
         self.owner.process(cx, self.event)
+    }
+
+    fn about(&self) -> Option<String> {
+        self.owner.about(self.event)
     }
 
     fn restore(&mut self, after: Failed) -> bool {

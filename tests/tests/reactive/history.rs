@@ -1,10 +1,14 @@
 //! What is known of a graph without building, and of its builds afterwards: explanations,
 //! drawings, lineage.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
+use selvedge::event::Outcome;
 use selvedge::lineage::{Filter, Page, StepKind};
 use selvedge::prelude::*;
-use selvedge::reactive::{Action, ExplainError, Reactive, builder};
+use selvedge::reactive::{Action, ExplainError, Reactive, Target, builder, once};
+use selvedge::runtime::{LastResort, Retry};
 use selvedge::store::{Store, StoreError};
 use selvedge::{InWorkspace, Workspace};
 
@@ -113,5 +117,103 @@ fn a_graph_is_drawn_with_what_a_run_did() -> anyhow::Result<()> {
         classDef ok fill:#d3f2d3,stroke:#2e7d32,color:#1b1b1b
     "#);
     assert!(network.drawing().dot().starts_with("digraph"));
+    Ok(())
+}
+
+/// What became of the builds of a step, with their inputs.
+fn builds(workspace: &Workspace, step: &str) -> Vec<(Outcome, Vec<Digest>)> {
+    let found = workspace.history().of_step(step, &Filter::new(), &Page::default());
+    let records = found.expect("it can be read").items.into_iter().map(|found| found.record);
+    let told = records.map(|record| {
+        assert_eq!(record.kind, StepKind::Build);
+        assert!(record.inputs.iter().all(|input| input.name.as_str() == "numbers"));
+        let outcome = match record.outcome {
+            Outcome::Failed { error, panicked } => Outcome::Failed {
+                error: error.rsplit(": ").next().unwrap_or_default().to_owned(),
+                panicked,
+            },
+            outcome => outcome,
+        };
+        (outcome, record.inputs.iter().map(|input| input.digest).collect::<Vec<_>>())
+    });
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|(_, inputs)| inputs.clone());
+    told
+}
+
+#[test]
+fn a_build_that_fails_panics_or_is_attempted_again_is_on_record() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let workspace = Workspace::open(folder.path())?;
+    let picky = |n: &u64| -> Result<u64> {
+        assert!(*n != 2, "two is too much");
+        anyhow::ensure!(*n != 3, "three is a crowd");
+        Ok(n * 10)
+    };
+    let mut graph = Reactive::new("failing");
+    let numbers = graph.source("numbers", [1_u64, 2, 3]);
+    let tens = graph.merge::<u64>("tens");
+    for (name, policy) in
+        [("skips", FailurePolicy::Skip), ("retries", Retry::times(3).then(LastResort::Skip).into())]
+    {
+        graph.add(builder(&tens, &numbers, picky).named(name).on_failure(policy));
+    }
+    graph.want(&tens);
+    let pipeline = Pipeline::builder().in_workspace(&workspace, workspace.new_run("failing"));
+    graph.install(pipeline)?.build()?.run()?;
+    let digest = |n: u64| Digest::of(&n).expect("a number has one");
+    let failed = |error: &str, panicked| Outcome::Failed { error: error.to_owned(), panicked };
+    let mut expected = vec![
+        (Outcome::Succeeded, vec![digest(1)]),
+        (failed("two is too much", true), vec![digest(2)]),
+        (failed("three is a crowd", false), vec![digest(3)]),
+    ];
+    expected.sort_by_key(|(_, inputs)| inputs.clone());
+    for step in ["skips", "retries"] {
+        assert_eq!(builds(&workspace, step), expected, "{step}");
+    }
+    let found = workspace.history().of_step("retries", &Filter::new(), &Page::default())?;
+    let mut attempts: Vec<u32> = found.items.iter().map(|found| found.record.attempt).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 3, 3]);
+    Ok(())
+}
+
+#[test]
+fn a_build_that_ends_the_run_is_on_record_and_so_is_one_that_never_comes_back() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let workspace = Workspace::open(folder.path())?;
+    let run = |graph: Reactive, limits: Limits| -> anyhow::Result<RunReport> {
+        let pipeline = Pipeline::builder().workers(2).limits(limits);
+        let pipeline = pipeline.in_workspace(&workspace, workspace.new_run("failing"));
+        Ok(graph.install(pipeline)?.build()?.start()?.finish()?)
+    };
+    let mut graph = Reactive::new("failing");
+    let numbers = graph.source("numbers", [7_u64]);
+    let once: Target<u64> =
+        graph.add(once("once", &numbers, |n: &u64| -> Result<u64> { anyhow::bail!("{n} is odd") }));
+    graph.want(&once);
+    let told = run(graph, Limits::default()).expect_err("seven is odd").to_string();
+    let digest = Digest::of(&7_u64)?;
+    let failed = Outcome::Failed { error: "7 is odd".to_owned(), panicked: false };
+    assert_eq!(builds(&workspace, "once"), [(failed, vec![digest])], "{told}");
+
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let mut graph = Reactive::new("stuck");
+    let numbers = graph.source("numbers", [7_u64]);
+    let waits = graph.add(builder("waits", &numbers, move |n: &u64| {
+        // Until the test is over.
+        let _ = held.lock().expect("one turn at a time").recv();
+        *n
+    }));
+    graph.want(&waits);
+    let (watchdog_interval, leak_after) = (Duration::from_millis(5), Duration::from_millis(50));
+    let limits = Limits { watchdog_interval, leak_after, ..Limits::default() };
+    let report = run(graph, limits)?;
+    assert_eq!(&*report.stuck[0].processor, "waits");
+    assert_eq!(builds(&workspace, "waits"), [(Outcome::TimedOut, vec![digest])]);
+    drop(release);
     Ok(())
 }

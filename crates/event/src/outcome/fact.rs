@@ -78,8 +78,8 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         built_from: Option<Vec<(Text, Digest)>>,
     },
-    /// A turn of a processor that is registered as recorded is over. Of a cached one's turns that
-    /// succeed, [`LookedUp`](Fact::LookedUp) tells.
+    /// A turn of a processor that is registered as recorded is over, or a build has failed. Of a
+    /// cached one's turns that succeed, and of builds that do, [`LookedUp`](Fact::LookedUp) tells.
     Recorded {
         /// Whose turn.
         processor: Text,
@@ -88,16 +88,19 @@ pub enum Fact {
         /// The processor's code, if anything is known of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<Signature>,
-        /// The event's payload.
+        /// The event's payload; of a build, all that it was to be built from.
         input: Digest,
         /// The payloads emitted, in order; of a turn that failed, none.
         outputs: Vec<Digest>,
-        /// How it ended.
+        /// How it ended. One that did not come back, and that the run goes on without, timed out.
         outcome: Outcome,
         /// The last attempt, from 1.
         attempt: u32,
         /// How long the last attempt took.
         took: Duration,
+        /// Of a build, what it was to be built from, by target; `None` for other turns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        built_from: Option<Vec<(Text, Digest)>>,
     },
     /// A turn that succeeded published this.
     Emitted {
@@ -420,6 +423,7 @@ mod tests {
                 outcome: Outcome::Succeeded,
                 attempt: 2,
                 took: due,
+                built_from: Some(vec![(name(), Digest::from_bytes([3; 32]))]),
             },
             Fact::Emitted { processor: name(), topic: topic(), recipients: 1 },
             Fact::Retrying {

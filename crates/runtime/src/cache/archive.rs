@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use selvedge_event::codec::Codecs;
-use selvedge_event::{Digest, Event, Signature, SignatureError, Text};
+use selvedge_event::{Digest, Event, Fact, Outcome, Signature, SignatureError, Text, Topic};
 use selvedge_store::{
     Batch, Durability, Entry, RecordKey, Scan, Store, StoreError, VALUE_BYTES_MAX,
 };
@@ -65,6 +66,48 @@ struct State {
     n_warnings: u64,
     /// What the last turn did.
     last: Option<Looked>,
+    /// What a turn has begun to make something from, and has not come to the end of.
+    begun: Option<Begun>,
+}
+
+/// What a turn is about to make something from.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    /// What the event was.
+    pub(crate) topic: Topic,
+    pub(crate) input: Digest,
+    /// The same in parts, by target.
+    pub(crate) inputs: Vec<(Text, Digest)>,
+    /// When, since the pipeline was made.
+    pub(crate) at: Duration,
+    /// Which attempt this is, from 1.
+    pub(crate) attempt: u32,
+}
+
+impl Begun {
+    /// What is told of it, now that it has come to such an end, after so long.
+    pub(crate) fn ended(
+        self,
+        processor: &Text,
+        archive: &Archive,
+        outcome: Outcome,
+        took: Duration,
+    ) -> Fact {
+        let Begun { topic, input, inputs, attempt, .. } = self;
+        let (processor, signature) = (processor.clone(), archive.signature().cloned());
+        let (outputs, built_from) = (Vec::new(), Some(inputs));
+        Fact::Recorded {
+            processor,
+            topic,
+            signature,
+            input,
+            outputs,
+            outcome,
+            attempt,
+            took,
+            built_from,
+        }
+    }
 }
 
 /// What an event is known by.
@@ -103,6 +146,7 @@ impl Archive {
             warnings: Vec::new(),
             n_warnings: 0,
             last: None,
+            begun: None,
         };
         Archive {
             signature: signed.map_err(Arc::new),
@@ -351,7 +395,22 @@ impl Archive {
 
     /// Notes what a turn came to, of a processor that looks up by itself.
     pub(super) fn note_own(&self, looked: Looked) {
-        self.state.lock().last = Some(looked);
+        let mut state = self.state.lock();
+        let begun = state.begun.take();
+        let before = state.last.replace(looked);
+        drop(state);
+        drop((begun, before));
+    }
+
+    /// Notes what the turn that is being taken makes something from.
+    pub(super) fn note_begun(&self, begun: Begun) {
+        let before = self.state.lock().begun.replace(begun);
+        drop(before);
+    }
+
+    /// What a turn began with that did not come to a good end, told once.
+    pub(crate) fn take_begun(&self) -> Option<Begun> {
+        self.state.lock().begun.take()
     }
 
     /// Notes what a turn came to, for those who want to be told.

@@ -9,7 +9,7 @@ use selvedge_event::codec::Codecs;
 use selvedge_event::{Digest, Signature, Text};
 use selvedge_store::{RecordKey, VALUE_BYTES_MAX};
 
-use super::archive::{Archive, Looked};
+use super::archive::{Archive, Begun, Looked};
 use super::options::Cache;
 use super::records::{Record, Under};
 use crate::context::Context;
@@ -136,6 +136,11 @@ impl Journal {
     pub fn not_understood(&self, key: &[u8], why: impl fmt::Display) -> Result {
         let namespace = self.0.place_in_store().unwrap_or_default();
         self.0.not_read(&RecordKey::new(namespace, key).to_string(), &why.to_string())
+    }
+
+    /// Notes what the turn that is being taken is about to make something from.
+    pub(crate) fn begin(&self, begun: Begun) {
+        self.0.note_begun(begun);
     }
 
     /// Notes what the turn that is being taken made, for those who are told. Of several the last

@@ -9,7 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use selvedge_event::Text;
+use selvedge_event::{Fact, Outcome, Text};
 
 use super::{Core, Sched};
 use crate::board::Board;
@@ -133,6 +133,14 @@ impl Core {
             self.turn_away();
         }
         Some(WrittenOff { processor: member.name().clone(), replace })
+    }
+
+    /// What there is to tell of a build that does not come back.
+    pub(crate) fn lost_build(&self, owner: OwnerIdx, stuck_for: Duration) -> Option<Fact> {
+        let member = self.member(owner);
+        let archive = member.archive()?;
+        let begun = archive.take_begun()?;
+        Some(begun.ended(member.name(), archive, Outcome::TimedOut, stuck_for))
     }
 
     /// Whether a worker that is out of its turn was written off. Taking the lock waits for who is

@@ -191,7 +191,9 @@ impl Watch {
             let lost = core.write_off(board, *sight, (*seat, stuck_for));
             let Some(WrittenOff { processor, replace }) = lost else { return true };
             crew.dismiss(board);
+            let build = core.lost_build(sight.owner, stuck_for);
             core.listeners.tell(Fact::WorkerWrittenOff { worker: *seat, processor, stuck_for });
+            build.into_iter().for_each(|fact| core.listeners.tell(fact));
             if replace && let Err(source) = crew.replace(*seat) {
                 core.fail_unreplaced(source);
             }

@@ -167,6 +167,10 @@ impl Owner for Watched {
         result
     }
 
+    fn about(&self, event: &Event) -> Option<String> {
+        self.owner.about(event)
+    }
+
     fn pull(&mut self, cx: &mut Context<'_>) -> Result<Pull> {
         self.take_time(Duration::ZERO);
         let result = self.owner.pull(cx);

@@ -111,6 +111,18 @@ impl Shift<'_> {
             outcome: outcome(),
             attempt,
             took,
+            built_from: None,
+        });
+    }
+
+    /// Tells what a build was to be made from that failed.
+    fn tell_failed_build(&mut self, batch: &Batch<'_>, outcome: impl FnOnce() -> Outcome) {
+        let Some(archive) = batch.member.archive() else { return };
+        let Some(begun) = archive.take_begun() else { return };
+        let took = self.core.clock.now().saturating_sub(begun.at);
+        let wants = self.core.listeners.wants();
+        self.hands.notes.note(wants, Wants::RECORDED, || {
+            begun.ended(batch.member.name(), archive, outcome(), took)
         });
     }
 
@@ -134,10 +146,9 @@ impl Shift<'_> {
         self.hands.tally.dead += 1;
         let (processor, event) = (batch.member.name().clone(), event.clone());
         let GivenUp { panicked, attempts, .. } = given_up;
-        self.tell_recorded(batch, &event, attempts, || Outcome::Failed {
-            error: turn::describe(&given_up.cause),
-            panicked,
-        });
+        let failed = || Outcome::Failed { error: turn::describe(&given_up.cause), panicked };
+        self.tell_recorded(batch, &event, attempts, failed);
+        self.tell_failed_build(batch, failed);
         if !matches!(given_up.then, Then::GoesOn | Then::Restarted) {
             let cause = given_up.into_error();
             return core.fail(Failure::Turn { processor, event, cause, panicked });

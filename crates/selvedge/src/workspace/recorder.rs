@@ -47,11 +47,7 @@ impl LineageRecorder {
         let record = Record::new(self.run.id, processor.clone(), signature.clone());
         let record = match built_from {
             None => record.kind(StepKind::Turn).input(topic.name.as_str(), None, *input),
-            Some(inputs) => {
-                inputs.iter().fold(record.kind(StepKind::Build), |record, (target, digest)| {
-                    record.input(target, Some(target), *digest)
-                })
-            }
+            Some(inputs) => built(record, inputs),
         };
         let add = |record: Record, output: &Digest| record.output(*output);
         let mut record = outputs.iter().fold(record, add);
@@ -66,19 +62,28 @@ impl LineageRecorder {
 /// What stands for the code of a processor of which nothing is known.
 const UNKNOWN: &str = "unknown";
 
-/// The record of a turn that was neither looked up nor replayed.
+/// A record of a build, with what it was built from by target.
+fn built(record: Record, inputs: &[(Text, Digest)]) -> Record {
+    let add = |record: Record, (target, digest): &(Text, Digest)| {
+        record.input(target, Some(target), *digest)
+    };
+    inputs.iter().fold(record.kind(StepKind::Build), add)
+}
+
+/// The record of a turn that was neither looked up nor replayed, or of a build that failed.
 fn turn(run: RunId, fact: &Fact) -> Option<Record> {
-    let Fact::Recorded { processor, topic, signature, input, outputs, outcome, attempt, took } =
-        fact
-    else {
+    let Fact::Recorded { processor, topic, signature, input, outputs, outcome, .. } = fact else {
         return None;
     };
+    let Fact::Recorded { attempt, took, built_from, .. } = fact else { return None };
     let signature = signature.clone();
     let signature = signature.unwrap_or_else(|| Signature::of_version(processor.clone(), UNKNOWN));
-    let record = Record::new(run, processor.clone(), signature)
-        .kind(StepKind::Turn)
-        .input(topic.name.as_str(), None, *input)
-        .outcome(outcome.clone());
+    let record = Record::new(run, processor.clone(), signature);
+    let record = match built_from {
+        None => record.kind(StepKind::Turn).input(topic.name.as_str(), None, *input),
+        Some(inputs) => built(record, inputs),
+    };
+    let record = record.outcome(outcome.clone());
     let ended_at = now().as_nanos();
     let took_nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     let started_at = Timestamp::from_nanos(ended_at.saturating_sub(took_nanos));
