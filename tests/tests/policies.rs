@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use insta::assert_snapshot;
 use selvedge::prelude::*;
-use selvedge::runtime::BuildError;
+use selvedge::runtime::{BuildError, Registration};
 use selvedge_testkit::Solo;
 
 use crate::failure::in_time;
@@ -264,4 +264,30 @@ fn a_solo_turn_has_its_attempts_too() {
     assert_eq!(turn.result.expect_err("three are not enough").to_string(), "planted at 3");
     assert!(turn.emitted.is_empty());
     assert_eq!(solo.turn(Tick(0)).payloads::<Echo>()[0].0, "0 at 1, 2 counted");
+}
+
+/// Says that it restarts itself, and does not.
+struct Stubborn;
+
+impl Processor for Stubborn {
+    fn process(&mut self, _: &mut Context<'_>, event: &Event) -> Result {
+        anyhow::bail!("{event} is too much")
+    }
+    fn interests(&self) -> Interests {
+        Interests::listed([Interest::of::<Tick>()])
+    }
+    fn about(&self, event: &Event) -> Option<String> {
+        Some(format!("about {event}"))
+    }
+}
+
+#[test]
+fn who_was_to_restart_itself_and_does_not_fails_the_run() {
+    let restart = Restart::at_most(3, Duration::from_secs(60));
+    let stubborn = Registration::new(Stubborn).restarting_itself().on_failure(restart);
+    let pipeline = Pipeline::builder().processor(stubborn).build().expect("it says it can");
+    pipeline.submit(Tick(1)).expect("there is room");
+    let error = pipeline.run().expect_err("it doesn't");
+    let told = format!("{:#}", anyhow::Error::from(error));
+    assert_snapshot!(told, @"processor `Stubborn` failed on selvedge-tests::Tick: can't be restarted, because `Processor::restart` says that it can't: selvedge-tests::Tick is too much");
 }

@@ -3,6 +3,7 @@
 
 mod balance;
 mod builders;
+mod entering;
 mod examples;
 mod history;
 mod hostile;

@@ -8,7 +8,7 @@ use selvedge_runtime::Result;
 
 use crate::artifact::Artifact;
 use crate::operator::{Hooks, Out};
-use crate::requires::Arguments;
+use crate::requires::{Arguments, Many};
 use crate::yields::Yields;
 
 /// The arguments of a builder, borrowed from the artifacts that came.
@@ -144,6 +144,12 @@ functions! {
     A a, B b, C c, D d;
     A a, B b, C c, D d, E e;
     A a, B b, C c, D d, E e, F0 f;
+}
+
+impl<A: Artifact, R, F: Fn(&[&A]) -> R + Send + 'static> BuildFn<Many<A>, R> for F {
+    fn call(&self, arguments: Vec<&A>) -> R {
+        self(&arguments)
+    }
 }
 
 /// What a function takes and gives.

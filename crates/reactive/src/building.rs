@@ -444,10 +444,10 @@ impl<B: Build> Operator for Building<B> {
         build.is_stateless() || mend.as_ref().is_some_and(|mend| mend.restores())
     }
 
-    fn about(&self, at: &At<'_>, item: Option<(usize, Item<'_>)>) -> String {
+    fn about(&self, at: &At<'_>, (stream, item): (Option<usize>, Item<'_>)) -> String {
         let pair = self.pairing.as_ref().map(Pairing::pair);
-        match (pair, item) {
-            (None, Some((_, item))) => self.about_input(at, Some(Paired::One(item.event()))),
+        match (pair, stream) {
+            (None, Some(_)) => self.about_input(at, Some(Paired::One(item.event()))),
             (Some(pair), Some(_)) if pair.len() == self.plan.n_streams() => {
                 self.about_input(at, Some(Paired::Each(pair)))
             }

@@ -287,7 +287,7 @@ fn add_requirements(topology: &mut TopologyBuilder, definition: &Definition, nod
 
 fn shape(sort: Sort) -> Shape {
     match sort {
-        Sort::Source => Shape::Stadium,
+        Sort::Source | Sort::Entry => Shape::Stadium,
         Sort::Builder | Sort::Once => Shape::Rectangle,
         Sort::Operator => Shape::Hexagon,
         Sort::Sink => Shape::Parallelogram,

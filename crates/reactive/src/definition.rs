@@ -45,6 +45,8 @@ impl fmt::Display for Until {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     Source,
+    /// What makes artifacts of events.
+    Entry,
     Builder,
     Once,
     Operator,
@@ -55,6 +57,7 @@ impl Sort {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Sort::Source => "source",
+            Sort::Entry => "events",
             Sort::Builder => "builder",
             Sort::Once => "once",
             Sort::Operator => "operator",

@@ -18,6 +18,8 @@ use crate::network::{Member, Network};
 pub enum Action {
     /// It would be pulled from.
     Pull,
+    /// It would make artifacts of the events that come.
+    Hear,
     /// It would build.
     Build,
     /// It would bring back what it has built, leave out what that was built from, and build from
@@ -163,6 +165,10 @@ impl Member {
         if self.sort == Sort::Source {
             return Ok(self.with(Action::Pull, 0, "a source has no memory".to_owned()));
         }
+        if self.sort == Sort::Entry {
+            let why = "its artifacts come from outside of the graph, as events".to_owned();
+            return Ok(self.with(Action::Hear, 0, why));
+        }
         let left_out = if self.dedupes {
             "inputs that it has built from in this run are left out"
         } else {
@@ -200,6 +206,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Action::Pull => "pull",
+            Action::Hear => "hear",
             Action::Build => "build",
             Action::Replay => "replay",
             Action::Skip => "skip",

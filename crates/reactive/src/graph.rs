@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use selvedge_event::{Event, Init, Interest, Interests};
+use selvedge_event::{Event, Init, Interest, Interests, IntoEvent};
 use selvedge_runtime::{Context, PipelineBuilder, Processor, Registration, Result};
 use selvedge_topology::Place;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::error::GraphError;
 use crate::network::Network;
 use crate::operator_node::OperatorNode;
 use crate::requires::{KnownArguments, Requirement, Requires};
-use crate::sink::{Artifacts, Collecting, Done, Each};
+use crate::sink::{Artifacts, Collecting, Done, Each, Leaving};
 use crate::source::source;
 use crate::target::Target;
 use crate::title::Title;
@@ -134,6 +134,36 @@ impl Reactive {
         let place = Place::here();
         let requires = requires.requirements(place.clone());
         OperatorNode::sink(name, requires, Each::new(function), place).push_to(self);
+    }
+
+    /// Emits an event for each artifact of a target, which is asked for when the run begins: to
+    /// processors that are no builders, and to connectors.
+    ///
+    /// ```
+    /// use selvedge_event::Dynamic;
+    /// use selvedge_reactive::Reactive;
+    /// use selvedge_runtime::Pipeline;
+    ///
+    /// let mut graph = Reactive::new("telling");
+    /// let numbers = graph.source("numbers", [1_u64, 2, 3]);
+    /// graph.to_events("numbers out", &numbers, |n: &u64| Dynamic::new("number", *n));
+    /// let report = graph.install(Pipeline::builder())?.build()?.run()?;
+    /// assert_eq!(report.unrouted, 3); // Nobody hears them here.
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn to_events<T, E, Which>(
+        &mut self,
+        name: &str,
+        requires: impl Requires<(T,), Which>,
+        function: impl FnMut(&T) -> E + Send + 'static,
+    ) where
+        T: Artifact,
+        E: IntoEvent + 'static,
+    {
+        let place = Place::here();
+        let requires = requires.requirements(place.clone());
+        OperatorNode::sink(name, requires, Leaving::new(function), place).push_to(self);
     }
 
     /// Collects the artifacts of a target, which is asked for when the run begins: at most

@@ -32,7 +32,7 @@
 //!   they know, and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
 //! - `once`: builders of one artifact, which answer those who ask.
-//! - `source`, `sink`: both ends.
+//! - `source`, `entry`, `sink`: both ends.
 //! - `definition`, `graph`, `check`, `network`, `explain`: what a graph is made of, what is wrong
 //!   with it, what it would do.
 //!
@@ -51,6 +51,7 @@ mod builder;
 mod building;
 mod check;
 mod definition;
+mod entry;
 mod error;
 mod explain;
 mod graph;
@@ -87,6 +88,7 @@ pub use artifact::{Artifact, Shared};
 pub use build::{Build, BuildFn, Function, Refs};
 pub use builder::{Builder, Provides, builder, builder_of, every};
 pub use definition::{Define, Until};
+pub use entry::{Enters, Entry, Json, Typed, from_dynamic, from_events};
 pub use error::{GraphError, GraphProblem};
 pub use explain::{Action, ExplainError, Explanation, Step};
 pub use graph::Reactive;
@@ -95,7 +97,7 @@ pub use network::Network;
 pub use once::{Once, YieldsOne, once};
 pub use operator::{Hooks, Item, Operator, Out};
 pub use operator_node::{OperatorNode, operator};
-pub use requires::{Arguments, KnownArguments, Part, Requirement, Requires, Tuple};
+pub use requires::{Arguments, KnownArguments, Many, Part, Requirement, Requires, Tuple};
 /// Makes of a function, or of an `impl` of [`Build`], what a graph adds: a builder with its target,
 /// its requirements, and the hash of its code, so that it can be persisted without a version.
 ///

@@ -171,13 +171,13 @@ impl<O: Operator> Node<O> {
         let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
         match self.operator.item(out, stream, Item::new(event)) {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.explain(Some((stream, Item::new(event))), error)),
+            Err(error) => Err(self.explain((Some(stream), Item::new(event)), error)),
         }
     }
 
     /// Says what failed, unless that was said.
     #[cold]
-    fn explain(&self, item: Option<(usize, Item<'_>)>, error: anyhow::Error) -> anyhow::Error {
+    fn explain(&self, item: (Option<usize>, Item<'_>), error: anyhow::Error) -> anyhow::Error {
         if self.operator.explains_itself() {
             return error;
         }
@@ -288,7 +288,7 @@ impl<O: Operator> Node<O> {
             let out = &mut Out { cx, ports: &self.ports, node: self.wiring.name };
             return self.operator.asked(out);
         }
-        self.call(cx, event).map_err(|error| self.explain(None, error))?;
+        self.call(cx, event).map_err(|error| self.explain((None, Item::new(event)), error))?;
         if event.is::<Init>() && self.wiring.starts == Starts::AtOnce {
             return self.start(cx);
         }
@@ -406,8 +406,7 @@ impl<O: Operator> Processor for Node<O> {
 
     fn about(&self, event: &Event) -> Option<String> {
         let event = event.payload::<Held>().map_or(event, |Held(held)| held);
-        let item = self.stream_of(event).map(|stream| (stream, Item::new(event)));
-        Some(self.operator.about(&self.at(), item))
+        Some(self.operator.about(&self.at(), (self.stream_of(event), Item::new(event))))
     }
 
     fn restart(&mut self) -> bool {

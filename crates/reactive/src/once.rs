@@ -335,7 +335,7 @@ where
         true
     }
 
-    fn about(&self, at: &At<'_>, _: Option<(usize, Item<'_>)>) -> String {
+    fn about(&self, at: &At<'_>, _: (Option<usize>, Item<'_>)) -> String {
         self.about_input(at.node, &self.complete().unwrap_or_default())
     }
 

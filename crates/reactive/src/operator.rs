@@ -120,10 +120,11 @@ pub trait Operator: Send + 'static {
         Ok(())
     }
 
-    /// What a call was about that failed, for its message.
+    /// What a call was about that failed, for its message: an event, and which requirement's
+    /// artifact it is, if it is one.
     #[doc(hidden)]
-    fn about(&self, at: &At<'_>, item: Option<(usize, Item<'_>)>) -> String {
-        at.about("making", item.and_then(|(_, item)| item.event().payload_digest().ok()))
+    fn about(&self, at: &At<'_>, (stream, item): (Option<usize>, Item<'_>)) -> String {
+        at.about("making", stream.and_then(|_| item.event().payload_digest().ok()))
     }
 
     /// Whether its errors say by themselves what they are about.

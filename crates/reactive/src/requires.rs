@@ -322,6 +322,50 @@ arguments! {
     A 0, B 1, C 2, D 3, E 4, F 5;
 }
 
+/// Any number of arguments of one type, as it is found out at run time: from a file, say.
+///
+/// ```
+/// use selvedge_reactive::Reactive;
+/// use selvedge_runtime::Pipeline;
+/// use serde_json::{Value, json};
+///
+/// let mut graph = Reactive::new("rows");
+/// graph.source("a", [json!(1), json!(2)]);
+/// graph.source("b", [json!("x"), json!("y")]);
+/// let requires = vec!["a", "b"]; // Read from somewhere.
+/// let rows = graph.builder("rows", requires, |row: &[&Value]| json!(row));
+/// let seen = graph.collect(&rows);
+/// graph.install(Pipeline::builder())?.build()?.run()?;
+/// assert_eq!(seen.values(), [json!([1, "x"]), json!([2, "y"])]);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Many<A>(std::marker::PhantomData<fn(A)>);
+
+impl<A: Artifact, P: Part<(A,)>> Requires<Many<A>, Many<A>> for Vec<P> {
+    fn requirements(self, place: Place) -> Vec<Requirement> {
+        self.into_iter().map(|part| part.requirement(place.clone())).collect()
+    }
+}
+
+impl<A: Artifact> Arguments for Many<A> {
+    type Refs<'a> = Vec<&'a A>;
+
+    fn read<'a>(plan: &Plan, paired: Paired<'a>) -> Option<Vec<&'a A>> {
+        (0..plan.slots.len()).map(|number| plan.argument(number, paired)).collect()
+    }
+}
+
+impl<A: Artifact + Serialize> KnownArguments for Many<A> {
+    fn digests(plan: &Plan, paired: Paired<'_>) -> Result<Vec<Digest>> {
+        (0..plan.slots.len()).map(|number| plan.digest::<A>(number, paired)).collect()
+    }
+
+    fn word(_: &Plan, _: Paired<'_>) -> Option<u64> {
+        None
+    }
+}
+
 macro_rules! several {
     ($(($($part:ident: $arguments:ty),+) $all:ty, <$($one:ident),+>;)*) => {
         $(impl<$($part,)+ $($one: Artifact),+> Requires<$all, ($($arguments,)+)> for ($($part,)+)

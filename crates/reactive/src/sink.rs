@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anyhow::bail;
+use selvedge_event::IntoEvent;
 use selvedge_runtime::Result;
 use selvedge_sync::Mutex;
 
@@ -57,6 +58,35 @@ where
             Some(artifact) => (self.function)(artifact).done(),
             None => Ok(()),
         }
+    }
+}
+
+/// Emits an event for each artifact.
+pub(crate) struct Leaving<F, T, E> {
+    function: F,
+    types: std::marker::PhantomData<fn(T) -> E>,
+}
+
+impl<F, T, E> Leaving<F, T, E> {
+    pub(crate) fn new(function: F) -> Leaving<F, T, E> {
+        Leaving { function, types: std::marker::PhantomData }
+    }
+}
+
+impl<F, T, E> Operator for Leaving<F, T, E>
+where
+    F: FnMut(&T) -> E + Send + 'static,
+    T: Artifact,
+    E: IntoEvent + 'static,
+{
+    type Made = ();
+
+    #[inline]
+    fn item(&mut self, out: &mut Out<'_, '_, ()>, _: usize, item: Item<'_>) -> Result {
+        if let Some(artifact) = item.read::<T>() {
+            out.cx().emit((self.function)(artifact));
+        }
+        Ok(())
     }
 }
 

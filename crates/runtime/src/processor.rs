@@ -86,9 +86,9 @@ pub trait Processor: Send + 'static {
         None
     }
 
-    /// Begins anew in its own place, for a [`Restart`](crate::Restart) of one that was registered to
-    /// [restart itself](crate::Registration::restarting_itself): what has to outlive a restart, such
-    /// as what it has done already, is kept. `false` when it can't; the run fails then.
+    /// Begins anew in its own place, for a [`Restart`](crate::Restart) of one that was registered
+    /// to [restart itself](crate::Registration::restarting_itself): what has to outlive a restart,
+    /// such as what it has done already, is kept. `false` when it can't, which fails the run.
     fn restart(&mut self) -> bool {
         false
     }

@@ -46,7 +46,7 @@ pub(crate) enum Then {
     /// The same, but for a new processor in the place of the old one.
     Restarted,
     Fails(Why),
-    /// It was to be restarted, and that panicked.
+    /// It was to be restarted, and that could not be done, for this reason.
     NotRestarted(String),
 }
 
@@ -275,8 +275,12 @@ impl Seated<'_> {
     fn restart(&mut self) -> Then {
         match catch_unwind(AssertUnwindSafe(|| self.owner.restart())) {
             Ok(true) => Then::Restarted,
-            Ok(false) => unreachable!("a restart without a factory is refused at build"),
-            Err(panic) => Then::NotRestarted(panic_message(&*panic)),
+            // Without a factory it was refused at build, unless it said that it restarts itself.
+            Ok(false) => Then::NotRestarted("`Processor::restart` says that it can't".to_owned()),
+            Err(panic) => Then::NotRestarted(format!(
+                "its factory, or its destructor, panicked ({})",
+                panic_message(&*panic)
+            )),
         }
     }
 
@@ -304,9 +308,7 @@ impl GivenUp {
                  `Restart::at_most`",
                 limit.max, limit.per
             )),
-            Then::NotRestarted(panic) => cause.context(format!(
-                "can't be restarted, because its factory, or its destructor, panicked ({panic})"
-            )),
+            Then::NotRestarted(why) => cause.context(format!("can't be restarted, because {why}")),
         }
     }
 }

@@ -180,8 +180,7 @@ fn a_build_that_fails_panics_or_is_attempted_again_is_on_record() -> anyhow::Res
 }
 
 #[test]
-fn a_build_that_ends_the_run_is_on_record_and_so_is_one_that_never_comes_back() -> anyhow::Result<()>
-{
+fn a_build_that_ends_the_run_is_on_record_as_is_one_that_never_comes_back() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let workspace = Workspace::open(folder.path())?;
     let run = |graph: Reactive, limits: Limits| -> anyhow::Result<RunReport> {

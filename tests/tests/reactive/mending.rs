@@ -73,7 +73,7 @@ fn an_attempt_begins_where_the_last_one_did() {
     let define = |graph: &mut Reactive| {
         let numbers = graph.source("numbers", 1..=5_u64);
         let mut sum = (0, 0);
-        // A closure with a state is an operator's.
+
         let add = Map::new(move |n: u64| {
             sum = (sum.0 + n, sum.1 + 1);
             anyhow::ensure!(sum.1 % 2 == 0, "every other time");

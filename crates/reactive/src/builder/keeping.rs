@@ -112,10 +112,10 @@ impl<B: Build> Builder<B> {
         self
     }
 
-    /// Has those who ask for the target once more told again what was made of it so far: all that is
-    /// kept, if it is persisted and the pipeline has a store, and else the last `n` artifacts. They
-    /// come as artifacts of [`Target::replays`], in the order in which they were made, to whoever
-    /// requires that. Requests that come while one is answered are answered by one more.
+    /// Has those who ask for the target once more told again what was made of it so far: all that
+    /// is kept, if it is persisted and the pipeline has a store, and else the last `n` artifacts.
+    /// They come as artifacts of [`Target::replays`], in the order in which they were made, to
+    /// whoever requires that. Requests that come while one is answered are answered by one more.
     ///
     /// ```
     /// use selvedge_reactive::{Reactive, builder};
