@@ -36,6 +36,7 @@ mod read;
 mod redb;
 mod replay;
 mod scan;
+mod scratch;
 mod session;
 #[cfg(feature = "sled")]
 mod sled;
@@ -57,6 +58,7 @@ pub use open::{OnDamage, Opened};
 #[cfg(feature = "redb")]
 pub use redb::Redb;
 pub use scan::{Entries, Entry, Order, Scan};
+pub use scratch::Scratch;
 #[cfg(feature = "sled")]
 pub use sled::Sled;
 pub use store::{Read, Snapshot, Store};
