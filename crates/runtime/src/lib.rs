@@ -90,7 +90,7 @@ pub use report::{Abandoned, DeadLetter, ProcessorReport, RunReport, StuckTurn, W
 pub use run::Running;
 pub use scope::{
     AlarmHandle, Handling, Leave, PostError, Scope, ScopeControl, ScopeDraft, ScopeError,
-    ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, TaskFailure, Tasks, tasks,
+    ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, TaskFailure, TaskRetry, Tasks, tasks,
 };
 /// Writes a processor's interests and signature, read from its `match` over the event.
 ///

@@ -37,7 +37,7 @@ pub(crate) use context::{Call, Posts, TaskTurn};
 pub use draft::ScopeDraft;
 pub(crate) use draft::{Draft, ScopeLog};
 pub use error::{PostError, ScopeError};
-pub use failure::{Handling, TaskFailure};
+pub use failure::{Handling, TaskFailure, TaskRetry};
 pub use handle::{Scope, ScopeControl};
 pub(crate) use leave::Departure;
 pub use leave::Leave;
@@ -133,6 +133,13 @@ pub trait Tasks: Send + Sync + 'static {
         None
     }
 
+    /// Told of an attempt at a task that failed and is followed by another: on the thread of that
+    /// attempt, before the next one. It should be quick; if it panics, the task fails with that,
+    /// and that was the last attempt.
+    fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
+        let _ = (index, retry);
+    }
+
     /// A turn after a task has failed for good, by its error or its panic, and has no attempt
     /// left; before its policy's last resort is done. What it emits, posts and opens takes effect
     /// when it succeeds, and not otherwise: a graph posts here what goes on without the node.
@@ -210,6 +217,10 @@ impl<T: Tasks + ?Sized> Tasks for Arc<T> {
 
     fn time_budget(&self, index: u32) -> Option<Duration> {
         (**self).time_budget(index)
+    }
+
+    fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
+        (**self).retries(index, retry);
     }
 
     fn failed(

@@ -11,8 +11,8 @@ use proptest::prelude::{ProptestConfig, any};
 use proptest::{prop_assert_eq, proptest};
 use selvedge::prelude::*;
 use selvedge::runtime::{
-    Backoff, Handling, Restart, Retry, ScopeControl, ScopeOptions, TaskContext, TaskFailure, Tasks,
-    tasks, wanting,
+    Backoff, Handling, Restart, Retry, ScopeControl, ScopeOptions, TaskContext, TaskFailure,
+    TaskRetry, Tasks, tasks, wanting,
 };
 use selvedge_event::{Canceller, Fact, Wants};
 
@@ -120,6 +120,42 @@ fn a_task_s_policy_that_cannot_work_is_told_by_its_error() {
     assert_snapshot!(trace(fail(), own(fails), [100]), @"failed at Some(100): the failure policy of task 100 of scope `map` can't work: panicked: no policy from 100 on: planted 100 (panicked: false): 1 = 0 + 1 + 0 + 0");
     // An attempt that succeeds asks for none.
     assert_snapshot!(trace(fail(), own(|_, _| Ok(())), [100]), @"Succeeded: 1 = 1 + 0 + 0 + 0");
+}
+
+/// Fails, panics from the second attempt on, and notes what it is told of further ones.
+struct Notes(Mutex<Vec<String>>);
+
+impl Tasks for Notes {
+    fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+        assert!(cx.attempt() < 2, "planted");
+        fails(cx, index)
+    }
+
+    fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
+        let TaskRetry { cause, panicked, attempt, after, .. } = retry;
+        let mut told = self.0.lock().unwrap();
+        told.push(format!("{index}, attempt {attempt}: {cause}, {panicked}, {after:?}"));
+        let n = told.len();
+        drop(told);
+        assert!(n < 3, "told too often");
+    }
+}
+
+#[test]
+fn tasks_are_told_of_further_attempts_and_fail_if_they_panic_then() {
+    let notes = Arc::new(Notes(Mutex::default()));
+    let options = |times: u32| {
+        let nap = Backoff::fixed(Duration::from_millis(1));
+        named("map").on_failure(Retry::times(times).backoff(nap).then(LastResort::Skip))
+    };
+    let work = Arc::clone(&notes);
+    assert_snapshot!(trace(options(2), work, [7]), @"Succeeded: 1 = 0 + 1 + 0 + 0");
+    assert_snapshot!(notes.0.lock().unwrap().join("\n"), @"7, attempt 1: planted 7, false, 1ms");
+    notes.0.lock().unwrap().clear();
+    // The fourth attempt is not made.
+    let work = Arc::clone(&notes);
+    assert_snapshot!(trace(options(9), work, [7]), @"Succeeded: 1 = 0 + 1 + 0 + 0");
+    assert_eq!(notes.0.lock().unwrap().len(), 3);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a task failed for good. See [`Tasks::failed`](crate::Tasks::failed).
 #[derive(Clone, Debug)]
@@ -14,6 +15,23 @@ pub struct TaskFailure {
     pub panicked: bool,
     /// How many attempts there were.
     pub attempts: u32,
+}
+
+/// An attempt at a task that failed and is followed by another. See
+/// [`Tasks::retries`](crate::Tasks::retries).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TaskRetry<'a> {
+    /// The attempt's error, or its panic's message.
+    pub cause: &'a anyhow::Error,
+    /// Whether it panicked.
+    pub panicked: bool,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// How long the next one waits.
+    pub after: Duration,
+    /// The time since the run began, by the run's clock.
+    pub elapsed: Duration,
 }
 
 /// Whether a scope goes on after a task that failed for good.

@@ -11,7 +11,7 @@ use crate::attempts::{Attempts, Fault, Verdict, Why};
 use crate::policy::LastResort;
 use crate::ready::{Errand, Newly};
 use crate::roster::Who;
-use crate::scope::{Body, Call, Cell, Handling, KEPT, Stop, TaskFailure, TaskTurn};
+use crate::scope::{Body, Call, Cell, Handling, KEPT, Stop, TaskFailure, TaskRetry, TaskTurn};
 use crate::spans;
 use crate::turn::{self, Seat, TurnFailure};
 use crate::worker::{Hands, Shift};
@@ -36,7 +36,11 @@ impl Shift<'_> {
             cell.forget_leave(ticket);
         }
         let now = core.clock.now();
-        let verdict = match verdict(cell, body, index, attempt, &failure, now) {
+        let verdict = verdict(cell, body, index, attempt, &failure, now).and_then(|verdict| {
+            tell_of_retry(body, index, attempt, &failure, now, &verdict)?;
+            Ok(verdict)
+        });
+        let verdict = match verdict {
             Ok(verdict) => verdict,
             Err(refusal) => {
                 failure.cause = failure.cause.context(refusal);
@@ -119,6 +123,23 @@ impl Shift<'_> {
         self.core.stop_scope(cell, why, &mut jobs);
         newly.extend(jobs.into_iter().map(Newly::Ready));
     }
+}
+
+/// Tells the tasks that there is another attempt, if there is; how that panicked, if it did.
+fn tell_of_retry(
+    body: &Body,
+    index: u32,
+    attempt: u32,
+    failure: &TurnFailure,
+    elapsed: std::time::Duration,
+    verdict: &Verdict,
+) -> Result<(), String> {
+    let &Verdict::Again { after, .. } = verdict else { return Ok(()) };
+    let TurnFailure { cause, panicked, .. } = failure;
+    let retry = TaskRetry { cause, panicked: *panicked, attempt, after, elapsed };
+    turn::asked(|| body.tasks.retries(index, &retry)).map_err(|error| {
+        format!("what is told of another attempt at task {index} failed: {error:#}")
+    })
 }
 
 /// What the task's policy, or the scope's, says about an attempt that failed; or why the task's
