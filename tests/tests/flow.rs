@@ -2,6 +2,7 @@
 //! workers do.
 
 mod errors;
+mod events;
 mod failing;
 mod inner;
 mod journals;
@@ -11,16 +12,25 @@ mod scenarios;
 
 use std::sync::{Arc, Mutex};
 
-use selvedge::flow::{Flow, Request, RunResult};
+use selvedge::flow::{Flow, Listen, Request, RunEvent, RunResult, Told};
 use selvedge::prelude::*;
 use selvedge_testkit::explore;
 
 /// How many seeds each scenario is played under.
 const SEEDS: u64 = 200;
 
-/// What `look` sees in the result of a run on threads; the same is seen under every seed.
+/// What `look` sees in the result of a run on threads; the same is seen under every seed. Whatever
+/// is looked at, the stream of events has to be in order.
 fn everywhere(flow: &Flow, request: &Request, look: impl Fn(&RunResult) -> String) -> String {
-    let told = look(&flow.run(request.clone()).unwrap());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = {
+        let heard = Arc::clone(&heard);
+        move |told: &Told<RunEvent>| heard.lock().unwrap().push(told.clone())
+    };
+    let result = flow.run(request.clone().listener(Listen::new(), hears)).unwrap();
+    let told = look(&result);
+    events::check(&heard.lock().unwrap(), &result);
+    let request = request.clone().with_events(Listen::new().queue_max(2));
     explore(SEEDS, |sim| {
         let begun = Arc::new(Mutex::new(None));
         let opens = {
@@ -34,7 +44,10 @@ fn everywhere(flow: &Flow, request: &Request, look: impl Fn(&RunResult) -> Strin
         let run = sim.run(pipeline);
         assert!(run.result.is_ok(), "{:?}", run.result);
         let handle = begun.lock().unwrap().take().unwrap();
-        assert_eq!(look(&handle.wait()), told);
+        let heard: Vec<_> = handle.events().map(|told| told.expect("it may spill")).collect();
+        let result = handle.wait();
+        assert_eq!(look(&result), told);
+        events::check(&heard, &result);
         run
     });
     told

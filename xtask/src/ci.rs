@@ -72,7 +72,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
             work: Work::Command(
                 Invocation::cargo(
                     "test --package selvedge-runtime --package selvedge-store \
-                     --package selvedge-lineage --test shuttle",
+                     --package selvedge-lineage --package selvedge-flow --test shuttle",
                 )
                 .args(["--target-dir", "target/shuttle"])
                 .env("RUSTFLAGS", shuttle.trim()),
@@ -225,7 +225,7 @@ mod tests {
         fmt: cargo fmt --all --check
         clippy: cargo clippy --all-targets -- -D warnings
         test: cargo test
-        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --package selvedge-lineage --test shuttle --target-dir target/shuttle
+        shuttle: RUSTFLAGS='-g --cfg shuttle' cargo test --package selvedge-runtime --package selvedge-store --package selvedge-lineage --package selvedge-flow --test shuttle --target-dir target/shuttle
         loom: RUSTFLAGS='-g --cfg loom' cargo test --package selvedge-runtime --test loom --target-dir target/loom
         doc: RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
         deny: cargo xtask deny

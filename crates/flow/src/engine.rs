@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use selvedge_event::{Canceller, Init};
 use selvedge_runtime::{
-    Context, Pipeline, PipelineBuilder, Running, Scope, ScopeControl, ScopeError, ScopeOptions, on,
+    Context, Pipeline, PipelineBuilder, Running, ScopeControl, ScopeError, ScopeOptions, on,
 };
 
 use crate::error::RunError;
@@ -14,6 +14,8 @@ use crate::flow::Flow;
 use crate::request::Request;
 use crate::result::RunResult;
 use crate::run::{Execution, Run};
+use crate::run_event::RunEvent;
+use crate::stream::{Events, Listen};
 
 /// Threads on which runs are carried out: those of many flows, any number at once.
 ///
@@ -77,7 +79,10 @@ impl Engine {
         let scope = self.running.scope(options, Run(Arc::clone(&execution))).map_err(refused)?;
         // A scope that was stopped in between tells so at its end.
         let _ = scope.post(execution.start());
-        Ok(RunHandle { execution, held: Held::Scope(scope) })
+        // Whoever forgets the handle keeps neither the scope nor the engine open.
+        let control = scope.control();
+        scope.close();
+        Ok(RunHandle { execution, control })
     }
 
     /// Waits until all runs have come to their ends, and ends the threads.
@@ -103,14 +108,7 @@ impl fmt::Debug for Engine {
 #[derive(Debug)]
 pub struct RunHandle {
     execution: Arc<Execution>,
-    held: Held,
-}
-
-#[derive(Debug)]
-enum Held {
-    Scope(Scope),
-    /// Of a run that a turn opened: the pipeline waits for it anyway.
-    Control(ScopeControl),
+    control: ScopeControl,
 }
 
 impl RunHandle {
@@ -120,14 +118,43 @@ impl RunHandle {
         self.execution.run
     }
 
+    /// What happens in the run: from its first event on, if the request asks for
+    /// [events](Request::with_events) and they were not taken yet; otherwise from now on. They can be
+    /// read while the run goes on or when it is over, on any thread.
+    ///
+    /// ```
+    /// use selvedge_flow::{Engine, Flow, Listen, Request};
+    ///
+    /// let mut flow = Flow::builder("square");
+    /// let x = flow.parameter::<u64>("x");
+    /// flow.node("square", (x,), |x: &u64| Ok(x * x));
+    /// let flow = flow.build()?;
+    ///
+    /// let engine = Engine::start()?;
+    /// let request = Request::new().with("x", 7_u64).with_events(Listen::new());
+    /// let run = engine.launch(&flow, request)?;
+    /// let told: Result<Vec<String>, _> =
+    ///     run.events().map(|told| told.map(|told| told.event.to_string())).collect();
+    /// assert_eq!(told?, [
+    ///     "run of square started",
+    ///     "param:x succeeded",
+    ///     "square started",
+    ///     "square succeeded",
+    ///     "run succeeded",
+    /// ]);
+    /// engine.close()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn events(&self) -> Events<RunEvent> {
+        let asked_for = self.execution.events.lock().take();
+        asked_for.unwrap_or_else(|| self.execution.feed.listen(&Listen::new()))
+    }
+
     /// Calls the run off: no further node starts, and those under way can
     /// [know](crate::RunInfo::is_cancelled).
     pub fn cancel(&self) {
         self.execution.call_off();
-        match &self.held {
-            Held::Scope(scope) => scope.cancel(Canceller::User),
-            Held::Control(control) => control.cancel(Canceller::User),
-        }
+        self.control.cancel(Canceller::User);
     }
 
     /// Waits until the run has come to its end: all nodes that are wanted have, or it was called
@@ -135,11 +162,6 @@ impl RunHandle {
     /// the worker may be the one that is waited for.
     #[must_use]
     pub fn wait(self) -> RunResult {
-        match self.held {
-            // What doesn't come back keeps the scope, but not whoever waits for the nodes.
-            Held::Scope(scope) => scope.close(),
-            Held::Control(_) => {}
-        }
         self.execution.wait();
         RunResult::new(&self.execution)
     }
@@ -209,7 +231,7 @@ impl Flow {
         let (execution, options) = self.prepare(request)?;
         let refused = |source| RunError::Scope { flow: self.name().clone(), source };
         let control = open(cx, options, &execution).map_err(refused)?;
-        Ok(RunHandle { execution, held: Held::Control(control) })
+        Ok(RunHandle { execution, control })
     }
 }
 

@@ -249,6 +249,14 @@ pub enum RunError {
         /// Why.
         source: ScopeError,
     },
+    /// A listener of its events has no thread.
+    #[error("no thread for a listener of flow `{flow}`: ask for `RunHandle::events` instead")]
+    Listener {
+        /// The flow.
+        flow: Text,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The pipeline that carried it out failed.
     #[error("what carries out flow `{flow}` failed")]
     Pipeline {

@@ -41,7 +41,9 @@ mod propagation;
 mod request;
 mod result;
 mod run;
+mod run_event;
 mod spec;
+mod stream;
 mod value;
 
 pub use builder::FlowBuilder;
@@ -60,7 +62,12 @@ pub use preview::{Action, Planned, RunPlan, Why};
 pub use propagation::Policy;
 pub use request::{Request, RunInfo};
 pub use result::{NodeEnd, RunResult};
+pub use run_event::{Happened, RunEvent};
 pub use spec::{Kind, NodeSpec, node};
+pub use stream::{
+    Events, Feed, Heard, HeardEnd, Listen, Listener, OnFull, Spill, StreamError, Telling, TokenEnd,
+    Told,
+};
 pub use value::Value;
 
 /// Makes of a function one that gives a node.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use selvedge_event::{Digest, Text};
 use selvedge_lineage::{Input as Read, RunId, StepKind};
 use selvedge_runtime::{
-    Handling, ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, TaskFailure, Tasks,
+    Handling, ScopeOptions, ScopeOutcome, ScopeReport, TaskContext, TaskFailure, TaskRetry, Tasks,
 };
 use selvedge_sync::Mutex;
 
@@ -16,6 +16,7 @@ use crate::body::{Body, Call, Made};
 use crate::input::{Given, Input, Inputs, ItemFunction, Node};
 use crate::outcome::{Declined, Failure, Outcome};
 use crate::run::{Execution, Took};
+use crate::run_event::Happened;
 use crate::spec::{Kind, NodeSpec};
 use crate::value::{Shared, Value, shared};
 
@@ -83,6 +84,10 @@ where
         if let Some(n) = node.options.more().and_then(|more| more.items_at_a_time) {
             options = options.concurrency_max(n);
         }
+        call.execution.tell(call.cx.elapsed(), || Happened::MapStarted {
+            step: call.execution.step(call.node),
+            n_items,
+        });
         let items = Items::<F, A, I, T> {
             execution: Arc::clone(call.execution),
             node: call.node,
@@ -139,6 +144,15 @@ where
 
     fn end(&self, index: u32, outcome: Outcome<T>, took: Took) {
         let outcome = self.record(index, outcome, took);
+        let at = took.started + took.duration;
+        self.execution.tell_before_the_end(self.node, at, || Happened::ItemFinished {
+            step: self.name(index),
+            index,
+            ending: outcome.ending(),
+            attempt: took.attempt,
+            duration: took.duration,
+            reused: took.reused,
+        });
         *self.made[index as usize].lock() = Some(outcome);
     }
 
@@ -229,6 +243,10 @@ where
 
     fn policy(&self, _: u32) -> Option<&selvedge_runtime::FailurePolicy> {
         self.execution.policy(self.node)
+    }
+
+    fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
+        self.execution.tell_of_retry(self.node, || self.name(index), retry);
     }
 
     fn failed(

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use selvedge_event::Text;
 use selvedge_lineage::{RunId, Timestamp};
+use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, Ordering};
 
+use crate::run_event::RunEvent;
+use crate::stream::{Listen, Listener, StreamError, Told};
 use crate::value::{Shared, Value, shared};
 
 /// What a run is asked for: parameters, and who wants it.
@@ -28,6 +31,32 @@ pub struct Request {
     pub(crate) actor: Option<Text>,
     pub(crate) trigger: Option<Text>,
     pub(crate) tags: Vec<(Text, Text)>,
+    pub(crate) events: Option<Listen>,
+    pub(crate) listeners: Vec<(Listen, RunListener)>,
+}
+
+/// A listener, for all runs that are asked for by clones of a request.
+#[derive(Clone)]
+pub(crate) struct RunListener(Arc<Mutex<Box<dyn Listener<RunEvent>>>>);
+
+impl Listener<RunEvent> for RunListener {
+    fn event(&mut self, told: &Told<RunEvent>) {
+        self.0.lock().event(told);
+    }
+
+    fn lagged(&mut self, error: &StreamError) {
+        self.0.lock().lagged(error);
+    }
+
+    fn over(&mut self) {
+        self.0.lock().over();
+    }
+}
+
+impl fmt::Debug for RunListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunListener(..)")
+    }
 }
 
 /// A parameter as it was offered.
@@ -91,6 +120,44 @@ impl Request {
     /// [`Flow::request_of`](crate::Flow::request_of) the parameters are that run's.
     pub fn going_on_from(mut self, run: RunId) -> Request {
         self.from = Some(run);
+        self
+    }
+
+    /// Keeps what happens in the run, from the first event on, for
+    /// [`RunHandle::events`](crate::RunHandle::events).
+    pub fn with_events(mut self, listen: Listen) -> Request {
+        self.events = Some(listen);
+        self
+    }
+
+    /// Has a function told what happens in the run, as it happens, on a thread of its own.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use selvedge_flow::{Flow, Happened, Request};
+    ///
+    /// let mut flow = Flow::builder("seven");
+    /// flow.node("seven", (), || Ok(7));
+    /// let (tell, told) = channel();
+    /// let request = Request::new().on_event(move |event| {
+    ///     if let Happened::NodeFinished { step, duration, .. } = &event.what {
+    ///         tell.send(format!("{step} is done")).unwrap();
+    ///     }
+    /// });
+    /// flow.build()?.run(request)?;
+    /// assert_eq!(told.recv()?, "seven is done");
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn on_event(self, mut tell: impl FnMut(&RunEvent) + Send + 'static) -> Request {
+        self.listener(Listen::new(), move |told: &Told<RunEvent>| tell(&told.event))
+    }
+
+    /// The same for a function or an observer, with a say in what becomes of events that it is too
+    /// slow for. It holds no run up, and fails none: what became of it is in the
+    /// [result](crate::RunResult::listeners), which waits for it
+    /// [for a while](Listen::farewell_max).
+    pub fn listener(mut self, listen: Listen, listener: impl Listener<RunEvent>) -> Request {
+        self.listeners.push((listen, RunListener(Arc::new(Mutex::new(Box::new(listener))))));
         self
     }
 

@@ -11,6 +11,7 @@ use crate::input::Node;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::Plan;
 use crate::run::{Execution, Remains, State};
+use crate::stream::Heard;
 use crate::value::Value;
 
 /// What came of a run: the values of nodes that nobody reads or that were asked for, what became of
@@ -50,6 +51,12 @@ impl RunResult {
     #[must_use]
     pub fn warning(&self) -> Option<&str> {
         self.remains.warning.as_deref()
+    }
+
+    /// What became of the request's [listeners](crate::Request::listener), in its order.
+    #[must_use]
+    pub fn listeners(&self) -> &[Heard] {
+        &self.remains.heard
     }
 
     /// The run whose value of a node this one has taken, if it has not computed it.

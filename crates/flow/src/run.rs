@@ -19,7 +19,7 @@ use std::time::Duration;
 use selvedge_event::{Outcome as Ending, Text};
 use selvedge_lineage::{Record, RunId, Timestamp};
 use selvedge_runtime::{
-    FailurePolicy, Handling, Result, ScopeReport, TaskContext, TaskFailure, Tasks,
+    FailurePolicy, Handling, Result, ScopeReport, TaskContext, TaskFailure, TaskRetry, Tasks,
 };
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use selvedge_sync::{Condvar, Mutex};
@@ -32,6 +32,8 @@ use crate::outcome::{Cause, Declined, Failure, Outcome, Skip};
 use crate::plan::{Plan, PlanSource};
 use crate::propagation::{Decision, Ended, Parents, decide};
 use crate::request::RunInfo;
+use crate::run_event::{Happened, RunEvent};
+use crate::stream::{Events, Feed, Telling};
 use crate::value::Shared;
 
 use elsewhere::Elsewhere;
@@ -73,6 +75,12 @@ pub(crate) struct Execution {
     over: Condvar,
     /// When it began, by the clock of what carries it out; what others began earlier.
     begun: OnceLock<Duration>,
+    /// What happens in it, and in the runs within it.
+    pub(crate) feed: Feed<RunEvent>,
+    /// Asked for with the request, until they are taken.
+    pub(crate) events: Mutex<Option<Events<RunEvent>>>,
+    /// Callbacks and observers, and how long the end waits for each.
+    tellings: Mutex<Vec<(Telling, Duration)>>,
 }
 
 /// A node in a run.
@@ -149,6 +157,44 @@ impl Execution {
     fn time_of_day(&self, elapsed: Duration) -> Timestamp {
         let begun = self.begun.get().copied().unwrap_or_default();
         self.started_at.after(elapsed.saturating_sub(begun))
+    }
+
+    /// Tells what happened, if somebody listens.
+    #[inline]
+    pub(crate) fn tell(&self, elapsed: Duration, what: impl FnOnce() -> Happened) {
+        self.feed.push_with(|| {
+            let begun = self.begun.get().copied().unwrap_or_default();
+            RunEvent { run: self.run, at: elapsed.saturating_sub(begun), what: what() }
+        });
+    }
+
+    /// Tells that an attempt at a node or item is followed by another.
+    pub(crate) fn tell_of_retry(
+        &self,
+        node: u32,
+        step: impl FnOnce() -> Text,
+        retry: &TaskRetry<'_>,
+    ) {
+        let what = || Happened::NodeRetried {
+            step: step(),
+            attempt: retry.attempt,
+            error: format!("{:#}", retry.cause),
+            panicked: retry.panicked,
+            after: retry.after,
+        };
+        self.tell_before_the_end(node, retry.elapsed, what);
+    }
+
+    /// Tells what happened within a node, unless it has ended.
+    pub(crate) fn tell_before_the_end(
+        &self,
+        node: u32,
+        elapsed: Duration,
+        what: impl FnOnce() -> Happened,
+    ) {
+        if self.feed.is_heard() {
+            self.timed.before_the_end(node, || self.tell(elapsed, what));
+        }
     }
 
     /// Decides what becomes of a node whose parents have all ended.
@@ -248,6 +294,10 @@ impl Execution {
         }
         let given = self.gather(node, cx.attempt());
         let started = cx.elapsed();
+        self.tell_before_the_end(node, started, || Happened::NodeStarted {
+            step: self.step(node),
+            attempt: cx.attempt(),
+        });
         if let Some((value, run)) = self.reuse(node, &given) {
             let took = Took::since(started, cx).reused_from(run);
             self.end(node, Outcome::Ok(value), &given, took, &mut |node| cx.post(node));
@@ -317,6 +367,10 @@ impl Tasks for Run {
             Errand::Start => {
                 // An inner run began when the one around it did.
                 let _ = execution.begun.set(cx.elapsed());
+                if execution.outer.is_none() {
+                    let flow = || execution.plan.name.clone();
+                    execution.tell(cx.elapsed(), || Happened::RunStarted { flow: flow() });
+                }
                 execution.begin(&mut |node| cx.post(node));
                 Ok(())
             }
@@ -341,6 +395,12 @@ impl Tasks for Run {
         match self.0.errand(index) {
             Errand::Node(node) => self.0.policy(node),
             Errand::Start | Errand::Late(_) | Errand::InTime(_) | Errand::Return(_) => None,
+        }
+    }
+
+    fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
+        if let Errand::Node(node) = self.0.errand(index) {
+            self.0.tell_of_retry(node, || self.0.step(node), retry);
         }
     }
 

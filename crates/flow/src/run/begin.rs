@@ -1,6 +1,7 @@
 //! Owns what happens before the first node's turn: what is wanted, what parameters are.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use selvedge_lineage::{Run, RunId, Timestamp};
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,7 +16,9 @@ use crate::inner::Outer;
 use crate::journal::Journal;
 use crate::outcome::Outcome;
 use crate::plan::{InputPlan, Parameter, Plan};
-use crate::request::{Offered, Request};
+use crate::request::{Offered, Request, RunListener};
+use crate::run_event::RunEvent;
+use crate::stream::{Feed, Listen, Telling};
 use crate::value::Shared;
 
 /// What is written of a run.
@@ -32,7 +35,7 @@ impl Execution {
     /// A run that has not begun.
     pub(crate) fn new(
         plan: &Arc<Plan>,
-        request: Request,
+        mut request: Request,
         started_at: Timestamp,
         writes: &Writes,
     ) -> Result<Execution, RunError> {
@@ -50,6 +53,8 @@ impl Execution {
             }
             (Some(run), Some(journal)) => Some(Past::of(journal, run).map_err(failed)?),
         };
+        let feed = Feed::new();
+        let (events, listeners) = (request.events.take(), std::mem::take(&mut request.listeners));
         if let Some(journal) = &journal {
             let told = told(plan, request, run, started_at, &given);
             journal.begin(told).map_err(|error| failed(error.into()))?;
@@ -74,6 +79,9 @@ impl Execution {
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: OnceLock::new(),
+            events: Mutex::new(events.map(|listen| feed.listen(&listen))),
+            tellings: Mutex::new(tellings(plan, &feed, listeners)?),
+            feed,
         })
     }
 
@@ -102,6 +110,9 @@ impl Execution {
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: around.begun.clone(),
+            feed: around.feed.clone(),
+            events: Mutex::default(),
+            tellings: Mutex::default(),
             outer: Some(outer),
         }
     }
@@ -121,6 +132,21 @@ impl Execution {
             self.end(*node, outcome, &[], Took { attempt: 1, ..Took::default() }, post);
         }
     }
+}
+
+/// Begins to tell listeners.
+fn tellings(
+    plan: &Plan,
+    feed: &Feed<RunEvent>,
+    listeners: Vec<(Listen, RunListener)>,
+) -> Result<Vec<(Telling, Duration)>, RunError> {
+    let begin = |(listen, listener): (Listen, RunListener)| {
+        let telling = feed.listen(&listen).tell(listener);
+        let telling =
+            telling.map_err(|source| RunError::Listener { flow: plan.name.clone(), source })?;
+        Ok((telling, listen.farewell_max))
+    };
+    listeners.into_iter().map(begin).collect()
 }
 
 fn count(wanted: &[bool]) -> AtomicU32 {

@@ -17,6 +17,8 @@ use crate::journal::JournalPolicy;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::plan::InputPlan;
 use crate::propagation::Decision;
+use crate::run_event::Happened;
+use crate::stream::Heard;
 use crate::value::Shared;
 
 impl Execution {
@@ -74,6 +76,13 @@ impl Execution {
         post: &mut dyn FnMut(u32),
     ) {
         let outcome = self.record(node, outcome, given, took);
+        self.tell(took.started + took.duration, || Happened::NodeFinished {
+            step: self.step(node),
+            ending: outcome.ending(),
+            attempt: took.attempt,
+            duration: took.duration,
+            reused: took.reused,
+        });
         let slot = &self.slots[node as usize];
         let is_needed = slot.readers.load(Ordering::Relaxed) > 0;
         let state = match outcome {
@@ -278,15 +287,26 @@ impl Execution {
                 ending = Ending::Failed { error, panicked: false };
             }
         }
-        *closed = Some(ending);
+        *closed = Some(ending.clone());
         drop(closed);
         self.over.notify_all();
+        self.tell(elapsed, || Happened::RunFinished { ending });
+        self.feed.close();
     }
 
     /// Nothing more comes of it.
     pub(super) fn give_up(&self) {
-        self.closed.lock().get_or_insert(Ending::Abandoned);
+        let mut closed = self.closed.lock();
+        let is_first = closed.is_none();
+        closed.get_or_insert(Ending::Abandoned);
+        drop(closed);
         self.over.notify_all();
+        if self.outer.is_none() {
+            if is_first {
+                self.tell(Duration::ZERO, || Happened::RunFinished { ending: Ending::Abandoned });
+            }
+            self.feed.close();
+        }
     }
 
     /// Waits until all nodes have ended, or the run has.
@@ -300,6 +320,8 @@ impl Execution {
         let records = self.records.as_ref().map(|records| std::mem::take(&mut *records.lock()));
         let mut reused = std::mem::take(&mut *self.reused.lock());
         reused.sort_unstable();
+        let tellings = std::mem::take(&mut *self.tellings.lock());
+        let heard = tellings.into_iter().map(|(telling, at_most)| telling.join_within(at_most));
         Remains {
             states: states.collect(),
             records: records.unwrap_or_default(),
@@ -307,6 +329,7 @@ impl Execution {
             // Without a last turn: the pipeline came to its end first.
             ending: self.closed.lock().clone().unwrap_or(Ending::Abandoned),
             warning: self.lost.lock().take(),
+            heard: heard.collect(),
         }
     }
 }
@@ -320,6 +343,8 @@ pub(crate) struct Remains {
     pub(crate) reused: Vec<(u32, RunId)>,
     pub(crate) ending: Ending,
     pub(crate) warning: Option<String>,
+    /// What listeners were told.
+    pub(crate) heard: Vec<Heard>,
 }
 
 /// What a read value is known by; of a parent without a value, what became of it.

@@ -25,6 +25,8 @@ pub(super) struct Limit {
     /// What the node can look at.
     pub(super) late: Arc<AtomicBool>,
     alarm: Mutex<Option<AlarmHandle>>,
+    /// Held while the node is claimed, and while something is told of it that must come before.
+    events: Mutex<()>,
 }
 
 impl Timed {
@@ -35,6 +37,7 @@ impl Timed {
                 claimed: AtomicBool::new(false),
                 late: Arc::new(AtomicBool::new(false)),
                 alarm: Mutex::new(None),
+                events: Mutex::new(()),
             };
             Some((idx, limit))
         });
@@ -49,7 +52,20 @@ impl Timed {
     /// Whether the caller is the one who ends the node.
     #[inline]
     pub(super) fn claim(&self, node: u32) -> bool {
-        self.get(node).is_none_or(|limit| !limit.claimed.swap(true, Ordering::Relaxed))
+        self.get(node).is_none_or(|limit| {
+            let _events = limit.events.lock();
+            !limit.claimed.swap(true, Ordering::Relaxed)
+        })
+    }
+
+    /// Does something that makes sense before the node has ended only.
+    #[inline]
+    pub(super) fn before_the_end(&self, node: u32, tell: impl FnOnce()) {
+        let Some(limit) = self.get(node) else { return tell() };
+        let _events = limit.events.lock();
+        if !limit.is_claimed() {
+            tell();
+        }
     }
 }
 
