@@ -119,8 +119,8 @@ impl RunHandle {
     }
 
     /// What happens in the run: from its first event on, if the request asks for
-    /// [events](Request::with_events) and they were not taken yet; otherwise from now on. They can be
-    /// read while the run goes on or when it is over, on any thread.
+    /// [events](Request::with_events) and they were not taken yet; otherwise from now on. They can
+    /// be read while the run goes on or when it is over, on any thread.
     ///
     /// ```
     /// use selvedge_flow::{Engine, Flow, Listen, Request};

@@ -189,8 +189,8 @@ impl<E: Clone> Feed<E> {
     }
 
     /// Tells a token: waits until each listener has room for it or may miss it, nobody listens any
-    /// more, or `is_called_off`. That is asked under a lock, again after each [`nudge`](Self::nudge),
-    /// which whoever calls off owes.
+    /// more, or `is_called_off`. That is asked under a lock, and again after each
+    /// [`nudge`](Self::nudge), which whoever calls off owes.
     ///
     /// ```
     /// use selvedge_flow::{Feed, Listen, TokenEnd};
