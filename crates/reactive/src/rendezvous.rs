@@ -1,8 +1,8 @@
 //! Owns `Rendezvous`, the machine that joins streams by key, and what becomes of those who wait in
 //! vain. Refuses to know where items come from, and how the tuples travel that it makes.
 //!
-//! Pending keys lie in a slab (`pending`), what each stream has brought in `slots`, and what is too
-//! much for memory in a store (`spill`).
+//! Pending keys lie in a table (`pending`), what each stream has brought for them in its side
+//! (`slots`), and what is too much for memory in a store (`spill`).
 
 mod error;
 mod node;
@@ -23,13 +23,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::operators::Counter;
-use pending::Pending;
+use pending::{Ages, Pending};
+use slots::are_empty;
 use spill::Spill;
 
 pub use error::RendezvousError;
 pub use node::{ClearOrphans, ClearedOrphans, Emits, Inner, Joined, Joiner, Outer, rendezvous};
 pub use shard::shard_of;
-pub use slots::{Row, Side, Slot, Slots};
+pub use slots::{Line, Row, Side, Slot, Slots, Spilled};
 pub use streams::{Keyed, KeyedAlike, Keys, Streams};
 
 /// Keys that may wait unless told otherwise.
@@ -190,6 +191,13 @@ impl Options {
     pub fn counts(&self) -> Counts {
         self.counts.clone()
     }
+
+    /// Whether anybody will ask for the key that has waited longest.
+    fn ages(&self) -> Ages {
+        let evicts = matches!(self.orphans, Orphans::Evict(_));
+        let is_asked = evicts || self.time_to_live.is_some() || self.spill.is_some();
+        if is_asked { Ages::Kept } else { Ages::Ignored }
+    }
 }
 
 fn not_zero(option: &'static str, n: usize) -> Result<NonZeroUsize, RendezvousError> {
@@ -199,7 +207,7 @@ fn not_zero(option: &'static str, n: usize) -> Result<NonZeroUsize, RendezvousEr
 /// Joins items of n streams by key: when each stream has brought one, they are a tuple, and the key
 /// is forgotten.
 ///
-/// `S` is what one key waits with: `(Side<A>, Side<B>)` for two streams, see [`Slots`].
+/// `S` is where items wait: `(Side<A>, Side<B>)` for two streams, see [`Slots`].
 ///
 /// ```
 /// use selvedge_reactive::rendezvous::{Options, Rendezvous, Row, Side};
@@ -214,10 +222,11 @@ fn not_zero(option: &'static str, n: usize) -> Result<NonZeroUsize, RendezvousEr
 /// assert_eq!(rows, [Row::Complete(('b', "x")), Row::Complete(('a', "y"))]);
 /// # Ok::<(), selvedge_reactive::rendezvous::RendezvousError>(())
 /// ```
-pub struct Rendezvous<K, S> {
+pub struct Rendezvous<K, S: Slots> {
     n_streams: usize,
     options: Options,
-    pending: Pending<K, S>,
+    pending: Pending<K, S::Lines>,
+    sides: S,
     spill: Option<Spill<K, S>>,
 }
 
@@ -249,7 +258,10 @@ where
             Some(n_sides) if n_sides != n_streams => {
                 Err(RendezvousError::Streams { n_keys: n_sides, n_streams })
             }
-            _ => Ok(Rendezvous { n_streams, options, pending: Pending::new(), spill }),
+            _ => {
+                let (pending, sides) = (Pending::new(options.ages()), S::empty(n_streams));
+                Ok(Rendezvous { n_streams, options, pending, sides, spill })
+            }
         }
     }
 
@@ -292,77 +304,66 @@ where
                 now
             }
         };
+        if self.n_streams == 1 {
+            // One stream waits for nobody.
+            let mut lines = S::lines(1);
+            side(&mut self.sides).put(&mut lines.as_mut()[0], item);
+            self.sides.take_row(&mut lines).into_iter().for_each(|row| out(Row::Complete(row)));
+            return Ok(());
+        }
         let hash = self.pending.hash(&key);
-        let place = match self.pending.find(hash, &key) {
-            Some(place) => place,
-            None => match self.new_place(hash, key, born, out)? {
-                Ok(place) => place,
-                // One stream waits for nobody.
-                Err(mut slots) => {
-                    side(&mut slots).put(item);
-                    out(Row::Complete(slots.take_row().expect("the only side was just filled")));
-                    return Ok(());
-                }
-            },
+        let mut waiting = match self.pending.find(hash, &key) {
+            Some(waiting) => waiting,
+            None => {
+                let (born, lines) = self.admit(&key, born, out)?;
+                self.pending.insert(hash, key, lines, born)
+            }
         };
-        let slots = self.pending.slots(place);
-        let side = side(slots);
-        if !side.is_empty() {
+        let line = &mut waiting.lines().as_mut()[stream];
+        if !line.is_empty() {
             match self.options.duplicates {
                 Duplicates::Overwrite => {
-                    side.clear();
+                    side(&mut self.sides).clear(line);
                     self.options.counts.overwritten.add(1);
                 }
                 Duplicates::Reject => {
-                    let key = format!("{:?}", self.pending.key(place));
+                    let key = format!("{:?}", waiting.key());
                     return Err(RendezvousError::Duplicate { key, stream });
                 }
-                Duplicates::Queue if side.len() >= QUEUED_MAX => {
-                    let key = format!("{:?}", self.pending.key(place));
+                Duplicates::Queue if line.len() >= QUEUED_MAX => {
+                    let key = format!("{:?}", waiting.key());
                     return Err(RendezvousError::Queue { key, stream, limit: QUEUED_MAX });
                 }
                 Duplicates::Queue => {}
             }
         }
-        side.put(item);
-        if let Some(row) = slots.take_row() {
-            if slots.is_empty() {
-                self.pending.vacate(place);
+        side(&mut self.sides).put(line, item);
+        let lines = waiting.lines();
+        if let Some(row) = self.sides.take_row(lines) {
+            if are_empty(lines) {
+                waiting.remove();
             }
             out(Row::Complete(row));
         }
         Ok(())
     }
 
-    /// A place for a key that isn't waiting in memory; slots by themselves if it needs none.
-    #[inline(never)]
-    fn new_place(
+    /// Makes room for a key that doesn't wait in memory: since when it waits, and with what.
+    fn admit(
         &mut self,
-        hash: u64,
-        key: K,
+        key: &K,
         born: Duration,
         out: &mut impl FnMut(Row<S>),
-    ) -> Result<Result<usize, S>, RendezvousError> {
-        if self.n_streams == 1 {
-            return Ok(Err(S::empty(1)));
-        }
-        let mut found = None;
+    ) -> Result<(Duration, S::Lines), RendezvousError> {
         if let Some(spill) = &mut self.spill {
-            let n_moved = spill.make_room(&mut self.pending)?;
+            let n_moved = spill.make_room(&mut self.pending, &mut self.sides)?;
             self.options.counts.spilled.add(n_moved);
-            found = spill.fetch(&key)?;
-        }
-        if found.is_none() {
-            self.make_room(out)?;
-        }
-        let n_streams = self.n_streams;
-        Ok(Ok(match found {
-            Some((born, slots)) => self.pending.insert(hash, key, |_| slots, born),
-            None => {
-                let slots = |spare: Option<S>| spare.unwrap_or_else(|| S::empty(n_streams));
-                self.pending.insert(hash, key, slots, born)
+            if let Some(found) = spill.fetch(key, &mut self.sides)? {
+                return Ok(found);
             }
-        }))
+        }
+        self.make_room(out)?;
+        Ok((born, S::lines(self.n_streams)))
     }
 
     /// Makes room for a key more, or says that there is none.
@@ -374,27 +375,25 @@ where
             }
             Orphans::Evict(limit) if n_pending >= limit.get() => {
                 let evicted = match &mut self.spill {
-                    Some(spill) => spill.take_oldest()?,
+                    Some(spill) => spill.take_oldest(&mut self.sides)?,
                     None => None,
                 };
-                let slots = match evicted {
-                    Some(slots) => Some(slots),
-                    None => self.pending.pop_oldest().map(|(_, slots)| slots),
-                };
+                let lines = evicted.or_else(|| self.pending.pop_oldest());
                 self.options.counts.evicted.add(1);
-                self.let_go(slots, out);
+                self.let_go(lines, out);
                 Ok(())
             }
             Orphans::Wait(_) | Orphans::Evict(_) => Ok(()),
         }
     }
 
-    /// What an outer join says of a key that it gives up.
-    fn let_go(&self, slots: impl IntoIterator<Item = S>, out: &mut impl FnMut(Row<S>)) {
-        if self.options.joining == Joining::Outer {
-            for mut slots in slots {
-                while !slots.is_empty() {
-                    out(Row::Partial(slots.take_partial()));
+    /// Gives keys up; an outer join says what was there.
+    fn let_go(&mut self, keys: impl IntoIterator<Item = S::Lines>, out: &mut impl FnMut(Row<S>)) {
+        for mut lines in keys {
+            while !are_empty(&lines) {
+                let row = self.sides.take_partial(&mut lines);
+                if self.options.joining == Joining::Outer {
+                    out(Row::Partial(row));
                 }
             }
         }
@@ -413,14 +412,14 @@ where
         let Some(time_to_live) = self.options.time_to_live else { return Ok(()) };
         let is_over = |born: Duration| born.saturating_add(time_to_live) <= now;
         if let Some(spill) = &mut self.spill {
-            let gone = spill.take_while(is_over)?;
+            let gone = spill.take_while(&mut self.sides, is_over)?;
             self.options.counts.expired.add(gone.len() as u64);
             self.let_go(gone, out);
         }
         while let Some(born) = self.pending.oldest_born()
             && is_over(born)
         {
-            let gone = self.pending.pop_oldest().map(|(_, slots)| slots);
+            let gone = self.pending.pop_oldest();
             self.options.counts.expired.add(1);
             self.let_go(gone, out);
         }
@@ -436,7 +435,7 @@ where
     #[must_use]
     pub fn expires_at(&self) -> Option<Duration> {
         let born = self.spill.as_ref().and_then(Spill::oldest_born);
-        let born = born.or_else(|| self.pending.oldest_born())?;
+        let born = born.or_else(|| self.pending.iter().next().map(|(.., born)| born))?;
         Some(born.saturating_add(self.options.time_to_live?))
     }
 
@@ -455,6 +454,7 @@ where
     pub fn clear_orphans(&mut self) -> Result<usize, RendezvousError> {
         let n = self.n_pending();
         self.pending.clear();
+        self.sides = S::empty(self.n_streams);
         if let Some(spill) = &mut self.spill {
             spill.clear()?;
         }
@@ -474,13 +474,12 @@ where
             return Ok(());
         }
         while let Some(spill) = &mut self.spill
-            && let Some(slots) = spill.take_oldest()?
+            && let Some(lines) = spill.take_oldest(&mut self.sides)?
         {
-            self.let_go([slots], out);
+            self.let_go([lines], out);
         }
-        while let Some((_, slots)) = self.pending.pop_oldest() {
-            self.let_go([slots], out);
-        }
+        let keys = self.pending.take_all();
+        self.let_go(keys, out);
         Ok(())
     }
 
@@ -494,7 +493,7 @@ where
 impl<K, S> Rendezvous<K, S>
 where
     K: Hash + Eq + Debug + Clone + Serialize + DeserializeOwned,
-    S: Slots + Serialize + DeserializeOwned,
+    S: Spilled,
 {
     /// A rendezvous that moves the oldest keys to a store when its options say so.
     ///
@@ -510,7 +509,7 @@ where
     }
 }
 
-impl<K, S> fmt::Debug for Rendezvous<K, S> {
+impl<K, S: Slots> fmt::Debug for Rendezvous<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rendezvous")
             .field("n_streams", &self.n_streams)

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::RendezvousError;
-use super::slots::{Row, Slots};
+use super::slots::{Row, Slots, Spilled};
 use super::streams::{Keys, Streams, To};
 use super::{Counts, Joining, Options, Rendezvous};
 use crate::artifact::Artifact;
@@ -154,7 +154,7 @@ impl<K: Keys, E> Joined<K, E> {
     ) -> Result<Joined<K, E>, RendezvousError>
     where
         K::Key: Clone + Serialize + DeserializeOwned,
-        K::Slots: Serialize + DeserializeOwned,
+        K::Slots: Spilled,
     {
         self.options = self.options.spill(store, namespace, in_memory_max)?;
         self.opens = Rendezvous::spilling;

@@ -12,18 +12,18 @@ use std::time::Duration;
 use selvedge_event::Digest;
 use selvedge_store::{Batch, Durability, Scan};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::error::RendezvousError;
 use super::pending::Pending;
-use super::{Slots, SpillTo};
+use super::slots::are_empty;
+use super::{Slots, SpillTo, Spilled};
 
 /// What part of the keys in memory is moved at once: one batch of writes instead of many.
 const MOVED_PART: usize = 8;
 /// Records removed in a batch.
 const REMOVED_MAX: usize = 1_024;
 
-pub(super) struct Spill<K, S> {
+pub(super) struct Spill<K, S: Slots> {
     to: SpillTo,
     /// When each key in the store was born, and which of its times there this is.
     known: HashMap<Digest, (Duration, u64)>,
@@ -34,16 +34,16 @@ pub(super) struct Spill<K, S> {
 }
 
 /// How keys and what they wait with are written: known where their types are.
-struct Codec<K, S> {
+struct Codec<K, S: Slots> {
     digest: fn(&K) -> Result<Digest, RendezvousError>,
-    write: fn(&S) -> Result<Vec<u8>, RendezvousError>,
-    read: fn(&[u8]) -> Result<S, RendezvousError>,
+    write: fn(&S, &S::Lines) -> Result<Vec<u8>, RendezvousError>,
+    read: fn(&mut S, &[u8]) -> Result<S::Lines, RendezvousError>,
 }
 
 impl<K, S> Spill<K, S>
 where
     K: Hash + Eq + Debug + Serialize,
-    S: Slots + Serialize + DeserializeOwned,
+    S: Spilled,
 {
     /// Empties the namespace.
     pub(super) fn opened(to: SpillTo) -> Result<Spill<K, S>, RendezvousError> {
@@ -59,15 +59,15 @@ where
         }
         let codec = Codec {
             digest: |key| Digest::of(key).map_err(RendezvousError::NoDigest),
-            write: |slots| serde_json::to_vec(slots).map_err(RendezvousError::Record),
-            read: |bytes| serde_json::from_slice(bytes).map_err(RendezvousError::Record),
+            write: |sides: &S, lines| sides.write(lines).map_err(RendezvousError::Record),
+            read: |sides: &mut S, bytes| sides.read(bytes).map_err(RendezvousError::Record),
         };
         let (known, order) = (HashMap::new(), VecDeque::new());
         Ok(Spill { to, known, order, n_moves: 0, codec })
     }
 }
 
-impl<K, S> Spill<K, S> {
+impl<K, S: Slots> Spill<K, S> {
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
@@ -81,32 +81,42 @@ impl<K, S> Spill<K, S> {
     }
 
     /// Takes a key out of the store, if it is there.
-    pub(super) fn fetch(&mut self, key: &K) -> Result<Option<(Duration, S)>, RendezvousError> {
+    pub(super) fn fetch(
+        &mut self,
+        key: &K,
+        sides: &mut S,
+    ) -> Result<Option<(Duration, S::Lines)>, RendezvousError> {
         if self.known.is_empty() {
             return Ok(None);
         }
         let digest = (self.codec.digest)(key)?;
         let Some(&(born, _)) = self.known.get(&digest) else { return Ok(None) };
-        let slots = self.take(&digest)?;
-        Ok(slots.map(|slots| (born, slots)))
+        let lines = self.take(&digest, sides)?;
+        Ok(lines.map(|lines| (born, lines)))
     }
 
     /// Takes a record out of the store.
-    fn take(&mut self, digest: &Digest) -> Result<Option<S>, RendezvousError> {
+    fn take(
+        &mut self,
+        digest: &Digest,
+        sides: &mut S,
+    ) -> Result<Option<S::Lines>, RendezvousError> {
         let SpillTo { store, namespace, .. } = &self.to;
         let bytes = store.get(namespace, digest.as_bytes()).map_err(RendezvousError::Store)?;
-        let slots = bytes.map(|bytes| (self.codec.read)(&bytes)).transpose()?;
-        store
-            .delete(namespace, digest.as_bytes(), Durability::None)
-            .map_err(RendezvousError::Store)?;
+        let lines = bytes.map(|bytes| (self.codec.read)(sides, &bytes)).transpose()?;
+        if let Err(error) = store.delete(namespace, digest.as_bytes(), Durability::None) {
+            lines.into_iter().for_each(|lines| forget(sides, lines));
+            return Err(RendezvousError::Store(error));
+        }
         self.known.remove(digest);
-        Ok(slots)
+        Ok(lines)
     }
 
     /// Moves the oldest keys to the store if there are too many in memory, and says how many.
     pub(super) fn make_room(
         &mut self,
-        pending: &mut Pending<K, S>,
+        pending: &mut Pending<K, S::Lines>,
+        sides: &mut S,
     ) -> Result<u64, RendezvousError> {
         if pending.len() < self.to.in_memory_max {
             return Ok(0);
@@ -114,9 +124,9 @@ impl<K, S> Spill<K, S> {
         let n = (self.to.in_memory_max / MOVED_PART).max(1);
         let mut batch = Batch::new();
         let mut moved = Vec::with_capacity(n);
-        for (key, slots, born) in pending.iter().take(n) {
+        for (key, lines, born) in pending.iter().take(n) {
             let digest = (self.codec.digest)(key)?;
-            let record = (self.codec.write)(slots)?;
+            let record = (self.codec.write)(sides, lines)?;
             batch = batch.put(&self.to.namespace, digest.as_bytes(), record);
             moved.push((digest, born));
         }
@@ -124,7 +134,7 @@ impl<K, S> Spill<K, S> {
         let n_moved = moved.len() as u64;
         for (digest, born) in moved {
             self.n_moves += 1;
-            pending.pop_oldest();
+            pending.pop_oldest().into_iter().for_each(|lines| forget(sides, lines));
             self.known.insert(digest, (born, self.n_moves));
             self.order.push_back((digest, self.n_moves));
         }
@@ -137,23 +147,27 @@ impl<K, S> Spill<K, S> {
     }
 
     /// Takes out the key that has been in the store longest.
-    pub(super) fn take_oldest(&mut self) -> Result<Option<S>, RendezvousError> {
+    pub(super) fn take_oldest(
+        &mut self,
+        sides: &mut S,
+    ) -> Result<Option<S::Lines>, RendezvousError> {
         let Some((digest, _)) = self.oldest() else { return Ok(None) };
-        let slots = self.take(&digest)?;
+        let lines = self.take(&digest, sides)?;
         self.order.pop_front();
-        Ok(slots)
+        Ok(lines)
     }
 
     /// Takes out the oldest keys as long as they were born at such a time.
     pub(super) fn take_while(
         &mut self,
+        sides: &mut S,
         is_over: impl Fn(Duration) -> bool,
-    ) -> Result<Vec<S>, RendezvousError> {
+    ) -> Result<Vec<S::Lines>, RendezvousError> {
         let mut taken = Vec::new();
         while let Some((_, born)) = self.oldest()
             && is_over(born)
         {
-            taken.extend(self.take_oldest()?);
+            taken.extend(self.take_oldest(sides)?);
         }
         Ok(taken)
     }
@@ -183,5 +197,12 @@ impl<K, S> Spill<K, S> {
         }
         self.order.clear();
         Ok(())
+    }
+}
+
+/// Takes what a key waits with out of its sides.
+fn forget<S: Slots>(sides: &mut S, mut lines: S::Lines) {
+    while !are_empty(&lines) {
+        sides.take_partial(&mut lines);
     }
 }

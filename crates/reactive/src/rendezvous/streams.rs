@@ -34,7 +34,7 @@ pub trait Streams {
 pub trait Keys: Send + 'static {
     /// The key's type.
     type Key: Hash + Eq + Debug + Send + 'static;
-    /// What a key waits with.
+    /// Where artifacts wait.
     type Slots: Slots;
 
     /// Hands an artifact of a stream over, if it is of the shard that is meant.
@@ -52,7 +52,7 @@ pub trait Keys: Send + 'static {
 /// The rendezvous that artifacts are handed to, and which keys it is for.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct To<'j, K, S> {
+pub struct To<'j, K, S: Slots> {
     pub(super) join: &'j mut Rendezvous<K, S>,
     /// Number and count.
     pub(super) shard: (usize, usize),
