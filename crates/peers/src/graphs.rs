@@ -4,16 +4,15 @@
 //! A graph's artifacts are values of one type: an event of W6 is narrowed to one word, key above
 //! value, as W6k's are.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc;
+mod kept;
+
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use selvedge::prelude::*;
 use selvedge::reactive::balancer::{Dedupe, Options, Routing, balance};
 use selvedge::reactive::rendezvous::{self, Duplicates, rendezvous};
 use selvedge::reactive::{Reactive, Target, builder};
-use selvedge::store::{Durable, Store};
 
 use crate::sample::{Run, Sample, timed};
 use crate::scale::Scale;
@@ -39,8 +38,10 @@ pub(crate) const DEDUPED: &[(Workload, Run)] =
     &[(Workload::W4, |scale| builders(scale, &Memory::Inputs))];
 
 /// Builders whose results outlive the run.
-pub(crate) const KEPT: &[(Workload, Run)] =
-    &[(Workload::W4p, |scale| builders(scale, &Memory::Results))];
+pub(crate) const KEPT: &[(Workload, Run)] = &[(Workload::W4p, kept::builders)];
+
+/// What they keep, committed by nobody but the store.
+pub(crate) const STORE: &[(Workload, Run)] = &[(Workload::W4p, kept::store_alone)];
 
 /// A join in two shards.
 pub(crate) const SHARDED: &[(Workload, Run)] = &[(Workload::W6, |scale| joined(scale, 2))];
@@ -64,10 +65,8 @@ enum Memory {
     Results,
 }
 
-/// W4: an input, six builders in between, one that is the seventh stage, and who sums.
-fn builders(scale: Scale, memory: &Memory) -> Sample {
-    let kept = matches!(memory, Memory::Results);
-    let n = if kept { chain::n_kept(scale) } else { chain::n_events(scale) };
+/// An input, six builders in between, one that is the seventh stage, and who sums.
+fn build_chain(n: u64, memory: &Memory) -> (Reactive, Target<u64>, Receiver<Tally>) {
     let mut graph = Reactive::new("chain");
     let input = graph.input::<u64>("stage 0");
     let mut last: Target<u64> = input.clone();
@@ -88,14 +87,14 @@ fn builders(scale: Scale, memory: &Memory) -> Sample {
         }
         anyhow::Ok(())
     });
-    let dir = kept.then(Dir::new);
-    let mut pipeline = Pipeline::builder();
-    if let Some(dir) = &dir {
-        let store: Arc<dyn Store> =
-            Arc::new(Durable::open(&dir.0).expect("a folder for temporary files takes a store"));
-        pipeline = pipeline.store(store);
-    }
-    let pipeline = Threads::open(graph.install(pipeline).expect(SOUND), n);
+    (graph, input, received)
+}
+
+/// W4.
+fn builders(scale: Scale, memory: &Memory) -> Sample {
+    let n = chain::n_events(scale);
+    let (graph, input, received) = build_chain(n, memory);
+    let pipeline = Threads::open(graph.install(Pipeline::builder()).expect(SOUND), n);
     let (_, sample) = timed(n, || {
         pipeline.run(|feed| {
             (0..n).for_each(|value| Feed::submit(feed, input.made(value)));
@@ -103,22 +102,6 @@ fn builders(scale: Scale, memory: &Memory) -> Sample {
     });
     assert_eq!(received.recv(), Ok(chain::expected(n)));
     sample
-}
-
-/// A folder that goes when it is dropped.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Dir {
-        let name = format!("selvedge-peers-{}", std::process::id());
-        Dir(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// An event in one word.

@@ -122,7 +122,7 @@ pub(super) const GRAPHS: &[Contest] = &[
         candidates: &["graph", "graph_dedupe"],
         peers: Peers::Ours(&["selvedge"]),
     },
-    Contest { workload: "W4p", candidates: &["graph_persist"], peers: Peers::Ours(&[]) },
+    Contest { workload: "W4p", candidates: &["graph_persist"], peers: Peers::Ours(&["store"]) },
     Contest {
         workload: "W6",
         candidates: &["graph", "graph_shards"],

@@ -22,6 +22,11 @@ pub(super) const GRAPHS: &[Peer] = &[
         workloads: graphs::KEPT,
     },
     Peer {
+        name: "store",
+        about: "the store alone, committing the same records",
+        workloads: graphs::STORE,
+    },
+    Peer {
         name: "graph_shards",
         about: "our graphs, a join in two shards",
         workloads: graphs::SHARDED,

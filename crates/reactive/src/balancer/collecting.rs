@@ -7,24 +7,29 @@ use selvedge_runtime::Result;
 
 use super::resequencer::Resequencer;
 use super::working::Results;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Shared};
 use crate::operator::{Hooks, Item, Operator, Out};
 
 /// Puts results in the order of their items.
-pub(super) struct Collecting<U>(Resequencer<U>);
+pub(super) struct Collecting<U>(Resequencer<Shared<Results<U>>>);
 
 impl<U> Collecting<U> {
-    pub(super) fn new(resequencer: Resequencer<U>) -> Collecting<U> {
+    pub(super) fn new(resequencer: Resequencer<Shared<Results<U>>>) -> Collecting<U> {
         Collecting(resequencer)
     }
+}
+
+/// Sends all results of an item on.
+fn emit<U: Artifact + Clone>(out: &mut Out<'_, '_, U>, made: &Results<U>) {
+    made.results.iter().for_each(|result| out.emit(result.clone()));
 }
 
 impl<U: Artifact + Clone> Operator for Collecting<U> {
     type Made = U;
 
     fn item(&mut self, out: &mut Out<'_, '_, U>, _: usize, item: Item<'_>) -> Result {
-        let Some(Results { number, results }) = item.read::<Results<U>>() else { return Ok(()) };
-        Ok(self.0.offer(*number, results.clone(), |result| out.emit(result))?)
+        let Some(made) = item.share::<Results<U>>() else { return Ok(()) };
+        Ok(self.0.offer(made.number, made, |made| emit(out, &made))?)
     }
 
     fn hooks(&self) -> Hooks {
@@ -32,7 +37,7 @@ impl<U: Artifact + Clone> Operator for Collecting<U> {
     }
 
     fn finish(&mut self, out: &mut Out<'_, '_, U>) -> Result {
-        self.0.finish(|result| out.emit(result));
+        self.0.finish(|made| emit(out, &made));
         Ok(())
     }
 
@@ -54,8 +59,8 @@ impl<U: Artifact + Clone> Operator for Unordered<U> {
     type Made = U;
 
     fn item(&mut self, out: &mut Out<'_, '_, U>, _: usize, item: Item<'_>) -> Result {
-        if let Some(Results { results, .. }) = item.read::<Results<U>>() {
-            results.iter().for_each(|result| out.emit(result.clone()));
+        if let Some(made) = item.read::<Results<U>>() {
+            emit(out, made);
         }
         Ok(())
     }

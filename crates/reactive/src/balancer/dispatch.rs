@@ -261,6 +261,58 @@ mod tests {
         ");
     }
 
+    /// When the last item is done, if each has come at the beginning, takes so long, and every
+    /// worker has a processor of its own.
+    fn ends(routing: Routing, times: impl Iterator<Item = u64>) -> u64 {
+        const N: usize = 4;
+        let mut dispatch = Dispatch::new("tiles", N, routing).unwrap();
+        let mut queues: [VecDeque<u64>; N] = Default::default();
+        for (number, time) in (0..).zip(times) {
+            dispatch.offer(number, time, |worker, _, time| queues[worker].push_back(time)).unwrap();
+        }
+        // When the first item of each will be done.
+        let mut ends: [u64; N] =
+            std::array::from_fn(|worker| queues[worker].front().copied().unwrap_or_default());
+        let mut now = 0;
+        while let Some(worker) =
+            (0..N).filter(|&worker| !queues[worker].is_empty()).min_by_key(|&worker| ends[worker])
+        {
+            now = ends[worker];
+            queues[worker].pop_front();
+            dispatch.done(worker, |worker, _, time| {
+                if queues[worker].is_empty() {
+                    ends[worker] = now + time;
+                }
+                queues[worker].push_back(time);
+            });
+            // Its next one; what came just now has begun already.
+            if ends[worker] == now
+                && let Some(time) = queues[worker].front()
+            {
+                ends[worker] = now + time;
+            }
+        }
+        now
+    }
+
+    #[test]
+    fn uneven_items_are_done_sooner_by_whoever_has_least() {
+        // One in a hundred takes a hundred times as long: at every hundredth place, or anywhere.
+        let every_hundredth = |number: u64| number % 100 == 7;
+        let anywhere =
+            |number: u64| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(100);
+        let trace = |is_long: fn(u64) -> bool| {
+            let times = || (0..10_000).map(move |number| if is_long(number) { 100 } else { 1 });
+            let by = |routing| ends(routing, times());
+            let in_turns = by(Routing::RoundRobin);
+            let to_least = by(Routing::LeastLoaded { window: 2 });
+            let ideal = times().sum::<u64>().div_ceil(4);
+            format!("{in_turns} in turns, {to_least} to whoever has least, {ideal} at best")
+        };
+        assert_snapshot!(trace(every_hundredth), @"12400 in turns, 5015 to whoever has least, 4975 at best");
+        assert_snapshot!(trace(anywhere), @"5074 in turns, 5097 to whoever has least, 5050 at best");
+    }
+
     #[test]
     fn workers_come_and_go_as_they_are_needed() {
         let dispatch = Dispatch::new("tiles", 3, Routing::LeastLoaded { window: 2 }).unwrap();

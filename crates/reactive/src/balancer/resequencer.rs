@@ -26,10 +26,10 @@ pub enum Gap {
     Custom(Box<dyn FnMut(u64, u64, usize) -> u64 + Send>),
 }
 
-/// Emits all results of item i before those of item i + 1.
+/// Emits what became of item i, a `T`, before what became of item i + 1.
 pub struct Resequencer<T> {
     cursor: u64,
-    waiting: BTreeMap<u64, Vec<T>>,
+    waiting: BTreeMap<u64, T>,
     gap: Gap,
     skipped: Counter,
     late: Counter,
@@ -49,7 +49,7 @@ impl<T> Resequencer<T> {
         Ok(Resequencer { cursor: first, waiting: BTreeMap::new(), gap, skipped, late })
     }
 
-    /// All that became of an item: any number of results, none included.
+    /// All that became of an item.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl<T> Resequencer<T> {
     pub fn offer(
         &mut self,
         number: u64,
-        results: Vec<T>,
+        made: T,
         mut out: impl FnMut(T),
     ) -> Result<(), BalancerError> {
         if number < self.cursor {
@@ -66,12 +66,12 @@ impl<T> Resequencer<T> {
             return Ok(());
         }
         if number == self.cursor {
-            results.into_iter().for_each(&mut out);
+            out(made);
             self.cursor += 1;
             self.drain(&mut out);
             return Ok(());
         }
-        self.waiting.insert(number, results);
+        self.waiting.insert(number, made);
         let next = match (&mut self.gap, self.waiting.first_key_value()) {
             (_, None) => return Ok(()),
             (Gap::Wait, Some(_)) if self.waiting.len() <= BUFFERED_MAX => return Ok(()),
@@ -126,14 +126,16 @@ impl<T> Resequencer<T> {
         let later = self.waiting.split_off(&to);
         let passed = std::mem::replace(&mut self.waiting, later);
         self.skipped.add(to - self.cursor - passed.len() as u64);
-        passed.into_values().flatten().for_each(&mut *out);
+        passed.into_values().for_each(&mut *out);
         self.cursor = to;
         self.drain(out);
     }
 
     fn drain(&mut self, out: &mut impl FnMut(T)) {
-        while let Some(results) = self.waiting.remove(&self.cursor) {
-            results.into_iter().for_each(&mut *out);
+        while let Some(first) = self.waiting.first_entry()
+            && *first.key() == self.cursor
+        {
+            out(first.remove());
             self.cursor += 1;
         }
     }
@@ -174,13 +176,13 @@ mod tests {
         for &number in numbers {
             let mut out = Vec::new();
             let results = if number % 2 == 0 { vec![number] } else { Vec::new() };
-            lines += &match order.offer(number, results, |result| out.push(result)) {
+            lines += &match order.offer(number, results, |results| out.extend(results)) {
                 Ok(()) => format!("{number} {out:?}\n"),
                 Err(error) => format!("{number} {error}\n"),
             };
         }
         let mut out = Vec::new();
-        order.finish(|result| out.push(result));
+        order.finish(|results| out.extend(results));
         let (skipped, late) = (order.skipped().count(), order.late().count());
         lines + &format!("$ {out:?} ({skipped} skipped, {late} late)")
     }
@@ -222,14 +224,14 @@ mod tests {
     #[test]
     fn what_waits_has_a_limit() {
         let mut order = Resequencer::new(0, Gap::Wait).unwrap();
-        order.waiting = (1..=BUFFERED_MAX as u64).map(|number| (number, vec![()])).collect();
-        let error = order.offer(1 << 40, vec![()], |()| ()).unwrap_err();
+        order.waiting = (1..=BUFFERED_MAX as u64).map(|number| (number, ())).collect();
+        let error = order.offer(1 << 40, (), |()| ()).unwrap_err();
         assert!(matches!(error, BalancerError::Buffered { .. }));
         assert_snapshot!(error, @"1048576 items' results wait for that of item 0, let the order skip ahead or raise max_buffered");
         assert!(matches!(
             Resequencer::new(0, Gap::Custom(Box::new(|_, _, _| 0))).and_then(|mut order| {
-                order.offer(0, vec![()], |()| ())?;
-                order.offer(2, vec![()], |()| ())
+                order.offer(0, (), |()| ())?;
+                order.offer(2, (), |()| ())
             }),
             Err(BalancerError::CursorBack { from: 1, to: 0 }),
         ));
@@ -243,8 +245,8 @@ mod tests {
             let mut order = Resequencer::new(first, Gap::Wait).unwrap();
             let mut out = Vec::new();
             for number in numbers {
-                let results = (0..number % 3).map(|part| (number, part)).collect();
-                order.offer(first + number, results, |result| out.push(result)).unwrap();
+                let results: Vec<_> = (0..number % 3).map(|part| (number, part)).collect();
+                order.offer(first + number, results, |results| out.extend(results)).unwrap();
             }
             let parts = |number: u64| (0..number % 3).map(move |part| (number, part));
             let expected: Vec<_> = (0..40).flat_map(parts).collect();
@@ -260,10 +262,10 @@ mod tests {
             let mut order = Resequencer::new(0, Gap::SkipAhead { max_buffered }).unwrap();
             let mut out = Vec::new();
             for &number in &numbers[n_missing..] {
-                order.offer(number, vec![number], |result| out.push(result)).unwrap();
+                order.offer(number, number, |number| out.push(number)).unwrap();
                 prop_assert!(order.waiting.len() < max_buffered);
             }
-            order.finish(|result| out.push(result));
+            order.finish(|number| out.push(number));
             prop_assert!(out.is_sorted());
             let late = order.late().count() as usize;
             prop_assert_eq!(out.len() + late, 40 - n_missing);

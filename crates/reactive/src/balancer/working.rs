@@ -28,7 +28,35 @@ pub(super) enum Tagged<T> {
 /// All that was made of an item.
 pub(super) struct Results<U> {
     pub(super) number: u64,
-    pub(super) results: Vec<U>,
+    pub(super) results: Few<U>,
+}
+
+/// Results of one item, which are one more often than not: then there is no list to be allocated.
+pub(super) enum Few<U> {
+    One(U),
+    Others(Vec<U>),
+}
+
+impl<U> Few<U> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &U> {
+        match self {
+            Few::One(result) => std::slice::from_ref(result),
+            Few::Others(results) => results,
+        }
+        .iter()
+    }
+}
+
+impl<U> FromIterator<U> for Few<U> {
+    fn from_iter<I: IntoIterator<Item = U>>(results: I) -> Few<U> {
+        let mut results = results.into_iter();
+        match (results.next(), results.next()) {
+            (Some(only), None) => Few::One(only),
+            (first, second) => {
+                Few::Others(first.into_iter().chain(second).chain(results).collect())
+            }
+        }
+    }
 }
 
 /// A worker is done with an item.
@@ -75,7 +103,7 @@ impl<T, W> Working<T, W> {
         &mut self,
         out: &mut Out<'_, '_, Results<U>>,
         number: u64,
-        results: Vec<U>,
+        results: Few<U>,
     ) {
         self.made = Some(number);
         out.emit(Results { number, results });
@@ -103,7 +131,7 @@ where
             }
             Some(Tagged::Settle { number }) if self.made != Some(*number) => {
                 self.failed.add(1);
-                self.tell(out, *number, Vec::new());
+                self.tell(out, *number, Few::Others(Vec::new()));
             }
             Some(Tagged::Settle { .. }) | None => {}
         }

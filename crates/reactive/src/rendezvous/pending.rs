@@ -24,6 +24,9 @@ pub(super) struct Pending<K, L> {
     order: Option<VecDeque<Came>>,
 }
 
+/// Laid out as it is written: a key that is a word and the lines of two streams, which every item
+/// needs, are half a line of the cache, and the number is behind them.
+#[repr(C)]
 struct Entry<K, L> {
     key: K,
     lines: L,

@@ -32,6 +32,17 @@ enum Place<T> {
     Taken { item: T, next: u32 },
 }
 
+impl<T> Place<T> {
+    /// Where the next one is written, without looking which kind of place this is: that would wait
+    /// for memory which has not been touched for long.
+    #[inline]
+    fn next(&mut self) -> &mut u32 {
+        match self {
+            Place::Free { next } | Place::Taken { next, .. } => next,
+        }
+    }
+}
+
 /// What one stream has brought of a key, in the order in which it came: where it lies.
 #[derive(Debug)]
 pub struct Line {
@@ -90,8 +101,8 @@ impl<T> Side<T> {
         };
         if line.is_empty() {
             line.first = place;
-        } else if let Place::Taken { next, .. } = &mut self.places[line.last as usize] {
-            *next = place;
+        } else {
+            *self.places[line.last as usize].next() = place;
         }
         line.last = place;
         line.n += 1;
