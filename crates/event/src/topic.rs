@@ -87,6 +87,12 @@ text_newtype! {
     Name
 }
 
+impl From<&Name> for Text {
+    fn from(name: &Name) -> Text {
+        name.0.clone()
+    }
+}
+
 impl From<Kind> for Name {
     fn from(kind: Kind) -> Name {
         Name(kind.0)

@@ -119,12 +119,17 @@ impl History {
     ///
     /// A record is too large, and none is written; or the store failed.
     pub fn append(&self, mut records: Vec<Record>) -> Result<(), HistoryError> {
-        for record in &mut records {
+        self.append_all(&mut records)
+    }
+
+    /// Appends records where they are; afterwards they are as they were written.
+    pub(crate) fn append_all(&self, records: &mut [Record]) -> Result<(), HistoryError> {
+        for record in &mut *records {
             self.options.redact.record(record);
             self.cut(&mut record.outcome);
             self.check_size(record)?;
         }
-        self.backend.append(&records).map(drop)
+        self.backend.append(records).map(drop)
     }
 
     /// Writes that a run began. It is durable when this returns.

@@ -21,8 +21,9 @@ use crate::time::Timestamp;
 ///
 /// let order = Digest::of(&"two teas")?;
 /// let bill = Digest::of(&7)?;
-/// let record = Record::new(RunId::named("monday"), "bill", Signature::of_version("shop::Bill",
-/// "1"))     .kind(StepKind::Node)
+/// let code = Signature::of_version("shop::Bill", "1");
+/// let record = Record::new(RunId::named("monday"), "bill", code)
+///     .kind(StepKind::Node)
 ///     .input("order", Some("till"), order)
 ///     .output(bill);
 /// assert_eq!(record.to_string(), format!("bill: succeeded, {bill} from order {order}"));

@@ -56,8 +56,10 @@ const INDEX: &str = "lineage.index";
 const META: &str = "lineage.meta";
 const MANIFEST: &[u8] = b"manifest";
 
-/// Records in a block at most: a point question reads one.
-const BLOCK_RECORDS_MAX: usize = 256;
+/// Records in a block at most: a point question reads one. sled keeps sixteen values together, and
+/// what is together and above 128 KiB as a file by itself, written and read as a whole: with blocks
+/// of 256 records one question in a hundred waited for that.
+const BLOCK_RECORDS_MAX: usize = 64;
 /// Positions that a write to the store covers at most while the index is made anew.
 const TAIL_BLOCKS_MAX: usize = 64;
 

@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use selvedge_event::Outcome;
 use selvedge_sync::thread::{self, JoinHandle};
-use selvedge_sync::{Condvar, Mutex};
+use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use crate::error::HistoryError;
 use crate::history::History;
@@ -21,11 +22,18 @@ pub struct WriterOptions {
     pub buffered_max: usize,
     /// Records appended at a time, at most; 4 096.
     pub group_max: usize,
+    /// How long a record waits for others at most before it is appended, unless somebody waits for
+    /// it; 20 ms. An append costs as much as a hundred records in it.
+    pub group_wait: Duration,
 }
 
 impl Default for WriterOptions {
     fn default() -> WriterOptions {
-        WriterOptions { buffered_max: 16_384, group_max: 4_096 }
+        WriterOptions {
+            buffered_max: 16_384,
+            group_max: 4_096,
+            group_wait: Duration::from_millis(20),
+        }
     }
 }
 
@@ -59,7 +67,9 @@ struct Shared {
     history: History,
     options: WriterOptions,
     buffer: Mutex<Buffer>,
-    /// There is something to write, or nothing will come.
+    clock: Clock,
+    /// There is something to write, or a group of it, or somebody waits for it, or nothing will
+    /// come.
     filled: Condvar,
     /// There is room, or something became durable, or nothing will any more.
     emptied: Condvar,
@@ -68,9 +78,13 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Buffer {
     waiting: Vec<Record>,
+    /// Written, and there to be filled in anew: a group at most.
+    spent: Vec<Record>,
     /// Records taken in, and of those, appended.
     n_taken: u64,
     n_appended: u64,
+    /// Somebody waits for the first so many.
+    n_urgent: u64,
     closing: bool,
     /// What stopped the writer.
     stopped: Option<String>,
@@ -103,6 +117,7 @@ impl Writer {
             options,
             buffer: Mutex::new(Buffer::default()),
             filled: Condvar::new(),
+            clock: Clock::real(),
             emptied: Condvar::new(),
         });
         let write = {
@@ -133,9 +148,25 @@ impl Writer {
         self.take_in(records.into_iter())
     }
 
+    /// Takes all records of a list in, as [`record_all`](Self::record_all), and leaves in it some
+    /// that were written, as many at most: whoever fills them in anew, instead of making new ones,
+    /// spares the allocation of what they own.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record).
+    pub fn exchange(&self, records: &mut Vec<Record>) -> Result<(), HistoryError> {
+        let n_max = records.len();
+        self.take_in(records.drain(..))?;
+        let mut buffer = self.0.shared.buffer.lock();
+        let n_kept = buffer.spent.len().saturating_sub(n_max);
+        records.extend(buffer.spent.drain(n_kept..));
+        Ok(())
+    }
+
     fn take_in(&self, records: impl Iterator<Item = Record>) -> Result<(), HistoryError> {
         let shared = &self.0.shared;
-        let buffered_max = shared.options.buffered_max.max(1);
+        let (buffered_max, n_group) = (shared.options.buffered_max.max(1), shared.n_group());
         let is_full =
             |buffer: &mut Buffer| buffer.waiting.len() >= buffered_max && buffer.stopped.is_none();
         let mut records = records.peekable();
@@ -144,9 +175,12 @@ impl Writer {
             buffer.check()?;
             let n_before = buffer.waiting.len();
             buffer.waiting.extend(records.by_ref().take(buffered_max - n_before));
-            buffer.n_taken += (buffer.waiting.len() - n_before) as u64;
+            let n_waiting = buffer.waiting.len();
+            buffer.n_taken += (n_waiting - n_before) as u64;
             drop(buffer);
-            shared.filled.notify_one();
+            if n_before == 0 || (n_before < n_group && n_waiting >= n_group) {
+                shared.filled.notify_one();
+            }
         }
         Ok(())
     }
@@ -158,8 +192,10 @@ impl Writer {
     /// As [`record`](Self::record): what was not written by then is lost.
     pub fn flush(&self) -> Result<(), HistoryError> {
         let shared = &self.0.shared;
-        let buffer = shared.buffer.lock();
+        let mut buffer = shared.buffer.lock();
         let n_taken = buffer.n_taken;
+        buffer.n_urgent = n_taken;
+        shared.filled.notify_one();
         let is_behind =
             |buffer: &mut Buffer| buffer.n_appended < n_taken && buffer.stopped.is_none();
         let buffer = shared.emptied.wait_while(buffer, is_behind);
@@ -178,28 +214,61 @@ impl Writer {
 }
 
 impl Shared {
+    /// As many records as are appended without waiting for more: whoever waits for room waits for
+    /// them to be appended.
+    fn n_group(&self) -> usize {
+        self.options.group_max.min(self.options.buffered_max).max(1)
+    }
+
+    /// Waits a little for a group, if nobody is in a hurry.
+    fn gather<'b>(&'b self, mut buffer: MutexGuard<'b, Buffer>) -> MutexGuard<'b, Buffer> {
+        // A model checker's clock stands still: there, no record waits.
+        let wait = if cfg!(shuttle) { Duration::ZERO } else { self.options.group_wait };
+        let deadline = self.clock.now() + wait;
+        loop {
+            let is_enough = buffer.waiting.len() >= self.n_group()
+                || buffer.n_urgent > buffer.n_appended
+                || buffer.closing;
+            let left = deadline.saturating_sub(self.clock.now());
+            if is_enough || left.is_zero() {
+                return buffer;
+            }
+            buffer = self.filled.wait_for(buffer, left);
+        }
+    }
+
     /// The writer's thread.
     fn write_until_closed(&self) {
         let _on_panic = StopOnPanic(self);
+        // Lists take turns, so that none has to grow again.
+        let mut group = Vec::new();
         loop {
             let is_idle = |buffer: &mut Buffer| buffer.waiting.is_empty() && !buffer.closing;
-            let mut buffer = self.filled.wait_while(self.buffer.lock(), is_idle);
+            let buffer = self.filled.wait_while(self.buffer.lock(), is_idle);
+            let mut buffer = self.gather(buffer);
             let n = buffer.waiting.len().min(self.options.group_max.max(1));
             if n == 0 {
                 return;
             }
-            let rest = buffer.waiting.split_off(n);
-            let group = std::mem::replace(&mut buffer.waiting, rest);
+            if n == buffer.waiting.len() {
+                std::mem::swap(&mut buffer.waiting, &mut group);
+            } else {
+                group.extend(buffer.waiting.drain(..n));
+            }
             drop(buffer);
             self.emptied.notify_all();
-            let appended = self.history.append(group);
+            let appended = self.history.append_all(&mut group);
             let mut buffer = self.buffer.lock();
+            if buffer.spent.is_empty() {
+                std::mem::swap(&mut buffer.spent, &mut group);
+            }
             match appended {
                 Ok(()) => buffer.n_appended += n as u64,
                 Err(error) => buffer.stopped = Some(error.to_string()),
             }
             let is_stopped = buffer.stopped.is_some();
             drop(buffer);
+            group.clear();
             self.emptied.notify_all();
             if is_stopped {
                 return;

@@ -45,7 +45,7 @@ fn recording() {
     let history = open(&store);
     let run = RunId::named("a run");
     history.begin_run(Run::new(run, "shuttle", Timestamp::default())).expect("it is new");
-    let options = WriterOptions { buffered_max: 1, group_max: 2 };
+    let options = WriterOptions { buffered_max: 1, group_max: 2, ..WriterOptions::default() };
     let writer = Writer::start(history.clone(), options).expect("there is room for a thread");
     let threads: Vec<_> = (0..3)
         .map(|thread| {

@@ -12,6 +12,7 @@ mod observer;
 mod readers;
 mod recorder;
 mod report;
+mod sheet;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use selvedge_sync::atomic::{AtomicUsize, Ordering};
 use self::backlog::Overflow;
 use self::desk::{CHUNK_FACTS_MAX, Desk};
 use self::notes::{Note, Sorts};
+use self::sheet::Sheet;
 use crate::limits::Limits;
 
 pub(crate) use notes::{Attempted, Notes, Telling};
@@ -137,7 +139,7 @@ impl Listeners {
     /// Tells a single fact.
     pub(crate) fn tell(&self, fact: Fact) {
         if self.wants.includes(&fact) {
-            self.hand_over(&mut vec![Note::Whole(Box::new(fact))], Sorts::default());
+            self.hand_over(&mut Sheet::from(Note::Whole(Box::new(fact))), Sorts::default());
         }
     }
 
@@ -151,7 +153,7 @@ impl Listeners {
     }
 
     /// Offers everyone what they want of these notes, each of which somebody wants. None is left.
-    fn hand_over(&self, notes: &mut Vec<Note>, in_short: Sorts) {
+    fn hand_over(&self, notes: &mut Sheet, in_short: Sorts) {
         let Some((last, others)) = self.desks.split_last() else { return };
         others.iter().for_each(|desk| offer_some(desk, notes, in_short));
         if last.wants != self.wants {
@@ -180,20 +182,23 @@ impl Listeners {
     }
 }
 
-fn offer_some(desk: &Desk, notes: &[Note], in_short: Sorts) {
+fn offer_some(desk: &Desk, notes: &Sheet, in_short: Sorts) {
     let n = n_wanted(desk, notes, in_short);
     if n > 0 {
-        let wanted = notes.iter().filter(|note| note.is_wanted(desk.wants));
-        desk.offer(n, |chunk| chunk.extend(wanted.cloned()));
+        desk.offer(n, |chunk| chunk.extend_wanted(notes, desk.wants));
     }
 }
 
 /// How many facts these notes are to whom the desk is for.
-fn n_wanted(desk: &Desk, notes: &[Note], in_short: Sorts) -> usize {
+fn n_wanted(desk: &Desk, notes: &Sheet, in_short: Sorts) -> usize {
     let n_in_short = in_short.n_wanted(desk.wants) as usize;
     if in_short.n_notes() == notes.len() as u64 {
         return n_in_short;
     }
-    let is_wanted = |note: &&Note| matches!(note, Note::Whole(fact) if desk.wants.includes(fact));
-    n_in_short + notes.iter().filter(is_wanted).count()
+    let is_wanted = |note: &&Note| match note {
+        Note::Whole(fact) => desk.wants.includes(fact),
+        Note::Recorded => desk.wants.contains(Wants::RECORDED),
+        Note::Turn { .. } | Note::Emission { .. } => false,
+    };
+    n_in_short + notes.notes().iter().filter(is_wanted).count()
 }

@@ -3,6 +3,7 @@
 //!
 //! It is an owner around the processor's own, so that nothing else asks whether turns are recorded.
 
+use std::mem;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,11 +28,45 @@ pub(crate) struct Slip {
 }
 
 /// An attempt at a turn.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Taken {
     pub(crate) input: Digest,
-    pub(crate) outputs: Vec<Digest>,
+    pub(crate) outputs: Outputs,
+    /// By the pipeline's clock.
+    pub(crate) began: Duration,
     pub(crate) took: Duration,
+}
+
+/// What an attempt emitted: of most turns one event, for which nothing is allocated.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Outputs {
+    #[default]
+    None,
+    One(Digest),
+    Several(Vec<Digest>),
+}
+
+impl Outputs {
+    fn push(&mut self, digest: Digest) {
+        *self = match mem::take(self) {
+            Outputs::None => Outputs::One(digest),
+            Outputs::One(first) => Outputs::Several(vec![first, digest]),
+            Outputs::Several(mut digests) => {
+                digests.push(digest);
+                Outputs::Several(digests)
+            }
+        };
+    }
+}
+
+impl From<Outputs> for Vec<Digest> {
+    fn from(outputs: Outputs) -> Vec<Digest> {
+        match outputs {
+            Outputs::None => Vec::new(),
+            Outputs::One(digest) => vec![digest],
+            Outputs::Several(digests) => digests,
+        }
+    }
 }
 
 impl Slip {
@@ -61,40 +96,53 @@ pub(crate) struct Recorded {
     pub(crate) slip: Arc<Slip>,
 }
 
-/// Says how long an attempt took when it is over, also when it panics.
-struct Timing<'s> {
+/// An attempt under way. It is written on the slip when it is over, also when it panics.
+struct Attempt<'s> {
     slip: &'s Slip,
+    input: Digest,
+    outputs: Outputs,
     began: Duration,
+    /// Until it is over, none.
+    took: Option<Duration>,
 }
 
-impl Drop for Timing<'_> {
+impl<'s> Attempt<'s> {
+    fn begin(slip: &'s Slip, input: Digest) -> Attempt<'s> {
+        Attempt { slip, input, outputs: Outputs::None, began: slip.now(), took: None }
+    }
+
+    /// The processor is done; what remains is to see what it made.
+    fn stop(&mut self) -> Duration {
+        let took = || self.slip.now().saturating_sub(self.began);
+        *self.took.get_or_insert_with(took)
+    }
+}
+
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let took = self.slip.now().saturating_sub(self.began);
-        if let Some(taken) = &mut *self.slip.last.lock() {
-            taken.took = took;
-        }
+        let (took, outputs) = (self.stop(), mem::take(&mut self.outputs));
+        let taken = Taken { input: self.input, outputs, began: self.began, took };
+        *self.slip.last.lock() = Some(taken);
     }
 }
 
 impl Recorded {
     fn attempt(&mut self, cx: &mut Context<'_>, event: &Event) -> Result {
         let slip = &*self.slip;
-        drop(slip.take());
-        let input = digest(event)?;
-        let outputs = Vec::new();
-        *slip.last.lock() = Some(Taken { input, outputs, took: Duration::ZERO });
-        let timing = Timing { slip, began: slip.now() };
+        // Of an attempt that doesn't begin nothing is told, nor what the one before it did.
+        let input = digest(event).inspect_err(|_| drop(slip.take()))?;
+        let mut attempt = Attempt::begin(slip, input);
         self.owner.process(cx, event)?;
-        drop(timing);
+        attempt.stop();
         let outbox = cx.outbox();
         if slip.is_cached || outbox.was_refused() {
             return Ok(());
         }
-        let emitted = outbox.current_turn().flat_map(|(events, _)| events);
-        let outputs = emitted.map(digest).collect::<Result<Vec<_>>>()?;
-        if let Some(taken) = &mut *slip.last.lock() {
-            taken.outputs = outputs;
+        let mut outputs = Outputs::None;
+        for emitted in outbox.current_turn().flat_map(|(events, _)| events) {
+            outputs.push(digest(emitted)?);
         }
+        attempt.outputs = outputs;
         outbox.note_told();
         Ok(())
     }

@@ -28,6 +28,9 @@ struct Args {
     turns: u64,
     /// An existing folder
     folder: PathBuf,
+    /// Only this pipeline: for a profiler
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// What goes from stage to stage.
@@ -39,11 +42,18 @@ struct Item {
 }
 
 fn main() -> Result<()> {
-    let Args { turns, folder } = Args::parse();
+    let Args { turns, folder, only } = Args::parse();
     let per_task = calibrated();
-    compare("tasks_10us", turns, 1, per_task, &folder)?;
-    compare("chain_8_of_10us", turns, N_STAGES, per_task, &folder)?;
-    compare("chain_8_of_nothing", turns, N_STAGES, 0, &folder)
+    let pipelines = [
+        ("tasks_10us", 1, per_task),
+        ("chain_8_of_10us", N_STAGES, per_task),
+        ("chain_8_of_nothing", N_STAGES, 0),
+    ];
+    let is_wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    for (name, n_stages, n_steps) in pipelines.into_iter().filter(|(name, ..)| is_wanted(name)) {
+        compare(name, turns, n_stages, n_steps, &folder)?;
+    }
+    Ok(())
 }
 
 /// Steps that take as long as a task does.

@@ -14,6 +14,7 @@
 //! order depends on them and must be the same in both forms. A scope that may still have to reorder
 //! what it holds is pinned: it doesn't spill.
 
+use std::cell::RefCell;
 use std::mem;
 
 use blake3::Hasher;
@@ -27,14 +28,56 @@ use super::format::{HASHED, INLINE_MAX, KeyDigest, MAX_DEPTH, Role, VERSION, put
 /// widest, sixteen chunks at once.
 const SPILL_BYTES: usize = 16 * 1024;
 
-/// The state of one walk. Dead after the first error.
+/// How much of its room a walk leaves to the next one on its thread.
+const LEFT_BYTES_MAX: usize = 2 * SPILL_BYTES;
+const LEFT_ENTRIES_MAX: usize = 256;
+
+thread_local! {
+    /// The room of the last walk that ended well. Most values are small: to allocate for each
+    /// would cost as much as to hash it.
+    static LEFT: RefCell<Option<Room>> = const { RefCell::new(None) };
+}
+
+/// What a walk writes into.
 #[derive(Debug)]
-pub(super) struct Walker {
+struct Room {
     buf: Vec<u8>,
     /// The entries of all open maps and sets, innermost last.
     entries: Vec<Entry>,
     /// Where entries are put in order; empty in between.
     scratch: Vec<u8>,
+}
+
+impl Room {
+    /// The room that was left, or a new one; a walk inside of a walk has one of its own.
+    fn find() -> Room {
+        // A thread that is ending has none any more.
+        let left = LEFT.try_with(|left| left.borrow_mut().take());
+        left.ok().flatten().unwrap_or_else(|| Room {
+            buf: Vec::with_capacity(512),
+            entries: Vec::with_capacity(16),
+            scratch: Vec::new(),
+        })
+    }
+
+    fn leave(mut self) {
+        let fits = self.buf.capacity() <= LEFT_BYTES_MAX
+            && self.scratch.capacity() <= LEFT_BYTES_MAX
+            && self.entries.capacity() <= LEFT_ENTRIES_MAX;
+        if fits {
+            self.buf.clear();
+            self.entries.clear();
+            self.scratch.clear();
+            // A thread that is ending needs none any more.
+            let _ = LEFT.try_with(|left| left.replace(Some(self)));
+        }
+    }
+}
+
+/// The state of one walk. Dead after the first error.
+#[derive(Debug)]
+pub(super) struct Walker {
+    room: Room,
     scope: Scope,
     depth: usize,
     /// Set by a reserved newtype name; meant for the very next call.
@@ -115,34 +158,31 @@ impl Walker {
     }
 
     fn new(scope: Scope) -> Self {
-        let mut buf = Vec::with_capacity(512);
-        buf.push(VERSION);
-        Self {
-            buf,
-            entries: Vec::with_capacity(16),
-            scratch: Vec::new(),
-            scope,
-            depth: 0,
-            mark: None,
-            failed: false,
-        }
+        let mut room = Room::find();
+        room.buf.push(VERSION);
+        Self { room, scope, depth: 0, mark: None, failed: false }
     }
 
     /// Takes a whole value.
     pub(super) fn walk<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), DigestError> {
         value.serialize(&mut *self)?;
-        assert!(self.entries.is_empty() && self.depth == 0, "every map that was opened is closed");
+        assert!(
+            self.room.entries.is_empty() && self.depth == 0,
+            "every map that was opened is closed"
+        );
         Ok(())
     }
 
     pub(super) fn into_root_hash(mut self) -> [u8; 32] {
         assert_eq!(self.scope.role, Role::Root, "every scope that was opened is closed");
-        Self::finish(&self.buf, &mut self.scope)
+        let hash = Self::finish(&self.room.buf, &mut self.scope);
+        self.room.leave();
+        hash
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
         assert_eq!(self.scope.layout, Layout::Full, "only a writing walk keeps its bytes");
-        self.buf
+        self.room.buf
     }
 
     /// Goes one level down.
@@ -160,13 +200,13 @@ impl Walker {
     }
 
     pub(super) fn put_tag(&mut self, tag: u8) {
-        self.buf.push(tag);
+        self.room.buf.push(tag);
         self.spill_if_full();
     }
 
     pub(super) fn put_unsigned(&mut self, number: u128) {
-        self.buf.push(tag::UNSIGNED);
-        put_leb128(&mut self.buf, number);
+        self.room.buf.push(tag::UNSIGNED);
+        put_leb128(&mut self.room.buf, number);
         self.spill_if_full();
     }
 
@@ -174,9 +214,9 @@ impl Walker {
         match u128::try_from(number) {
             Ok(number) => self.put_unsigned(number),
             Err(_) => {
-                self.buf.push(tag::NEGATIVE);
+                self.room.buf.push(tag::NEGATIVE);
                 // `!n` is `-1 - n`, which no negative number takes out of range.
-                put_leb128(&mut self.buf, (!number).unsigned_abs());
+                put_leb128(&mut self.room.buf, (!number).unsigned_abs());
                 self.spill_if_full();
             }
         }
@@ -186,15 +226,15 @@ impl Walker {
         if !number.is_finite() {
             return Err(DigestProblem::NotFinite { value: number }.into());
         }
-        self.buf.push(tag::FLOAT);
-        self.buf.extend_from_slice(&number.to_bits().to_be_bytes());
+        self.room.buf.push(tag::FLOAT);
+        self.room.buf.extend_from_slice(&number.to_bits().to_be_bytes());
         self.spill_if_full();
         Ok(())
     }
 
     pub(super) fn put_char(&mut self, char: char) {
-        self.buf.push(tag::CHAR);
-        put_leb128(&mut self.buf, u32::from(char).into());
+        self.room.buf.push(tag::CHAR);
+        put_leb128(&mut self.room.buf, u32::from(char).into());
         self.spill_if_full();
     }
 
@@ -204,18 +244,18 @@ impl Walker {
 
     /// Puts a tag, a length and so many bytes.
     pub(super) fn put_block(&mut self, tag: u8, bytes: &[u8]) {
-        self.buf.push(tag);
-        put_leb128(&mut self.buf, bytes.len() as u128);
+        self.room.buf.push(tag);
+        put_leb128(&mut self.room.buf, bytes.len() as u128);
         if bytes.len() >= SPILL_BYTES && !self.scope.pinned {
             self.spill().update(bytes);
         } else {
-            self.buf.extend_from_slice(bytes);
+            self.room.buf.extend_from_slice(bytes);
             self.spill_if_full();
         }
     }
 
     fn spill_if_full(&mut self) {
-        if self.buf.len() - self.scope.start >= SPILL_BYTES && !self.scope.pinned {
+        if self.room.buf.len() - self.scope.start >= SPILL_BYTES && !self.scope.pinned {
             self.spill();
         }
     }
@@ -224,8 +264,8 @@ impl Walker {
     fn spill(&mut self) -> &mut Hasher {
         let scope = &mut self.scope;
         let hasher = scope.hasher.get_or_insert_with(|| Box::new(scope.role.hasher()));
-        hasher.update(&self.buf[scope.start..]);
-        self.buf.truncate(scope.start);
+        hasher.update(&self.room.buf[scope.start..]);
+        self.room.buf.truncate(scope.start);
         hasher
     }
 
@@ -243,7 +283,7 @@ impl Walker {
         let was_pinned = self.scope.pinned;
         // With the folded layout, nothing is written to this scope before the entries are in order.
         self.scope.pinned |= self.scope.layout == Layout::Full;
-        Sorting { start: self.buf.len(), first: self.entries.len(), was_pinned }
+        Sorting { start: self.room.buf.len(), first: self.room.entries.len(), was_pinned }
     }
 
     /// Takes a map key, or a set element, which then has no value.
@@ -251,18 +291,18 @@ impl Walker {
     where
         T: Serialize + ?Sized,
     {
-        let start = self.buf.len();
+        let start = self.room.buf.len();
         let mut key_end = start;
         match self.scope.layout {
             Layout::Folded => self.fold(Role::Key, Layout::Full, key)?,
             Layout::Full => {
                 key.serialize(&mut *self)?;
-                key_end = self.buf.len();
+                key_end = self.room.buf.len();
                 self.put_key_digest(start);
             }
         }
-        let value_start = self.buf.len();
-        self.entries.push(Entry { start, key_end, value_start, end: value_start });
+        let value_start = self.room.buf.len();
+        self.room.entries.push(Entry { start, key_end, value_start, end: value_start });
         Ok(())
     }
 
@@ -275,8 +315,8 @@ impl Walker {
             Layout::Folded => self.fold(Role::Value, Layout::Folded, value)?,
             Layout::Full => value.serialize(&mut *self)?,
         }
-        let end = self.buf.len();
-        self.entries.last_mut().expect("a value comes after its key").end = end;
+        let end = self.room.buf.len();
+        self.room.entries.last_mut().expect("a value comes after its key").end = end;
         Ok(())
     }
 
@@ -285,32 +325,32 @@ impl Walker {
     where
         T: Serialize + ?Sized,
     {
-        let length_at = self.buf.len();
-        self.buf.push(HASHED);
+        let length_at = self.room.buf.len();
+        self.room.buf.push(HASHED);
         let outer = mem::replace(&mut self.scope, Scope::new(length_at + 1, layout, role));
         value.serialize(&mut *self)?;
         let mut scope = mem::replace(&mut self.scope, outer);
-        let length = self.buf.len() - scope.start;
+        let length = self.room.buf.len() - scope.start;
         if scope.hasher.is_none() && length <= INLINE_MAX {
-            self.buf[length_at] = length as u8;
+            self.room.buf[length_at] = length as u8;
         } else {
-            let hash = Self::finish(&self.buf, &mut scope);
-            self.buf.truncate(scope.start);
-            self.buf.extend_from_slice(&hash);
+            let hash = Self::finish(&self.room.buf, &mut scope);
+            self.room.buf.truncate(scope.start);
+            self.room.buf.extend_from_slice(&hash);
         }
         Ok(())
     }
 
     /// Puts the sub-digest of a key that stands in full at the end of the buffer.
     fn put_key_digest(&mut self, start: usize) {
-        match KeyDigest::of(&self.buf[start..]) {
+        match KeyDigest::of(&self.room.buf[start..]) {
             KeyDigest::Inline(length, _) => {
-                self.buf.push(length as u8);
-                self.buf.extend_from_within(start..start + length);
+                self.room.buf.push(length as u8);
+                self.room.buf.extend_from_within(start..start + length);
             }
             KeyDigest::Hashed(hash) => {
-                self.buf.push(HASHED);
-                self.buf.extend_from_slice(&hash);
+                self.room.buf.push(HASHED);
+                self.room.buf.extend_from_slice(&hash);
             }
         }
     }
@@ -318,7 +358,7 @@ impl Walker {
     /// Puts the entries in order and closes the map or set. A key that occurs twice is described
     /// in the error.
     pub(super) fn end_sorting(&mut self, sorting: &Sorting) -> Result<(), String> {
-        let Self { buf, entries, scratch, scope, .. } = self;
+        let Self { room: Room { buf, entries, scratch }, scope, .. } = self;
         let open = &mut entries[sorting.first..];
         let key = |entry: &Entry| &buf[entry.key_end..entry.value_start];
         let in_order = open.windows(2).all(|pair| key(&pair[0]) < key(&pair[1]));

@@ -96,6 +96,9 @@ pub enum Fact {
         outcome: Outcome,
         /// The last attempt, from 1.
         attempt: u32,
+        /// When the last attempt began, by the pipeline's clock: only differences mean something.
+        #[serde(default)]
+        began: Duration,
         /// How long the last attempt took.
         took: Duration,
         /// Of a build, what it was to be built from, by target; `None` for other turns.
@@ -422,6 +425,7 @@ mod tests {
                 outputs: vec![Digest::from_bytes([2; 32])],
                 outcome: Outcome::Succeeded,
                 attempt: 2,
+                began: due,
                 took: due,
                 built_from: Some(vec![(name(), Digest::from_bytes([3; 32]))]),
             },

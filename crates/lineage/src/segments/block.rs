@@ -45,20 +45,27 @@ pub(crate) struct Placed {
 struct Table<T> {
     numbers: FxHashMap<T, u32>,
     in_order: Vec<T>,
+    /// The number that was asked for last: what follows each other is often the same.
+    last: u32,
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
     fn new() -> Table<T> {
-        Table { numbers: FxHashMap::default(), in_order: Vec::new() }
+        Table { numbers: FxHashMap::default(), in_order: Vec::new(), last: 0 }
     }
 
     fn number(&mut self, of: &T) -> u32 {
+        if self.in_order.get(self.last as usize) == Some(of) {
+            return self.last;
+        }
         if let Some(&number) = self.numbers.get(of) {
+            self.last = number;
             return number;
         }
         let number = u32::try_from(self.in_order.len()).expect("a block's things fit into memory");
         self.numbers.insert(of.clone(), number);
         self.in_order.push(of.clone());
+        self.last = number;
         number
     }
 }

@@ -100,22 +100,36 @@ fn first_word(bytes: &[u8; 32]) -> u64 {
 /// Lists the entries of records. Remembers the hashes of what comes again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Indexer {
-    runs: FxHashMap<RunId, u64>,
-    steps: FxHashMap<Text, u64>,
-    signatures: FxHashMap<Signature, u64>,
+    runs: Hashes<RunId>,
+    steps: Hashes<Text>,
+    signatures: Hashes<Signature>,
+}
+
+/// Hashes by what they are of, and the last one: what follows each other is often the same.
+#[derive(Debug)]
+struct Hashes<T> {
+    known: FxHashMap<T, u64>,
+    last: Option<(T, u64)>,
+}
+
+impl<T> Default for Hashes<T> {
+    fn default() -> Hashes<T> {
+        Hashes { known: FxHashMap::default(), last: None }
+    }
 }
 
 impl Indexer {
     /// Adds what a record at this position is found by. A value read twice has one entry.
     pub(crate) fn add(&mut self, position: u64, record: &Record, entries: &mut Vec<Entry>) {
-        if self.runs.len() + self.steps.len() + self.signatures.len() > REMEMBERED_MAX {
+        let n_known = self.runs.known.len() + self.steps.known.len() + self.signatures.known.len();
+        if n_known > REMEMBERED_MAX {
             *self = Indexer::default();
         }
-        let run = remembered(&mut self.runs, &record.run, hash_of_run);
+        let run = self.runs.of(&record.run, hash_of_run);
         entries.push(Entry::new(0, run, position));
-        let step = remembered(&mut self.steps, &record.step, |step| hash_of_step(step));
+        let step = self.steps.of(&record.step, |step| hash_of_step(step));
         entries.push(Entry::new(1, step, position));
-        let signature = remembered(&mut self.signatures, &record.signature, hash_of_signature);
+        let signature = self.signatures.of(&record.signature, hash_of_signature);
         entries.push(Entry::new(2, signature, position));
         for (n, output) in record.outputs.iter().enumerate() {
             if !record.outputs[..n].contains(output) {
@@ -130,17 +144,20 @@ impl Indexer {
     }
 }
 
-fn remembered<T: Clone + Eq + std::hash::Hash>(
-    hashes: &mut FxHashMap<T, u64>,
-    of: &T,
-    hash: impl FnOnce(&T) -> u64,
-) -> u64 {
-    if let Some(&known) = hashes.get(of) {
-        return known;
+impl<T: Clone + Eq + std::hash::Hash> Hashes<T> {
+    fn of(&mut self, of: &T, hash: impl FnOnce(&T) -> u64) -> u64 {
+        if let Some((last, hash)) = &self.last
+            && last == of
+        {
+            return *hash;
+        }
+        let hash = match self.known.get(of) {
+            Some(&known) => known,
+            None => *self.known.entry(of.clone()).or_insert(hash(of)),
+        };
+        self.last = Some((of.clone(), hash));
+        hash
     }
-    let hash = hash(of);
-    hashes.insert(of.clone(), hash);
-    hash
 }
 
 /// Sorted entries of all records in a span of positions, in memory.

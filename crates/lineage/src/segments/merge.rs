@@ -14,7 +14,7 @@ use super::index::Entry;
 /// Neighbours of one level that become one run of the next.
 pub(crate) const FAN_IN: usize = 4;
 /// Entries in a chunk: what a question reads of a run at least.
-pub(crate) const CHUNK_LEN: usize = 256;
+pub(crate) const CHUNK_LEN: usize = 512;
 
 /// Which neighbours to merge next, of runs of these levels, the oldest first: the lowest level that
 /// has enough of them, for those merges are the cheapest and keep the runs few.

@@ -19,7 +19,7 @@ use super::{INDEX, MANIFEST, META, Shared, damaged, refuse_newer};
 use crate::error::HistoryError;
 
 /// Chunks written, or deleted, at a time.
-const PIECE_CHUNKS: usize = 128;
+const PIECE_CHUNKS: usize = 64;
 /// Where a run's directory is, behind its chunks.
 const DIRECTORY: u32 = u32::MAX;
 /// Where its sieve begins, before the directory: no run has as many chunks.

@@ -133,7 +133,7 @@ fn a_difference_says_what_came_went_and_changed() -> Result<(), HistoryError> {
 #[test]
 fn many_threads_record_through_one_writer() -> Result<(), HistoryError> {
     let history = History::in_memory();
-    let options = WriterOptions { buffered_max: 8, group_max: 3 };
+    let options = WriterOptions { buffered_max: 8, group_max: 3, ..WriterOptions::default() };
     let writer = Writer::start(history.clone(), options)?;
     history.begin_run(Run::new(run_id(0), "shop", at(1)))?;
     let threads: Vec<_> = (0..4)
@@ -150,5 +150,46 @@ fn many_threads_record_through_one_writer() -> Result<(), HistoryError> {
     writer.end_run(run_id(0), Outcome::Succeeded, at(2))?;
     let found = history.of_run(run_id(0), &Filter::new(), &Page::first(1_000))?;
     assert_eq!(found.items.len(), 400);
+    Ok(())
+}
+
+#[test]
+fn a_record_waits_for_others_unless_somebody_waits_for_it() -> Result<(), HistoryError> {
+    let history = History::in_memory();
+    let found = |history: &History| -> Result<usize, HistoryError> {
+        Ok(history.of_step("step", &Filter::new(), &Page::first(1_000))?.items.len())
+    };
+    // Nobody comes, and nobody would wait for an hour: whoever flushes doesn't.
+    let hour = Duration::from_secs(3_600);
+    let options = WriterOptions { group_max: 3, group_wait: hour, ..WriterOptions::default() };
+    let writer = Writer::start(history.clone(), options)?;
+    writer.record(record(0, "step", 1, 1, 1, 1))?;
+    assert_eq!(found(&history)?, 0);
+    writer.flush()?;
+    assert_eq!(found(&history)?, 1);
+    // A group is enough, and so is the end.
+    writer.record_all((2..5).map(|n| record(0, "step", n, 1, n, 1)).collect())?;
+    writer.record(record(0, "step", 5, 1, 5, 1))?;
+    drop(writer);
+    assert_eq!(found(&history)?, 5);
+    Ok(())
+}
+
+#[test]
+fn records_that_were_written_are_filled_in_anew() -> Result<(), HistoryError> {
+    let history = History::in_memory();
+    let writer = Writer::start(history.clone(), WriterOptions::default())?;
+    let (mut list, mut n_anew) = (Vec::new(), 0);
+    for n in 0..50 {
+        n_anew += usize::from(!list.is_empty());
+        list.clear();
+        list.extend([record(0, "step", n, 1, n, 1), record(0, "step", n, 2, n, 2)]);
+        writer.exchange(&mut list)?;
+        assert!(list.len() <= 2, "as many as were taken in at most");
+        writer.flush()?;
+    }
+    assert!(n_anew > 0, "nothing was given back");
+    let found = history.of_step("step", &Filter::new(), &Page::first(1_000))?;
+    assert_eq!(found.items.len(), 100);
     Ok(())
 }

@@ -160,7 +160,10 @@ impl Redact for Hasty {
 fn nobody_waits_for_a_writer_whose_hook_panicked() -> Result<(), HistoryError> {
     let options = Options { redact: Arc::new(Hasty), ..inline() };
     let history = History::open(Arc::new(Memory::new()), options, Timestamp::default())?;
-    let writer = Writer::start(history, WriterOptions { buffered_max: 1, group_max: 1 })?;
+    let writer = Writer::start(
+        history,
+        WriterOptions { buffered_max: 1, group_max: 1, ..WriterOptions::default() },
+    )?;
     writer.record(record(0, 1))?;
     let stopped = writer.flush().unwrap_err();
     assert_snapshot!(stopped, @"the writer stopped and takes no more records: its thread panicked, see what it reported");

@@ -93,7 +93,7 @@ impl Begun {
         outcome: Outcome,
         took: Duration,
     ) -> Fact {
-        let Begun { topic, input, inputs, attempt, .. } = self;
+        let Begun { topic, input, inputs, attempt, at: began, .. } = self;
         let (processor, signature) = (processor.clone(), archive.signature().cloned());
         let (outputs, built_from) = (Vec::new(), Some(inputs));
         Fact::Recorded {
@@ -104,6 +104,7 @@ impl Begun {
             outputs,
             outcome,
             attempt,
+            began,
             took,
             built_from,
         }

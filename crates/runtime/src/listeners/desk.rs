@@ -9,7 +9,7 @@ use selvedge_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use selvedge_sync::{Clock, Condvar, Mutex, MutexGuard};
 
 use super::backlog::{Backlog, Look, Offer, Overflow, Relief};
-use super::notes::Note;
+use super::sheet::Sheet;
 
 /// How long a reader that has just told something waits before it asks to be woken. Facts come no
 /// later than that, and a run that goes on wakes it a thousand times a second at most.
@@ -53,7 +53,7 @@ struct State {
     /// Oldest first.
     waiting: VecDeque<Chunk>,
     /// Empty, to be filled.
-    spares: Vec<Vec<Note>>,
+    spares: Vec<Sheet>,
     /// The run ends at once: nobody waits for long.
     hastened: bool,
     fate: Fate,
@@ -61,7 +61,7 @@ struct State {
 
 /// Notes in their place.
 pub(super) struct Chunk {
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Sheet,
     /// How many facts they are.
     pub(super) n_facts: usize,
     /// So many facts, which came before it, were not kept.
@@ -135,7 +135,7 @@ impl Desk {
 
     /// Keeps a batch of `n` facts for the listener, or counts what it misses; never waits. `put`
     /// adds their notes to others; it is called under the lock.
-    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Vec<Note>)) {
+    pub(super) fn offer(&self, n: usize, put: impl FnOnce(&mut Sheet)) {
         let mut state = self.lock();
         let offer = state.backlog.offered(n);
         self.say_whether_there_is_room(&state);
@@ -299,7 +299,7 @@ impl Desk {
 
 impl State {
     /// Where to put the notes of the next `n` facts.
-    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Vec<Note> {
+    fn chunk(&mut self, n: usize, missed_before: u64) -> &mut Sheet {
         let n_max = self.backlog.lot().min(CHUNK_FACTS_MAX);
         let fits = |last: &Chunk| missed_before == 0 && last.n_facts + n <= n_max;
         if !self.waiting.back().is_some_and(fits) {

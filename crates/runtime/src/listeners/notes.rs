@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use selvedge_event::{Event, Fact, Kind, Name, Outcome, Text, Topic, Wants, Way};
+use selvedge_event::{Event, Fact, Kind, Name, Outcome, Signature, Text, Topic, Wants, Way};
 
 use super::Listeners;
+use super::sheet::{Sheet, Told};
 use crate::cache::{Archive, Looked};
 use crate::outbox::Outbox;
 use crate::ready::OwnerIdx;
+use crate::recorded::Taken;
 use crate::turn::{self, GivenUp, TurnEnd};
 
 /// Something that a worker saw, in short where it happens all the time: who told is a number, and
@@ -21,6 +23,8 @@ pub(super) enum Note {
     Turn { owner: OwnerIdx, emitted: u16, event: Subject },
     /// A turn or a pull emitted this.
     Emission { owner: OwnerIdx, recipients: u16, event: Subject },
+    /// The next of what recorded turns told, which lies beside the notes.
+    Recorded,
     /// Anything.
     Whole(Box<Fact>),
 }
@@ -33,6 +37,7 @@ impl Note {
         match self {
             Note::Turn { .. } => wants.meets(Wants::TURN_STARTS | Wants::TURNS),
             Note::Emission { .. } => wants.contains(Wants::EMISSIONS),
+            Note::Recorded => wants.contains(Wants::RECORDED),
             Note::Whole(fact) => wants.includes(fact),
         }
     }
@@ -94,7 +99,7 @@ pub(crate) enum Telling {
 /// What one worker saw, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    list: Vec<Note>,
+    list: Sheet,
     /// Those of them that are not turns.
     n_emissions: usize,
     n_whole: usize,
@@ -273,6 +278,21 @@ impl Notes {
         }
     }
 
+    /// A recorded processor's turn succeeded.
+    pub(crate) fn recorded(
+        &mut self,
+        wants: Wants,
+        (owner, attempt): (OwnerIdx, u32),
+        event: &Event,
+        taken: Taken,
+    ) {
+        if wants.contains(Wants::RECORDED) {
+            self.list.push_told(Told { owner, attempt, topic: event.topic(), taken });
+            self.n_whole += 1;
+            self.has_news = true;
+        }
+    }
+
     /// Notes something of this sort.
     pub(crate) fn note(&mut self, wants: Wants, sort: Wants, fact: impl FnOnce() -> Fact) {
         if wants.contains(sort) {
@@ -313,12 +333,16 @@ fn emission(name: &Text, event: &Event, recipients: usize) -> Fact {
     Fact::Emitted { processor: name.clone(), topic: event.topic(), recipients }
 }
 
+/// The recorded processors by number: their names and signatures.
+pub(super) type Recorded = FxHashMap<OwnerIdx, (Text, Option<Signature>)>;
+
 /// Makes facts of notes, where they are told.
 #[derive(Debug)]
 pub(super) struct Expander {
     wants: Wants,
     /// By number.
     names: Arc<[Text]>,
+    recorded: Arc<Recorded>,
     /// What events of some ways are called.
     titles: FxHashMap<Way, (Kind, Name)>,
     facts: Vec<Fact>,
@@ -328,17 +352,19 @@ pub(super) struct Expander {
 const TITLES_MAX: usize = 1_024;
 
 impl Expander {
-    pub(super) fn new(wants: Wants, names: Arc<[Text]>) -> Expander {
-        Expander { wants, names, titles: FxHashMap::default(), facts: Vec::new() }
+    pub(super) fn new(wants: Wants, names: Arc<[Text]>, recorded: Arc<Recorded>) -> Expander {
+        Expander { wants, names, recorded, titles: FxHashMap::default(), facts: Vec::new() }
     }
 
     /// The facts that are wanted of what was noted.
-    pub(super) fn expand(&mut self, notes: &mut Vec<Note>) -> &[Fact] {
+    pub(super) fn expand(&mut self, sheet: &mut Sheet) -> &[Fact] {
         self.facts.clear();
+        self.facts.reserve(sheet.len());
+        let (notes, mut told) = sheet.drain();
         // The end of the turn whose emissions are being told, and how many are missing.
         let mut end: Option<Fact> = None;
         let mut n_left = 0;
-        for note in notes.drain(..) {
+        for note in notes {
             match note {
                 Note::Turn { owner, emitted, event } => {
                     let finish = self.begin(owner, emitted, event);
@@ -352,6 +378,10 @@ impl Expander {
                     let (processor, topic) = (self.name(owner), self.topic(event));
                     let recipients = recipients.into();
                     self.facts.push(Fact::Emitted { processor, topic, recipients });
+                }
+                Note::Recorded => {
+                    let told = told.next().expect("each such note has something told beside it");
+                    self.facts.push(self.recorded(told));
                 }
                 Note::Whole(fact) => self.facts.push(*fact),
             }
@@ -380,6 +410,24 @@ impl Expander {
             emitted: emitted.into(),
             attempt: 1,
         })
+    }
+
+    fn recorded(&self, Told { owner, attempt, topic, taken }: Told) -> Fact {
+        let Taken { input, outputs, began, took } = taken;
+        let (processor, signature) = self.recorded[&owner].clone();
+        let (outputs, outcome) = (outputs.into(), Outcome::Succeeded);
+        Fact::Recorded {
+            processor,
+            topic,
+            signature,
+            input,
+            outputs,
+            outcome,
+            attempt,
+            began,
+            took,
+            built_from: None,
+        }
     }
 
     /// Calls the payload's `key`, and for the first event of a way `kind` too, which may be costly.

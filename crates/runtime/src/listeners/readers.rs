@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use selvedge_event::{Fact, Text};
+use selvedge_event::{Fact, Text, Wants};
 use selvedge_sync::thread::{self, JoinHandle};
 
 use super::backlog::Overflow;
 use super::desk::{Account, Chunk, Desk, Fate, Next, Patience};
-use super::notes::Expander;
+use super::notes::{Expander, Recorded};
 use super::{Listener, Observer, ObserverReport, Recorder, RecorderPolicy, RecorderReport, Role};
 use crate::core::Core;
 use crate::error::RunError;
@@ -46,13 +46,13 @@ impl Readers {
     /// Starts a thread for each listener.
     pub(crate) fn start(core: &Arc<Core>, listeners: Vec<Listener>) -> Result<Readers, RunError> {
         let threads = Vec::with_capacity(listeners.len());
-        let names = names(core);
+        let (names, recorded) = (names(core), recorded(core));
         let mut readers = Readers { threads, called: Vec::new() };
         for (listener, desk) in listeners.into_iter().zip(core.listeners.desks()) {
             let Listener { name, role } = listener;
             let thread_name = format!("selvedge-{}-{}", role.word(), readers.threads.len());
             let (theirs, core_) = (Arc::clone(desk), Arc::clone(core));
-            let mut expander = Expander::new(desk.wants, Arc::clone(&names));
+            let mut expander = Expander::new(desk.wants, Arc::clone(&names), Arc::clone(&recorded));
             let spawned = match role {
                 // Who is left to itself must not keep the processors.
                 Role::Observer(observer) => thread::spawn(&thread_name, move || {
@@ -76,10 +76,10 @@ impl Readers {
 
     /// Starts no threads: listeners are told when the caller [says so](Self::tell).
     pub(crate) fn without_threads(core: &Core, listeners: Vec<Listener>) -> Readers {
-        let names = names(core);
+        let (names, recorded) = (names(core), recorded(core));
         let called = |(desk, listener): (&Arc<Desk>, Listener)| Called {
             desk: Arc::clone(desk),
-            expander: Expander::new(desk.wants, Arc::clone(&names)),
+            expander: Expander::new(desk.wants, Arc::clone(&names), Arc::clone(&recorded)),
             role: Some(listener.role),
         };
         let called = core.listeners.desks().iter().zip(listeners).map(called).collect();
@@ -168,6 +168,18 @@ fn names(core: &Core) -> Arc<[Text]> {
     } else {
         Arc::default()
     }
+}
+
+/// The recorded processors, if anybody is to be told what their turns did.
+fn recorded(core: &Core) -> Arc<Recorded> {
+    if !core.listeners.wants().contains(Wants::RECORDED) {
+        return Arc::default();
+    }
+    let recorded = core.members().filter_map(|member| {
+        let slip = member.slip()?;
+        Some((member.owner, (member.name().clone(), slip.signature.clone())))
+    });
+    Arc::new(recorded.collect())
 }
 
 /// Tells an observer what waits at its desk until all is told or it panics, or, without patience,

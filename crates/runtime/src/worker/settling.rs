@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::planted::planted;
 use crate::policy::Meanwhile;
-use crate::recorded::Taken;
+use crate::recorded::{Slip, Taken};
 use crate::report::DeadLetter;
 use crate::turn::{self, Again, GivenUp, Then, TurnEnd};
 
@@ -42,7 +42,11 @@ impl Shift<'_> {
                         let name = batch.member.name();
                         self.hands.notes.looked_up(wants, name, event, archive);
                     } else {
-                        self.tell_recorded(batch, event, *n_attempts + 1, || Outcome::Succeeded);
+                        if let Some(taken) = batch.member.slip().and_then(Slip::take) {
+                            let wants = self.core.listeners.wants();
+                            let turn = (batch.member.owner, *n_attempts + 1);
+                            self.hands.notes.recorded(wants, turn, event, taken);
+                        }
                     }
                     // Who awaits a reply does nothing else: it is not kept for the batch's end.
                     if self.hands.outbox.has_replies() && !planted("reply-held") {
@@ -90,8 +94,8 @@ impl Shift<'_> {
         }
     }
 
-    /// Tells what a turn did whose processor is recorded.
-    fn tell_recorded(
+    /// Tells of a turn that failed whose processor is recorded.
+    fn tell_failed(
         &mut self,
         batch: &Batch<'_>,
         event: &Event,
@@ -100,16 +104,17 @@ impl Shift<'_> {
     ) {
         let Some(slip) = batch.member.slip() else { return };
         let Some(taken) = slip.take() else { return };
-        let Taken { input, outputs, took } = taken;
+        let Taken { input, outputs, began, took } = taken;
         let wants = self.core.listeners.wants();
         self.hands.notes.note(wants, Wants::RECORDED, || Fact::Recorded {
             processor: batch.member.name().clone(),
             topic: event.topic(),
             signature: slip.signature.clone(),
             input,
-            outputs,
+            outputs: outputs.into(),
             outcome: outcome(),
             attempt,
+            began,
             took,
             built_from: None,
         });
@@ -147,7 +152,7 @@ impl Shift<'_> {
         let (processor, event) = (batch.member.name().clone(), event.clone());
         let GivenUp { panicked, attempts, .. } = given_up;
         let failed = || Outcome::Failed { error: turn::describe(&given_up.cause), panicked };
-        self.tell_recorded(batch, &event, attempts, failed);
+        self.tell_failed(batch, &event, attempts, failed);
         self.tell_failed_build(batch, failed);
         if !matches!(given_up.then, Then::GoesOn | Then::Restarted) {
             let cause = given_up.into_error();
