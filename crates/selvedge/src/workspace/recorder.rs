@@ -102,9 +102,8 @@ fn newest_end(facts: &[Fact]) -> Duration {
     ends.max().unwrap_or_default()
 }
 
-/// Fills in the record of a turn that was neither looked up nor replayed, or of a build that failed.
-/// `told` is when it was
-/// told of, by the time of day and by the pipeline's clock.
+/// Fills in the record of a turn that was neither looked up nor replayed, or of a build that
+/// failed. `told` is when it was told of, by the time of day and by the pipeline's clock.
 fn fill(record: &mut Record, run: RunId, fact: &Fact, told: (Timestamp, Duration)) {
     let Fact::Recorded { processor, topic, signature, input, outputs, outcome, .. } = fact else {
         return;
