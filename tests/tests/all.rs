@@ -28,6 +28,7 @@ mod scopes;
 mod sim;
 mod soak;
 mod sources;
+mod steps;
 mod store;
 mod stress;
 mod timers;

@@ -4,11 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use selvedge_event::{Canceller, Init};
+use selvedge_event::Canceller;
 use selvedge_runtime::{
-    Context, Pipeline, PipelineBuilder, Running, ScopeControl, ScopeError, ScopeOptions, on,
+    Context, Pipeline, PipelineBuilder, Running, ScopeControl, ScopeError, ScopeOptions, Tasks,
 };
 
+use crate::driver::{Undone, carry_out};
 use crate::error::RunError;
 use crate::flow::Flow;
 use crate::request::Request;
@@ -76,13 +77,25 @@ impl Engine {
     pub fn launch(&self, flow: &Flow, request: Request) -> Result<RunHandle, RunError> {
         let refused = |source| RunError::Scope { flow: flow.name().clone(), source };
         let (execution, options) = flow.prepare(request)?;
-        let scope = self.running.scope(options, Run(Arc::clone(&execution))).map_err(refused)?;
+        let start = execution.start();
+        let control = self.open(options, Run(Arc::clone(&execution)), start).map_err(refused)?;
+        Ok(RunHandle { execution, control })
+    }
+
+    /// Opens the scope of a run.
+    pub(crate) fn open(
+        &self,
+        options: ScopeOptions,
+        tasks: impl Tasks,
+        start: u32,
+    ) -> Result<ScopeControl, ScopeError> {
+        let scope = self.running.scope(options, tasks)?;
         // A scope that was stopped in between tells so at its end.
-        let _ = scope.post(execution.start());
+        let _ = scope.post(start);
         // Whoever forgets the handle keeps neither the scope nor the engine open.
         let control = scope.control();
         scope.close();
-        Ok(RunHandle { execution, control })
+        Ok(control)
     }
 
     /// Waits until all runs have come to their ends, and ends the threads.
@@ -176,23 +189,15 @@ impl Flow {
     /// [`RunError`], when the request can't be met. That nodes fail is no error: it is in the
     /// result.
     pub fn run(&self, request: Request) -> Result<RunResult, RunError> {
-        let flow = || self.name().clone();
         let (execution, options) = self.prepare(request)?;
-        let opens = {
-            let execution = Arc::clone(&execution);
-            let mut options = Some(options);
-            move |cx: &mut Context<'_>, _: &Init| {
-                if let Some(options) = options.take() {
-                    open(cx, options, &execution)?;
-                }
-                Ok(())
+        let tasks = Run(Arc::clone(&execution));
+        carry_out(options, tasks, execution.start()).map_err(|undone| {
+            let flow = self.name().clone();
+            match undone {
+                Undone::Workers(source) => RunError::Workers { flow, source },
+                Undone::Pipeline(source) => RunError::Pipeline { flow, source: Box::new(source) },
             }
-        };
-        let pipeline = Pipeline::builder().processor(on("flow", opens)).build();
-        let pipeline = pipeline.map_err(|source| RunError::Workers { flow: flow(), source })?;
-        let failed = |source| RunError::Pipeline { flow: flow(), source: Box::new(source) };
-        pipeline.run().map_err(failed)?;
-        // The run of a pipeline ends after its scopes.
+        })?;
         Ok(RunResult::new(&execution))
     }
 
@@ -230,17 +235,20 @@ impl Flow {
     pub fn begin(&self, cx: &mut Context<'_>, request: Request) -> Result<RunHandle, RunError> {
         let (execution, options) = self.prepare(request)?;
         let refused = |source| RunError::Scope { flow: self.name().clone(), source };
-        let control = open(cx, options, &execution).map_err(refused)?;
+        let start = execution.start();
+        let control = open(cx, options, Run(Arc::clone(&execution)), start).map_err(refused)?;
         Ok(RunHandle { execution, control })
     }
 }
 
-fn open(
+/// Opens the scope of a run in a turn.
+pub(crate) fn open(
     cx: &mut Context<'_>,
     options: ScopeOptions,
-    execution: &Arc<Execution>,
+    tasks: impl Tasks,
+    start: u32,
 ) -> Result<ScopeControl, ScopeError> {
-    let mut scope = cx.scope(options, Run(Arc::clone(execution)))?;
-    scope.post(execution.start());
+    let mut scope = cx.scope(options, tasks)?;
+    scope.post(start);
     Ok(scope.control())
 }

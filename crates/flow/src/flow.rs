@@ -135,7 +135,7 @@ impl Flow {
 }
 
 /// The time of day: a label for people.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "what a history tells people is wall time")]
     SystemTime::now().into()
 }

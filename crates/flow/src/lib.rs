@@ -27,6 +27,7 @@
 mod body;
 mod builder;
 mod drawing;
+mod driver;
 mod engine;
 mod error;
 mod flow;
@@ -43,6 +44,7 @@ mod result;
 mod run;
 mod run_event;
 mod spec;
+pub mod steps;
 mod stream;
 mod value;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use selvedge_event::Text;
 
+use crate::attempts::{Attempts, Fault, Verdict};
 use crate::error::BuildError;
 
 /// What happens after a failed turn. What the turn emitted is never published.
@@ -312,6 +313,32 @@ impl Restart {
 }
 
 impl FailurePolicy {
+    /// How long to wait before the next attempt at something that has failed `attempt` times, from
+    /// 1, by whoever is called `name`; `None` if there is none. For work that is attempted
+    /// elsewhere than in a turn, under the same rules.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use selvedge_runtime::{Backoff, FailurePolicy, Retry};
+    /// let second = Duration::from_secs(1);
+    /// let policy = FailurePolicy::from(Retry::times(2).backoff(Backoff::fixed(second)));
+    /// let error = anyhow::anyhow!("not yet");
+    /// assert_eq!(policy.wait_after("till", 1, &error), Some(second));
+    /// assert_eq!(policy.wait_after("till", 2, &error), None);
+    /// ```
+    #[must_use]
+    pub fn wait_after(&self, name: &str, attempt: u32, error: &anyhow::Error) -> Option<Duration> {
+        let worthwhile = crate::turn::is_worthwhile(self, error);
+        let fault = Fault { worthwhile, usable: true, restartable: false };
+        let mut memory = Attempts::default();
+        // Each attempt draws a wait of its own.
+        let drawn = format!("{name} #{attempt}");
+        match memory.judge(self, &drawn, attempt, fault, Duration::ZERO) {
+            Verdict::Again { after, .. } => Some(after),
+            _ => None,
+        }
+    }
+
     /// Whether this one says the same as another, as far as can be told: of what a user wrote only
     /// that it is the same thing.
     pub(crate) fn is_same(&self, other: &FailurePolicy) -> bool {

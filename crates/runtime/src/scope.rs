@@ -311,6 +311,12 @@ impl ScopeOptions {
         }
     }
 
+    /// The scope's name.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        &self.name
+    }
+
     /// Which processors its tasks go with: lower numbers go first. Bands are those that the
     /// pipeline's processors have; between two of them it is the later one.
     pub fn priority(mut self, priority: i32) -> ScopeOptions {

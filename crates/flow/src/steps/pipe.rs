@@ -1,0 +1,488 @@
+//! Owns a pipe that was built, what a run of it is given, and what it comes to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use selvedge_event::{Digest, Outcome as Ending, Text};
+use selvedge_lineage::RunId;
+use selvedge_runtime::{Context, ScopeError, ScopeOptions};
+use selvedge_topology::{Drawing, Topology};
+use serde::Serialize;
+
+use super::builder::PipeBuilder;
+use super::cancel::CancelToken;
+use super::error::StartError;
+use super::event::{Finished, StepEvent};
+use super::machine::{Join, Machine, ShapeKind};
+use super::plan::Plan;
+use super::run::{Closed, Execution, First, Leg, Run, START};
+use super::state::Shares;
+use crate::driver::{Undone, carry_out};
+use crate::engine::{Engine, Held, open};
+use crate::flow::now;
+
+/// Steps over a state that they share: what each does, and what follows from it. Immutable; any
+/// number of runs of it go on at once. Clones share it.
+pub struct Pipe<S, C = ()> {
+    plan: Arc<Plan<S, C>>,
+}
+
+impl<S, C> Clone for Pipe<S, C> {
+    fn clone(&self) -> Pipe<S, C> {
+        Pipe { plan: Arc::clone(&self.plan) }
+    }
+}
+
+/// What a run begins with.
+///
+/// ```
+/// use selvedge_flow::steps::Start;
+/// let start = Start::with(vec![1, 2]).context("settings").at("second");
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Start<S, C = ()> {
+    state: S,
+    context: C,
+    at: Option<Text>,
+    run: Option<RunId>,
+    cancel: Option<CancelToken>,
+    listens: bool,
+}
+
+impl<S> Start<S> {
+    /// This state, and no context.
+    pub fn with(state: S) -> Start<S> {
+        Start { state, context: (), at: None, run: None, cancel: None, listens: false }
+    }
+}
+
+impl<S, C> Start<S, C> {
+    /// What all steps are given and don't change.
+    pub fn context<D>(self, context: D) -> Start<S, D> {
+        let Start { state, at, run, cancel, listens, .. } = self;
+        Start { state, context, at, run, cancel, listens }
+    }
+
+    /// This step first, instead of those that nothing leads to.
+    pub fn at(mut self, step: impl Into<Text>) -> Start<S, C> {
+        self.at = Some(step.into());
+        self
+    }
+
+    /// The run's id; a new one unless it is set.
+    pub fn run_id(mut self, run: RunId) -> Start<S, C> {
+        self.run = Some(run);
+        self
+    }
+
+    /// Steps that look at this token are told when it is cancelled.
+    pub fn cancelled_by(mut self, token: &CancelToken) -> Start<S, C> {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Keeps what is told of the run in its result.
+    pub fn keeping_events(mut self) -> Start<S, C> {
+        self.listens = true;
+        self
+    }
+}
+
+/// A run that goes on. Dropping the handle does not end it.
+#[derive(Debug)]
+pub struct PipeRun<S, C = ()> {
+    pipe: Pipe<S, C>,
+    execution: Arc<Execution<S, C>>,
+    held: Held,
+}
+
+/// A run that waits for something from outside.
+#[derive(Clone)]
+pub struct Suspended<S> {
+    run: RunId,
+    state: Arc<S>,
+    machine: Machine,
+    seq: u64,
+    /// What the pipe was.
+    definition: Digest,
+    reason: Option<String>,
+}
+
+/// What a run has come to.
+pub struct PipeResult<S> {
+    run: RunId,
+    state: Arc<S>,
+    events: Vec<StepEvent>,
+    finished: Finished,
+    suspended: Option<Suspended<S>>,
+}
+
+impl<S: Shares> Pipe<S> {
+    /// Runs it to its end, on as many threads as the machine has cores: this one is one of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], when threads can't be had. That steps fail is no error: it is in the result.
+    pub fn run(&self, state: S) -> Result<PipeResult<S>, StartError> {
+        self.run_with(Start::with(state))
+    }
+}
+
+impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
+    /// A pipe that is being defined.
+    pub fn builder(name: impl Into<Text>) -> PipeBuilder<S, C> {
+        PipeBuilder::new(name.into())
+    }
+
+    pub(crate) fn new(plan: Plan<S, C>) -> Pipe<S, C> {
+        Pipe { plan: Arc::new(plan) }
+    }
+
+    /// Runs it to its end, as [`run`](Pipe::run) does, with what more there is to say of the run.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], when the run can't start as it is to.
+    pub fn run_with(&self, start: Start<S, C>) -> Result<PipeResult<S>, StartError> {
+        let execution = Arc::new(self.prepare(start)?);
+        self.carry_out(execution)
+    }
+
+    fn carry_out(&self, execution: Arc<Execution<S, C>>) -> Result<PipeResult<S>, StartError> {
+        let tasks = Run(Arc::clone(&execution));
+        carry_out(self.options(), tasks, START).map_err(|undone| {
+            let pipe = self.name().clone();
+            match undone {
+                Undone::Workers(source) => StartError::Workers { pipe, source },
+                Undone::Pipeline(source) => {
+                    StartError::Pipeline { pipe, source: Box::new(source) }
+                }
+            }
+        })?;
+        Ok(self.result(execution.run, execution.wait()))
+    }
+
+    /// Begins a run on the threads of an engine.
+    ///
+    /// ```
+    /// use selvedge_flow::Engine;
+    /// use selvedge_flow::steps::{Pipe, Start, State};
+    ///
+    /// let mut pipe = Pipe::<u32>::builder("double");
+    /// pipe.step("double", |n: State<u32>| n.update(|n| *n *= 2));
+    /// let pipe = pipe.build()?;
+    /// let engine = Engine::start()?;
+    /// let run = pipe.launch(&engine, Start::with(21))?;
+    /// assert_eq!(*run.wait().state(), 42);
+    /// engine.close()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`run_with`](Self::run_with).
+    pub fn launch(
+        &self,
+        engine: &Engine,
+        start: Start<S, C>,
+    ) -> Result<PipeRun<S, C>, StartError> {
+        let execution = Arc::new(self.prepare(start)?);
+        let held = engine.open(self.options(), Run(Arc::clone(&execution)), START);
+        self.begun(execution, held)
+    }
+
+    /// Begins a run within a pipeline, from a turn of one of its processors: its steps are taken by
+    /// the pipeline's workers, which waits for the run. It begins when the turn has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_with`](Self::run_with).
+    pub fn begin(
+        &self,
+        cx: &mut Context<'_>,
+        start: Start<S, C>,
+    ) -> Result<PipeRun<S, C>, StartError> {
+        let execution = Arc::new(self.prepare(start)?);
+        let held = open(cx, self.options(), Run(Arc::clone(&execution)), START);
+        self.begun(execution, held)
+    }
+
+    fn begun(
+        &self,
+        execution: Arc<Execution<S, C>>,
+        held: Result<Held, ScopeError>,
+    ) -> Result<PipeRun<S, C>, StartError> {
+        let refused = |source| StartError::Scope { pipe: self.name().clone(), source };
+        Ok(PipeRun { pipe: self.clone(), execution, held: held.map_err(refused)? })
+    }
+
+    fn result(&self, run: RunId, closed: Closed<S>) -> PipeResult<S> {
+        let Closed { state, events, finished, position, seq } = closed;
+        let suspended = position.map(|machine| Suspended {
+            run,
+            state: Arc::clone(&state),
+            machine,
+            seq,
+            definition: self.digest(),
+            reason: finished.reason.clone(),
+        });
+        PipeResult { run, state, events, finished, suspended }
+    }
+
+    /// Goes on with a run that was suspended, in the same run: no step that has ended runs again.
+    /// Steps find the input with [`Resumed`](super::Resumed).
+    ///
+    /// ```
+    /// use selvedge_flow::steps::{Control, Pipe, Resumed, State};
+    ///
+    /// let mut pipe = Pipe::<String>::builder("approval");
+    /// pipe.step("ask", || Control::suspend("needs a signature")).to("sign");
+    /// pipe.step("sign", |name: Resumed<String>, paper: State<String>| {
+    ///     let name = name.0.unwrap_or_default();
+    ///     paper.update(move |paper| paper.push_str(&name));
+    /// });
+    /// let pipe = pipe.build()?;
+    /// let waiting = pipe.run("signed: ".to_owned())?.suspended().unwrap().clone();
+    /// assert_eq!(waiting.reason(), Some("needs a signature"));
+    /// let result = pipe.resume(waiting, (), &"Ann")?;
+    /// assert_eq!(*result.state(), "signed: Ann");
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::NotResumed`], when the run is one of another pipe, or the pipe has changed;
+    /// and as [`run_with`](Self::run_with).
+    pub fn resume(
+        &self,
+        suspended: Suspended<S>,
+        context: C,
+        input: &impl Serialize,
+    ) -> Result<PipeResult<S>, StartError> {
+        let run = suspended.run;
+        let refused =
+            |reason| StartError::NotResumed { pipe: self.name().clone(), run, reason };
+        if suspended.definition != self.digest() {
+            return Err(refused("the pipe is not what it was when the run was suspended".into()));
+        }
+        let input = serde_json::to_value(input)
+            .map_err(|error| refused(format!("its input can't be written: {error}")))?;
+        let leg = Leg {
+            run,
+            started_at: now(),
+            state: suspended.state,
+            context: Arc::new(context),
+            cancel: CancelToken::new(),
+            first: First::Held,
+            machine: suspended.machine,
+            seq: suspended.seq,
+            resumed: Some(input),
+            listens: true,
+        };
+        self.carry_out(Arc::new(Execution::new(&self.plan, leg)))
+    }
+
+    fn options(&self) -> ScopeOptions {
+        let options = ScopeOptions::named(self.name().clone());
+        match self.plan.concurrency_max {
+            Some(n) => options.concurrency_max(n),
+            None => options,
+        }
+    }
+
+    fn prepare(&self, start: Start<S, C>) -> Result<Execution<S, C>, StartError> {
+        let first = match &start.at {
+            None => self.plan.roots.clone(),
+            Some(at) => vec![self.first_at(at)?],
+        };
+        let started_at = now();
+        let leg = Leg {
+            run: start.run.unwrap_or_else(|| RunId::drawn(started_at)),
+            started_at,
+            state: Arc::new(start.state),
+            context: Arc::new(start.context),
+            cancel: start.cancel.unwrap_or_default(),
+            first: First::Steps(first),
+            machine: Machine::default(),
+            seq: 0,
+            resumed: None,
+            listens: start.listens,
+        };
+        Ok(Execution::new(&self.plan, leg))
+    }
+
+    /// The step to start at, if everything after it can be reached from there.
+    fn first_at(&self, at: &Text) -> Result<u32, StartError> {
+        let (plan, pipe) = (&self.plan, || self.name().clone());
+        let start = plan.find(at.as_str()).ok_or_else(|| {
+            let hint = plan.hint(at.as_str());
+            StartError::UnknownStep { pipe: pipe(), step: at.clone(), hint }
+        })?;
+        for (shape, step) in plan.shape.0.iter().zip(0_u32..) {
+            let is_join = shape.parents.len() > 1 && shape.join == Join::All;
+            if !is_join || step == start || !plan.shape.leads(start, step) {
+                continue;
+            }
+            let beyond = shape.parents.iter().find(|&&p| !plan.shape.leads(start, p));
+            if let Some(&parent) = beyond {
+                return Err(StartError::JoinOutOfReach {
+                    pipe: pipe(),
+                    start: at.clone(),
+                    join: plan.step(step).name.clone(),
+                    parent: plan.step(parent).name.clone(),
+                });
+            }
+        }
+        Ok(start)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        &self.plan.name
+    }
+
+    /// What the pipe is: everything that changes what it does, so far as the code of its steps is
+    /// known. Equal on every machine; what a run may be resumed with is told by it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.plan.digest()
+    }
+
+    /// Its steps and edges.
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.plan.topology
+    }
+
+    /// Its steps and edges as Mermaid.
+    #[must_use]
+    pub fn mermaid(&self) -> String {
+        Drawing::of(self.topology()).mermaid()
+    }
+
+    /// The same for Graphviz.
+    #[must_use]
+    pub fn dot(&self) -> String {
+        Drawing::of(self.topology()).dot()
+    }
+
+    /// The steps that do items of maps, by the maps.
+    #[must_use]
+    pub fn workers(&self) -> Vec<(&Text, &Text)> {
+        let steps = self.plan.steps.iter().zip(&self.plan.shape.0);
+        let worker = |shape: &super::machine::StepShape| match shape.kind {
+            ShapeKind::Map { each, .. } => Some(&self.plan.step(each).name),
+            _ => None,
+        };
+        steps.filter_map(|(step, shape)| Some((&step.name, worker(shape)?))).collect()
+    }
+}
+
+impl<S: Shares, C: Send + Sync + 'static> PipeRun<S, C> {
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.execution.run
+    }
+
+    /// Calls the run off: no further step starts, and those under way can [know](super::Cancel).
+    pub fn cancel(&self) {
+        self.execution.call_off("the run was cancelled");
+        self.held.cancel();
+    }
+
+    /// Waits until the run has come to its end. Don't call it from a turn: the worker may be the
+    /// one that is waited for.
+    #[must_use]
+    pub fn wait(self) -> PipeResult<S> {
+        self.held.let_go();
+        self.pipe.result(self.execution.run, self.execution.wait())
+    }
+}
+
+impl<S> Suspended<S> {
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Why it waits.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The state, with what the steps that have ended made of it.
+    #[must_use]
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+}
+
+impl<S> PipeResult<S> {
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The state, as the steps that succeeded have left it.
+    #[must_use]
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn ending(&self) -> &Ending {
+        &self.finished.ending
+    }
+
+    /// Whether it succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        *self.ending() == Ending::Succeeded
+    }
+
+    /// What there is to know about its end.
+    #[must_use]
+    pub fn finished(&self) -> &Finished {
+        &self.finished
+    }
+
+    /// What was told of it, in order, if that was [kept](Start::keeping_events).
+    #[must_use]
+    pub fn events(&self) -> &[StepEvent] {
+        &self.events
+    }
+
+    /// What to [resume](Pipe::resume), if it is suspended.
+    #[must_use]
+    pub fn suspended(&self) -> Option<&Suspended<S>> {
+        self.suspended.as_ref()
+    }
+}
+
+impl<S, C> fmt::Debug for Pipe<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plan.fmt(f)
+    }
+}
+
+impl<S> fmt::Debug for Suspended<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suspended").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for PipeResult<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipeResult")
+            .field("run", &self.run)
+            .field("ending", self.ending())
+            .finish_non_exhaustive()
+    }
+}

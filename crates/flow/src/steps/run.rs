@@ -1,0 +1,688 @@
+//! Owns a run of a pipe: what the machine says is carried out, as the tasks of one scope.
+//!
+//! A slot of the machine is a task. All that a run shares is behind one lock, which no step's code
+//! is called under but the changes of the state, so that their order is that of the events.
+
+mod doing;
+mod ending;
+mod tell;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Error, anyhow};
+use selvedge_event::Text;
+use selvedge_lineage::{RunId, Timestamp};
+use selvedge_runtime::{AlarmHandle, Result, ScopeReport, TaskContext, Tasks};
+use selvedge_sync::atomic::AtomicBool;
+use selvedge_sync::thread::panic_message;
+use selvedge_sync::{Condvar, Mutex};
+
+use super::body::Done;
+use super::cancel::{CancelToken, Cancelled};
+use super::control::Control;
+use super::event::{Metrics, StepEvent, StepFailure, StepMetrics, What};
+use super::extract::{Caught, Items, StepCall};
+use super::machine::{Effect, End, Machine};
+use super::plan::{Plan, StepKind};
+use super::state::{Changes, Queue, Shares};
+use crate::request::RunInfo;
+
+use doing::{Doing, MapRun, Phase, TimedOut};
+pub(crate) use ending::Closed;
+
+/// One run of a pipe, or a leg of it.
+pub(crate) struct Execution<S, C> {
+    pub(crate) plan: Arc<Plan<S, C>>,
+    pub(crate) run: RunId,
+    started_at: Timestamp,
+    context: Arc<C>,
+    cancel: CancelToken,
+    /// The same, for those who only look.
+    is_called_off: Arc<AtomicBool>,
+    resumed: Option<serde_json::Value>,
+    /// What the leg begins with.
+    first: First,
+    inner: Mutex<Inner<S>>,
+    over: Condvar,
+    begun: OnceLock<Duration>,
+}
+
+/// What a leg is given.
+pub(crate) struct Leg<S, C> {
+    pub(crate) run: RunId,
+    pub(crate) started_at: Timestamp,
+    pub(crate) state: Arc<S>,
+    pub(crate) context: Arc<C>,
+    pub(crate) cancel: CancelToken,
+    pub(crate) first: First,
+    pub(crate) machine: Machine,
+    /// Events of earlier legs.
+    pub(crate) seq: u64,
+    pub(crate) resumed: Option<serde_json::Value>,
+    pub(crate) listens: bool,
+}
+
+/// What a leg begins with.
+#[derive(Clone, Debug)]
+pub(crate) enum First {
+    /// These steps.
+    Steps(Vec<u32>),
+    /// What was held when the run was suspended.
+    Held,
+}
+
+struct Inner<S> {
+    machine: Machine,
+    state: Arc<S>,
+    /// By slot.
+    doing: Vec<Doing>,
+    /// By slot, few if any.
+    maps: BTreeMap<u32, MapRun<S>>,
+    /// By join.
+    waiting: BTreeMap<u32, AlarmHandle>,
+    run_alarm: Option<AlarmHandle>,
+    /// None unless somebody listens.
+    events: Option<Vec<StepEvent>>,
+    seq: u64,
+    failures: Vec<StepFailure>,
+    metrics: Metrics,
+    /// By step.
+    took: Vec<StepMetrics>,
+    n_active: u64,
+    n_items: u64,
+    /// Why the run was suspended.
+    suspended: Option<Text>,
+    /// Why it was called off.
+    cancelled: Option<Text>,
+    timed_out: bool,
+    /// Somebody ends the run.
+    is_ending: bool,
+    /// What carried it out is gone.
+    is_given_up: bool,
+    closed: Option<Closed<S>>,
+}
+
+/// What a task of a run's scope is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    /// A slot's turn.
+    Turn(u32),
+    /// A slot's time is up.
+    Late(u32),
+    /// A join has waited for too long.
+    JoinLate(u32),
+    /// The run begins.
+    Start,
+    /// The run's time is up.
+    RunLate,
+}
+
+/// Tasks are numbered: slots and their alarms below, joins above, then the run's own.
+const JOINS: u32 = 1 << 31;
+pub(crate) const START: u32 = u32::MAX - 1;
+const RUN_LATE: u32 = u32::MAX - 2;
+
+impl Errand {
+    fn of(task: u32) -> Errand {
+        match task {
+            START => Errand::Start,
+            RUN_LATE => Errand::RunLate,
+            task if task >= JOINS => Errand::JoinLate(task - JOINS),
+            task if task % 2 == 0 => Errand::Turn(task / 2),
+            task => Errand::Late(task / 2),
+        }
+    }
+
+    fn task(self) -> u32 {
+        match self {
+            Errand::Turn(slot) => slot * 2,
+            Errand::Late(slot) => slot * 2 + 1,
+            Errand::JoinLate(join) => JOINS + join,
+            Errand::Start => START,
+            Errand::RunLate => RUN_LATE,
+        }
+    }
+}
+
+/// A turn that has begun.
+struct Begun<S> {
+    step: u32,
+    invocation: u64,
+    attempt: u32,
+    phase: Phase,
+    caught: Option<Caught>,
+    state: Arc<S>,
+    item: Option<(Items, u32)>,
+}
+
+impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
+    /// A leg that has not begun.
+    pub(crate) fn new(plan: &Arc<Plan<S, C>>, leg: Leg<S, C>) -> Execution<S, C> {
+        let inner = Inner {
+            machine: leg.machine,
+            state: leg.state,
+            doing: Vec::new(),
+            maps: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            run_alarm: None,
+            events: leg.listens.then(Vec::new),
+            seq: leg.seq,
+            failures: Vec::new(),
+            metrics: Metrics::default(),
+            took: vec![StepMetrics::default(); plan.steps.len()],
+            n_active: 0,
+            n_items: 0,
+            suspended: None,
+            cancelled: None,
+            timed_out: false,
+            is_ending: false,
+            is_given_up: false,
+            closed: None,
+        };
+        Execution {
+            plan: Arc::clone(plan),
+            run: leg.run,
+            started_at: leg.started_at,
+            context: leg.context,
+            cancel: leg.cancel,
+            is_called_off: Arc::default(),
+            resumed: leg.resumed,
+            first: leg.first,
+            inner: Mutex::new(inner),
+            over: Condvar::new(),
+            begun: OnceLock::new(),
+        }
+    }
+
+    /// Begins the turn of a slot, unless the run is over.
+    fn begin_turn(&self, slot: u32, cx: &mut TaskContext<'_>) -> Option<Begun<S>> {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        if inner.is_ending {
+            return None;
+        }
+        let step = inner.machine.slot(slot)?.step;
+        let phase = inner.doing(slot).phase;
+        let limit = self.plan.step(step).time_limit;
+        if phase == Phase::Body {
+            inner.machine.attempt(slot);
+            inner.doing(slot).started = cx.elapsed();
+            if let Some(limit) = limit {
+                let alarm = cx.alarm(limit, Errand::Late(slot).task());
+                inner.doing(slot).alarm = Some(alarm);
+            }
+            self.tell_of_slot(inner, slot, What::StepStart, cx.elapsed());
+        }
+        let caught = inner.doing(slot).caught.clone();
+        let at = inner.machine.slot(slot)?;
+        let item = at.owner.and_then(|owner| {
+            let items = Arc::clone(&inner.maps.get(&owner)?.items);
+            Some((items, at.item))
+        });
+        let (invocation, attempt) = (at.invocation, at.attempt);
+        let state = Arc::clone(&inner.state);
+        Some(Begun { step, invocation, attempt, phase, caught, state, item })
+    }
+
+    fn turn_of(&self, slot: u32, cx: &mut TaskContext<'_>) -> Result {
+        let Some(begun) = self.begin_turn(slot, cx) else { return Ok(()) };
+        let queue: Queue<S> = Arc::default();
+        let plan = self.plan.step(begun.step);
+        let done = {
+            let info = || self.info(begun.step, begun.attempt);
+            let call = StepCall {
+                state: &begun.state,
+                queue: &queue,
+                context: &self.context,
+                item: begun.item.as_ref().map(|(items, at)| (items, *at)),
+                cancel: &self.cancel,
+                caught: begun.caught.as_ref(),
+                resumed: self.resumed.as_ref(),
+                info: &info,
+                attempt: begun.attempt,
+            };
+            let body = match begun.phase {
+                Phase::Body => Some(&plan.body),
+                Phase::Local => plan.on_error.as_ref(),
+                Phase::Global => self.plan.on_error.as_ref(),
+            };
+            let body = body.expect("a handler is asked where there is one");
+            // Caught here, not by the worker: an attempt that is late may panic beside the next.
+            catch_unwind(AssertUnwindSafe(|| body.run(&call)))
+        };
+        // A state that nobody reads is changed in place.
+        let Begun { invocation, attempt, state, .. } = begun;
+        drop(state);
+        let changes = std::mem::take(&mut *queue.lock());
+        let mut inner = self.inner.lock();
+        let is_current = |at: &super::machine::Slot| {
+            at.invocation == invocation && at.attempt == attempt
+        };
+        if inner.is_ending || !inner.machine.slot(slot).is_some_and(is_current) {
+            return Ok(()); // It came too late, and was told so.
+        }
+        self.disarm(&mut inner, slot, cx);
+        let (done, panicked) = match done {
+            Ok(done) => (done.and_then(|done| self.understood(&inner, slot, done)), false),
+            Err(panic) => (Err(anyhow!(panic_message(&*panic))), true),
+        };
+        match done {
+            Ok(understood) => self.done(&mut inner, slot, understood, changes, cx)?,
+            Err(error) => match error.downcast::<Cancelled>() {
+                Ok(cancelled) => self.step_cancelled(&mut inner, slot, cancelled.reason(), cx),
+                Err(error) => self.failed_in_turn(&mut inner, slot, Arc::new(error), panicked, cx),
+            },
+        }
+        self.go_on(inner, cx);
+        Ok(())
+    }
+
+    fn info(&self, step: u32, attempt: u32) -> RunInfo {
+        RunInfo { node: self.plan.step(step).name.clone(), attempt, ..self.info_of_run() }
+    }
+
+    fn info_of_run(&self) -> RunInfo {
+        RunInfo {
+            run: self.run,
+            flow: self.plan.name.clone(),
+            node: self.plan.name.clone(),
+            attempt: 1,
+            started_at: self.started_at,
+            cancelled: Arc::clone(&self.is_called_off),
+            late: None,
+        }
+    }
+
+    /// What a step's return says, in the machine's terms.
+    fn understood(&self, inner: &Inner<S>, slot: u32, done: Done) -> Result<Understood> {
+        let at = inner.machine.slot(slot).expect("its turn is being taken");
+        let plan = self.plan.step(at.step);
+        match done {
+            Done::Items(items) => {
+                let n = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                let max = plan.items_max;
+                anyhow::ensure!(
+                    n <= max,
+                    "it has made {n} items, {max} are allowed: `.items_max(…)` allows more"
+                );
+                Ok(Understood::Items(items))
+            }
+            Done::Key(key) => {
+                let to = plan.routes.get(&key).copied().or(plan.otherwise);
+                let to = to.ok_or_else(|| {
+                    let keys = plan.routes.keys().map(Text::as_str);
+                    let hint = selvedge_topology::suggestion(key.as_str(), keys);
+                    anyhow!("`{key}` matches no route of switch `{}`{hint}", plan.name)
+                })?;
+                Ok(Understood::End(to.map_or(End::Stop, End::Route)))
+            }
+            Done::Control(control) => match control {
+                Control::Next if plan.kind == StepKind::Switch => {
+                    // A handler has recovered, and chosen nothing.
+                    Ok(Understood::End(End::Route(u32::MAX)))
+                }
+                Control::Next => Ok(Understood::End(End::Next)),
+                Control::Stop => Ok(Understood::End(End::Stop)),
+                Control::Skip(reason) => Ok(Understood::Skip(reason)),
+                Control::Suspend(suspension) => Ok(Understood::Suspend(suspension.reason)),
+                Control::Retry(after) => {
+                    let max = self.plan.retries_max;
+                    anyhow::ensure!(
+                        at.attempt <= max,
+                        "it has asked for another attempt {} times, {max} are allowed",
+                        at.attempt
+                    );
+                    Ok(Understood::Retry(after))
+                }
+                Control::Raise(error) => Err(error),
+                Control::Jump(_) if at.owner.is_some() => {
+                    Err(anyhow!("it does an item of a map, and can't jump: the map goes on"))
+                }
+                Control::Jump(name) => match self.plan.find(name.as_str()) {
+                    Some(step) => Ok(Understood::End(End::Jump(step))),
+                    None => {
+                        let hint = self.plan.hint(name.as_str());
+                        Err(anyhow!("it jumps to `{name}`, and there is no such step{hint}"))
+                    }
+                },
+            },
+        }
+    }
+
+    /// A step's turn came to something.
+    fn done(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        understood: Understood,
+        changes: Changes<S>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result {
+        let now = cx.elapsed();
+        if let Understood::Retry(after) = understood {
+            let error = "it asked for another attempt".to_owned();
+            let what = What::StepError { error, panicked: false, retry_in: Some(after) };
+            self.tell_of_slot(inner, slot, what, now);
+            post_after(cx, slot, after);
+            return Ok(());
+        }
+        inner.change(slot, changes)?;
+        let (what, end) = match understood {
+            Understood::End(end) => (What::StepEnd, end),
+            Understood::Skip(reason) => {
+                (What::Skipped { reason: reason.as_str().to_owned() }, End::Skip)
+            }
+            Understood::Suspend(reason) => {
+                inner.suspended.get_or_insert_with(|| reason.clone());
+                (What::Suspended { reason: reason.as_str().to_owned() }, End::Suspend)
+            }
+            Understood::Items(items) => {
+                let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                inner.maps.insert(slot, MapRun::new(items));
+                self.drive(inner, cx, |machine, shape, fx| machine.map(shape, slot, total, fx));
+                return Ok(());
+            }
+            Understood::Retry(_) => return Ok(()),
+        };
+        self.end(inner, slot, what, end, cx);
+        Ok(())
+    }
+
+    /// Ends a slot, with what is told of it.
+    fn end(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        what: What,
+        end: End,
+        cx: &mut TaskContext<'_>,
+    ) {
+        self.tell_of_slot(inner, slot, what, cx.elapsed());
+        inner.maps.remove(&slot);
+        inner.doing(slot).reset();
+        self.drive(inner, cx, |machine, shape, fx| machine.end(shape, slot, end, fx));
+    }
+
+    fn step_cancelled(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        reason: &Text,
+        cx: &mut TaskContext<'_>,
+    ) {
+        inner.cancelled.get_or_insert_with(|| reason.clone());
+        let what = What::Cancelled { reason: reason.as_str().to_owned() };
+        self.end(inner, slot, what, End::Stop, cx);
+    }
+
+    /// Has the machine do something, and does what it says.
+    fn drive(
+        &self,
+        inner: &mut Inner<S>,
+        cx: &mut TaskContext<'_>,
+        act: impl FnOnce(&mut Machine, &super::machine::Shape, &mut Vec<Effect>),
+    ) {
+        let mut fx = Vec::new();
+        act(&mut inner.machine, &self.plan.shape, &mut fx);
+        let mut next = 0;
+        while let Some(effect) = fx.get(next).cloned() {
+            next += 1;
+            match effect {
+                Effect::Post(slot) => {
+                    inner.started(slot);
+                    cx.post(Errand::Turn(slot).task());
+                }
+                Effect::Arm { join, limit } => {
+                    let alarm = cx.alarm(limit, Errand::JoinLate(join).task());
+                    inner.waiting.insert(join, alarm);
+                }
+                Effect::Disarm { join } => {
+                    if let Some(alarm) = inner.waiting.remove(&join) {
+                        cx.cancel_alarm(alarm);
+                    }
+                }
+                Effect::ItemsDone { slot, failed: None } => {
+                    self.tell_of_slot(inner, slot, What::StepEnd, cx.elapsed());
+                    inner.maps.remove(&slot);
+                    inner.doing(slot).reset();
+                    inner.machine.end(&self.plan.shape, slot, End::Next, &mut fx);
+                }
+                Effect::ItemsDone { slot, failed: Some(item) } => {
+                    let error = inner.maps.get_mut(&slot).and_then(|map| map.error.take());
+                    let error = error.map_or_else(String::new, |(_, error)| error);
+                    let error = anyhow!("item {item} failed: {error}");
+                    self.fail(inner, slot, Arc::new(error), false, &mut fx, cx);
+                }
+                Effect::Tell(told) => self.tell_of_machine(inner, told, cx.elapsed()),
+            }
+        }
+    }
+
+    /// What is done about a failure of a slot: another attempt, a handler, or nothing any more.
+    fn fail(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        error: Arc<Error>,
+        panicked: bool,
+        fx: &mut Vec<Effect>,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let at = inner.machine.slot(slot).expect("a slot that fails is under way");
+        let (step, attempt, owner, item) = (at.step, at.attempt, at.owner, at.item);
+        let plan = self.plan.step(step);
+        let phase = inner.doing(slot).phase;
+        let is_map = inner.maps.contains_key(&slot);
+        if let (Phase::Body, Some(policy), false) = (phase, &plan.on_failure, is_map)
+            && let Some(wait) = policy.wait_after(plan.name.as_str(), attempt, &error)
+        {
+            let what = terminal(&error, panicked, Some(wait));
+            self.tell_of_slot(inner, slot, what, cx.elapsed());
+            post_after(cx, slot, wait);
+            return;
+        }
+        let has_global = self.plan.on_error.is_some();
+        let next = match phase {
+            Phase::Body if plan.on_error.is_some() => Some(Phase::Local),
+            Phase::Body | Phase::Local if has_global => Some(Phase::Global),
+            _ => None,
+        };
+        if let Some(next) = next {
+            let name = plan.name.clone();
+            let doing = inner.doing(slot);
+            doing.phase = next;
+            doing.caught = Some(Caught { step: name, error, attempts: attempt });
+            cx.post(Errand::Turn(slot).task());
+            return;
+        }
+        let text = format!("{error:#}");
+        self.tell_of_slot(inner, slot, terminal(&error, panicked, None), cx.elapsed());
+        match owner {
+            Some(owner) => {
+                if let Some(map) = inner.maps.get_mut(&owner) {
+                    map.fail(item, text, &mut inner.state);
+                }
+            }
+            None => inner.failures.push(StepFailure::of_step(plan.name.clone(), text)),
+        }
+        inner.maps.remove(&slot);
+        inner.doing(slot).reset();
+        inner.machine.end(&self.plan.shape, slot, End::Failed, fx);
+    }
+
+    /// The same from outside of a turn of the machine.
+    fn failed_in_turn(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        error: Arc<Error>,
+        panicked: bool,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let mut fx = Vec::new();
+        self.fail(inner, slot, error, panicked, &mut fx, cx);
+        self.drive(inner, cx, |_, _, effects| *effects = fx);
+    }
+
+    fn disarm(&self, inner: &mut Inner<S>, slot: u32, cx: &mut TaskContext<'_>) {
+        let doing = inner.doing(slot);
+        if let Some(alarm) = doing.alarm.take()
+            && !cx.cancel_alarm(alarm)
+        {
+            // It is on its way already.
+            doing.n_stray += 1;
+        }
+    }
+
+    fn late(&self, slot: u32, cx: &mut TaskContext<'_>) {
+        let mut inner = self.inner.lock();
+        let doing = inner.doing(slot);
+        if doing.n_stray > 0 {
+            doing.n_stray -= 1;
+            return;
+        }
+        if inner.is_ending || inner.doing(slot).alarm.take().is_none() {
+            return;
+        }
+        let Some(at) = inner.machine.slot(slot) else { return };
+        let limit = self.plan.step(at.step).time_limit.unwrap_or_default();
+        let error = Arc::new(Error::new(TimedOut { limit }));
+        self.failed_in_turn(&mut inner, slot, error, false, cx);
+        self.go_on(inner, cx);
+    }
+
+    fn join_late(&self, join: u32, cx: &mut TaskContext<'_>) {
+        let mut inner = self.inner.lock();
+        if inner.waiting.remove(&join).is_none() || inner.is_ending {
+            return;
+        }
+        if !inner.machine.join_late(join) {
+            return;
+        }
+        let limit = self.plan.shape.step(join).join_limit.unwrap_or_default();
+        let name = self.plan.step(join).name.clone();
+        let error = format!("`{name}` has waited for those before it for longer than {limit:?}");
+        let what = What::StepError { error: error.clone(), panicked: false, retry_in: None };
+        self.tell_of_step(&mut inner, join, what, cx.elapsed());
+        inner.failures.push(StepFailure::of_step(name, error));
+        self.drive(&mut inner, cx, |machine, shape, fx| {
+            machine.join_failed(shape, join, End::Failed, fx);
+        });
+        self.go_on(inner, cx);
+    }
+
+    fn start(&self, cx: &mut TaskContext<'_>) -> Result {
+        let _ = self.begun.set(cx.elapsed());
+        if let Some(limit) = self.plan.time_limit {
+            let alarm = cx.alarm(limit, RUN_LATE);
+            self.inner.lock().run_alarm = Some(alarm);
+        }
+        self.start_up(cx);
+        let mut inner = self.inner.lock();
+        if inner.failures.is_empty() {
+            let is_resumed = matches!(self.first, First::Held);
+            let what = if is_resumed { What::Resume } else { What::Start };
+            if self.plan.steps.is_empty() {
+                let failure = StepFailure::no_steps();
+                let what = failure.told();
+                self.tell(&mut inner, what, cx.elapsed());
+                inner.failures.push(failure);
+            } else {
+                self.tell(&mut inner, what, cx.elapsed());
+                self.drive(&mut inner, cx, |machine, shape, fx| match &self.first {
+                    First::Steps(steps) => machine.start(shape, steps, fx),
+                    First::Held => machine.resume(shape, fx),
+                });
+            }
+        }
+        self.go_on(inner, cx);
+        Ok(())
+    }
+}
+
+/// A step's return in the machine's terms.
+enum Understood {
+    End(End),
+    Skip(Text),
+    Suspend(Text),
+    Retry(Duration),
+    Items(Items),
+}
+
+/// What is told of an attempt that failed.
+fn terminal(error: &Error, panicked: bool, retry_in: Option<Duration>) -> What {
+    match error.downcast_ref::<TimedOut>() {
+        Some(timed_out) => What::TimedOut { limit: timed_out.limit },
+        None => What::StepError { error: format!("{error:#}"), panicked, retry_in },
+    }
+}
+
+fn post_after(cx: &mut TaskContext<'_>, slot: u32, wait: Duration) {
+    let task = Errand::Turn(slot).task();
+    if wait.is_zero() {
+        cx.post(task);
+    } else {
+        cx.alarm(wait, task);
+    }
+}
+
+/// A run as the tasks of its scope.
+pub(crate) struct Run<S, C>(pub(crate) Arc<Execution<S, C>>);
+
+impl<S: Shares, C: Send + Sync + 'static> Tasks for Run<S, C> {
+    fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
+        let execution = &self.0;
+        match Errand::of(index) {
+            Errand::Turn(slot) => return execution.turn_of(slot, cx),
+            Errand::Start => return execution.start(cx),
+            Errand::Late(slot) => execution.late(slot, cx),
+            Errand::JoinLate(join) => execution.join_late(join, cx),
+            Errand::RunLate => execution.run_late(cx),
+        }
+        Ok(())
+    }
+
+    fn ended(&self, cx: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
+        self.0.scope_ended(&report.outcome, cx.elapsed());
+        Ok(())
+    }
+}
+
+impl<S, C> Drop for Run<S, C> {
+    /// The scope is over. Without a last turn the run was given up, and whoever waits learns it.
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+impl<S, C> fmt::Debug for Execution<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errands_have_numbers_of_their_own() {
+        let errands = [
+            Errand::Turn(0),
+            Errand::Turn(7),
+            Errand::Late(0),
+            Errand::Late(7),
+            Errand::JoinLate(0),
+            Errand::JoinLate(9),
+            Errand::Start,
+            Errand::RunLate,
+        ];
+        for errand in errands {
+            assert_eq!(Errand::of(errand.task()), errand);
+        }
+    }
+}

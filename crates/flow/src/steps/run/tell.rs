@@ -1,0 +1,168 @@
+//! Owns what is told of a run as it happens, and what is counted.
+
+use std::time::Duration;
+
+use selvedge_event::Text;
+
+use super::super::event::{
+    FailureKind, FailureSource, StepEvent, StepFailure, StepMetrics, What,
+};
+use super::super::machine::{Because, ShapeKind, Told};
+use super::super::state::Shares;
+use super::{Execution, Inner};
+
+/// What an event is about.
+#[derive(Clone, Debug, Default)]
+struct About {
+    stage: Option<Text>,
+    step: Option<u32>,
+    slot: Option<u32>,
+}
+
+/// The stage of what is told of the run as a whole.
+const SYSTEM: Text = Text::literal("system");
+
+impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
+    /// Tells something of the run as a whole.
+    pub(super) fn tell(&self, inner: &mut Inner<S>, what: What, now: Duration) {
+        self.tell_about(inner, About::default(), what, now);
+    }
+
+    /// Tells something of a stage that is no step.
+    pub(super) fn tell_of_stage(&self, inner: &mut Inner<S>, stage: Text, what: What, now: Duration) {
+        self.tell_about(inner, About { stage: Some(stage), ..About::default() }, what, now);
+    }
+
+    /// Tells something of a step that has no slot.
+    pub(super) fn tell_of_step(&self, inner: &mut Inner<S>, step: u32, what: What, now: Duration) {
+        self.tell_about(inner, About { step: Some(step), ..About::default() }, what, now);
+    }
+
+    /// Tells something of a slot; counts, if it is its end.
+    pub(super) fn tell_of_slot(&self, inner: &mut Inner<S>, slot: u32, what: What, now: Duration) {
+        let Some(at) = inner.machine.slot(slot) else { return };
+        let (step, is_item) = (at.step, at.owner.is_some());
+        match what {
+            What::StepStart | What::MapStart { .. } | What::MapWorker { .. } => {}
+            What::MapComplete { .. } | What::StepError { retry_in: Some(_), .. } => {}
+            _ => {
+                inner.metrics.ended += 1;
+                inner.n_active = inner.n_active.saturating_sub(1);
+                inner.n_items = inner.n_items.saturating_sub(u64::from(is_item));
+            }
+        }
+        if what == What::StepEnd {
+            let took = now.saturating_sub(inner.doing(slot).started);
+            inner.took[step as usize].add(took);
+        }
+        if inner.events.is_some() {
+            let about = About { step: Some(step), slot: Some(slot), ..About::default() };
+            self.tell_about(inner, about, what, now);
+        }
+    }
+
+    /// Tells what the machine has to tell.
+    pub(super) fn tell_of_machine(&self, inner: &mut Inner<S>, told: Told, now: Duration) {
+        let name = |step: u32| self.plan.step(step).name.clone();
+        match told {
+            Told::Skipped { step, because } => {
+                let reason = match because {
+                    Because::ParentFailed(parent) => format!("`{}` failed", name(parent)),
+                    Because::ParentSkipped(parent) => format!("`{}` was skipped", name(parent)),
+                    Because::NeverCame(parent) => format!("`{}` never came", name(parent)),
+                };
+                self.tell_of_step(inner, step, What::Skipped { reason }, now);
+            }
+            Told::GivenUp { slot } => {
+                let reason = "the run was stopped".to_owned();
+                self.tell_of_slot(inner, slot, What::Cancelled { reason }, now);
+            }
+            Told::MapStart { slot, items } => {
+                let step = inner.machine.slot(slot).map_or(0, |slot| slot.step);
+                if let ShapeKind::Map { each, .. } = self.plan.shape.step(step).kind {
+                    let what = What::MapStart { each: name(each), items };
+                    self.tell_of_slot(inner, slot, what, now);
+                }
+            }
+            Told::MapWorker { slot, item } => {
+                self.tell_of_slot(inner, slot, What::MapWorker { index: item }, now);
+            }
+            Told::MapComplete { slot, items } => {
+                self.tell_of_slot(inner, slot, What::MapComplete { items }, now);
+            }
+            Told::JoinWait { join, arrived, waiting_for } => {
+                let waiting_for = waiting_for.into_iter().map(name).collect();
+                self.tell_of_step(inner, join, What::JoinWait { arrived, waiting_for }, now);
+            }
+            Told::JoinRelease { join } => self.tell_of_step(inner, join, What::JoinRelease, now),
+        }
+    }
+
+    fn tell_about(&self, inner: &mut Inner<S>, about: About, what: What, now: Duration) {
+        if inner.events.is_none() {
+            return;
+        }
+        inner.seq += 1;
+        let slot = about.slot.and_then(|slot| inner.machine.slot(slot));
+        let plan = about.step.map(|step| self.plan.step(step));
+        let owner = slot.and_then(|slot| inner.machine.slot(slot.owner?));
+        let event = StepEvent {
+            seq: inner.seq,
+            at: self.time_of_day(now),
+            run: self.run,
+            stage: about.stage.or(plan.map(|plan| plan.name.clone())).unwrap_or(SYSTEM),
+            kind: plan.map(|plan| plan.kind),
+            invocation: slot.map(|slot| slot.invocation),
+            owner: owner.map(|owner| owner.invocation),
+            item: slot.filter(|_| owner.is_some()).map(|slot| slot.item),
+            attempt: slot.map_or(0, |slot| slot.attempt),
+            what,
+        };
+        if let Some(events) = &mut inner.events {
+            events.push(event);
+        }
+    }
+
+    /// What was counted, by name.
+    pub(super) fn counted(&self, inner: &mut Inner<S>) {
+        let steps = self.plan.steps.iter().zip(&inner.took);
+        let steps = steps.filter(|(_, took)| **took != StepMetrics::default());
+        inner.metrics.steps = steps.map(|(step, took)| (step.name.clone(), *took)).collect();
+    }
+}
+
+impl StepFailure {
+    fn new(kind: FailureKind, reason: &'static str, error: String) -> StepFailure {
+        let (source, step) = (FailureSource::UserCode, None);
+        StepFailure { kind, source, reason: Text::literal(reason), error, step }
+    }
+
+    pub(super) fn of_step(step: Text, error: String) -> StepFailure {
+        let failure = StepFailure::new(FailureKind::Step, "step_error", error);
+        StepFailure { step: Some(step), ..failure }
+    }
+
+    pub(super) fn no_steps() -> StepFailure {
+        let error = "no steps are registered".to_owned();
+        let failure = StepFailure::new(FailureKind::Validation, "no_steps", error);
+        StepFailure { source: FailureSource::Framework, ..failure }
+    }
+
+    pub(super) fn of_startup(error: String) -> StepFailure {
+        StepFailure::new(FailureKind::Startup, "startup_hook_error", error)
+    }
+
+    pub(super) fn of_shutdown(error: String) -> StepFailure {
+        StepFailure::new(FailureKind::Shutdown, "shutdown_hook_error", error)
+    }
+
+    pub(super) fn of_engine(error: String) -> StepFailure {
+        let failure = StepFailure::new(FailureKind::Infra, "internal_error", error);
+        StepFailure { source: FailureSource::Framework, ..failure }
+    }
+
+    /// It, as an event.
+    pub(super) fn told(&self) -> What {
+        What::StepError { error: self.error.clone(), panicked: false, retry_in: None }
+    }
+}
