@@ -1,7 +1,9 @@
 //! Step pipelines: what follows what, what becomes of the state, what is told, whatever the workers
 //! do.
 
+mod errors;
 mod scenarios;
+mod suspending;
 
 use std::sync::{Arc, Mutex};
 

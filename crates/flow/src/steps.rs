@@ -35,6 +35,7 @@
 mod body;
 mod builder;
 mod cancel;
+mod checkpoints;
 mod control;
 mod error;
 mod event;
@@ -42,19 +43,23 @@ mod extract;
 mod machine;
 mod pipe;
 mod plan;
+mod position;
 mod run;
 mod state;
 
 pub use body::IntoItems;
 pub use builder::{IsMap, IsStep, IsSwitch, Names, PipeBuilder, StepMut};
 pub use cancel::{CancelToken, Cancelled};
+pub use checkpoints::{Checkpoints, Waiting};
 pub use control::{Control, IntoControl, IntoKey, Suspension};
-pub use error::{PipeError, PipeProblem, StartError};
+pub use error::{CheckpointError, PipeError, PipeProblem, StartError};
 pub use event::{
     FailureKind, FailureSource, Finished, Metrics, StepEvent, StepFailure, StepMetrics, What,
 };
-pub use extract::{Attempt, Cancel, Caught, Ctx, Extract, Item, Needs, Resumed, StepCall, StepFunction};
+pub use extract::{
+    Attempt, Cancel, Caught, CheckInput, Ctx, Extract, Item, Needs, Resumed, StepCall, StepFunction,
+};
 pub use machine::Join;
 pub use pipe::{Pipe, PipeResult, PipeRun, Start, Suspended};
-pub use plan::StepKind;
+pub use plan::{Described, DescribedStep, StepKind};
 pub use state::{Exclusive, Shares, State};

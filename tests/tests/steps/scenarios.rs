@@ -26,7 +26,14 @@ fn a_chain_is_told_in_order() {
     pipe.step("a", || ()).to("b");
     pipe.step("b", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    a starts
+    a ends
+    b starts
+    b ends
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -56,7 +63,13 @@ fn a_failure_ends_the_run_and_is_known_by_kind_and_step() {
         let known = serde_json::to_string(failure).unwrap();
         format!("{}{known}", story(result))
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    start
+    a starts
+    a failed: boom
+    finish: failed: step `a` failed: boom
+    {"kind":"step","source":"user_code","reason":"step_error","error":"boom","step":"a"}
+    "#);
 }
 
 #[test]
@@ -69,15 +82,33 @@ fn a_suspended_run_starts_nothing_until_it_is_resumed() {
     .to("b");
     pipe.step("b", |seen: State<Vec<&'static str>>| seen.update(|seen| seen.push("b")));
     let pipe = pipe.build().unwrap();
-    let told = everywhere(&pipe, || Start::with(Vec::new()), |result| {
-        let waiting = result.suspended().unwrap().clone();
-        assert_eq!((waiting.reason(), waiting.state().as_slice()), (Some("r"), ["a"].as_slice()));
-        let resumed = pipe.resume(waiting, (), &()).unwrap();
-        assert_eq!(resumed.state(), &["a", "b"]);
-        let later: String = resumed.events().iter().map(|e| format!("{} {e}\n", e.seq)).collect();
-        format!("{}--\n{later}", story(result))
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = everywhere(
+        &pipe,
+        || Start::with(Vec::new()),
+        |result| {
+            let waiting = result.suspended().unwrap().clone();
+            assert_eq!(
+                (waiting.reason(), waiting.state().as_slice()),
+                (Some("r"), ["a"].as_slice())
+            );
+            let resumed = pipe.resume(waiting, (), &()).unwrap();
+            assert_eq!(resumed.state(), &["a", "b"]);
+            let later: String =
+                resumed.events().iter().map(|e| format!("{} {e}\n", e.seq)).collect();
+            format!("{}--\n{later}", story(result))
+        },
+    );
+    insta::assert_snapshot!(told, @r"
+    start
+    a starts
+    a suspended: r
+    finish: suspended
+    --
+    5 resume
+    6 b starts
+    7 b ends
+    8 finish: succeeded
+    ");
 }
 
 #[test]
@@ -89,7 +120,11 @@ fn an_empty_pipe_fails_between_its_hooks() {
         let hook = move || {
             seen.fetch_add(n, Ordering::Relaxed);
         };
-        if n == 1 { pipe.on_startup(hook) } else { pipe.on_shutdown(hook) };
+        if n == 1 {
+            pipe.on_startup(hook)
+        } else {
+            pipe.on_shutdown(hook)
+        };
     }
     let pipe = pipe.build().unwrap();
     let told = everywhere(&pipe, start, |result| {
@@ -98,7 +133,11 @@ fn an_empty_pipe_fails_between_its_hooks() {
     });
     let n = seen.load(Ordering::Relaxed);
     assert!(n >= 11 && n % 11 == 0, "both hooks run each time: {n}");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    system failed: no steps are registered
+    finish: failed: no steps are registered
+    Validation no_steps
+    ");
 }
 
 #[test]
@@ -108,12 +147,21 @@ fn a_step_that_looks_is_cancelled_and_has_not_failed() {
     let pipe = pipe.build().unwrap();
     let token = CancelToken::new();
     token.cancel("u");
-    let told = everywhere(&pipe, move || start().cancelled_by(&token), |result| {
-        assert!(result.finished().failure().is_none());
-        assert_eq!(result.finished().reason.as_deref(), Some("u"));
-        story(result)
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = everywhere(
+        &pipe,
+        move || start().cancelled_by(&token),
+        |result| {
+            assert!(result.finished().failure().is_none());
+            assert_eq!(result.finished().reason.as_deref(), Some("u"));
+            story(result)
+        },
+    );
+    insta::assert_snapshot!(told, @r"
+    start
+    a starts
+    a cancelled: u
+    finish: cancelled by User
+    ");
 }
 
 #[test]
@@ -130,10 +178,14 @@ fn a_join_of_any_starts_once_with_the_first() {
     let mut pipe = pipe;
     pipe.retries_max(1_000_000);
     let pipe = pipe.build().unwrap();
-    let told = everywhere(&pipe, || Start::with(0), |result| {
-        assert!(at(result, "j starts") < at(result, "slow ends"));
-        format!("{} {}", result.state(), result.ending())
-    });
+    let told = everywhere(
+        &pipe,
+        || Start::with(0),
+        |result| {
+            assert!(at(result, "j starts") < at(result, "slow ends"));
+            format!("{} {}", result.state(), result.ending())
+        },
+    );
     assert_eq!(told, "1 succeeded");
 }
 
@@ -167,8 +219,29 @@ fn a_switch_goes_one_way_and_an_unknown_key_fails() {
     pipe.step("after", || ());
     let pipe = pipe.build().unwrap();
     let told = |key: &'static str| everywhere(&pipe, move || Start::with(key), story);
-    insta::assert_snapshot!(told("b"), @"");
-    insta::assert_snapshot!(told("c"), @"");
+    insta::assert_snapshot!(told("b"), @r"
+    start
+    s starts
+    s ends
+    after waits, 1 arrived, for B
+    B starts
+    B ends
+    after waits no more
+    after starts
+    after ends
+    finish: succeeded
+    ");
+    insta::assert_snapshot!(told("c"), @r"
+    start
+    s starts
+    s failed: `c` matches no route of switch `s`
+    B skipped: `s` failed
+    A skipped: `s` failed
+    after waits, 1 arrived, for A
+    after waits no more
+    after skipped: `A` was skipped
+    finish: failed: step `s` failed: `c` matches no route of switch `s`
+    ");
 }
 
 #[test]
@@ -178,7 +251,14 @@ fn a_jump_goes_there_instead() {
     pipe.step("static", || ());
     pipe.step("dyn", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, || start().at("a"), story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, || start().at("a"), story), @r"
+    start
+    a starts
+    a ends
+    dyn starts
+    dyn ends
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -187,7 +267,13 @@ fn a_jump_to_nowhere_fails_with_what_is_near() {
     pipe.step("first", || Control::jump("secnd")).to("second");
     pipe.step("second", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    first starts
+    first failed: it jumps to `secnd`, and there is no such step; did you mean `second`?
+    second skipped: `first` failed
+    finish: failed: step `first` failed: it jumps to `secnd`, and there is no such step; did you mean `second`?
+    ");
 }
 
 #[test]
@@ -197,13 +283,17 @@ fn a_handler_that_fails_hands_over_to_the_pipes() {
         assert_eq!(caught.error().to_string(), "l");
         Control::skip("known")
     });
-    pipe.step("a", || -> Result { anyhow::bail!("boom") })
-        .on_error(|caught: Caught| -> Result {
-            assert_eq!(caught.error().to_string(), "boom");
-            anyhow::bail!("l")
-        });
+    pipe.step("a", || -> Result { anyhow::bail!("boom") }).on_error(|caught: Caught| -> Result {
+        assert_eq!(caught.error().to_string(), "boom");
+        anyhow::bail!("l")
+    });
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    a starts
+    a skipped: known
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -214,7 +304,13 @@ fn what_is_skipped_prunes_what_follows() {
         .to("b");
     pipe.step("b", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    a starts
+    a skipped: not today
+    b skipped: `a` was skipped
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -223,7 +319,13 @@ fn what_fails_prunes_what_follows() {
     pipe.step("a", || -> Result { anyhow::bail!("boom") }).to("b");
     pipe.step("b", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    a starts
+    a failed: boom
+    b skipped: `a` failed
+    finish: failed: step `a` failed: boom
+    ");
 }
 
 #[test]
@@ -236,7 +338,25 @@ fn a_map_one_at_a_time_is_in_order() {
     });
     pipe.step("after", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, || Start::with(Vec::new()), story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, || Start::with(Vec::new()), story), @r"
+    start
+    m starts
+    m maps 3 items to w
+    w[0]
+    w[0] starts
+    w[0] ends
+    w[1]
+    w[1] starts
+    w[1] ends
+    w[2]
+    w[2] starts
+    w[2] ends
+    m has done 3 items
+    m ends
+    after starts
+    after ends
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -248,10 +368,14 @@ fn a_map_has_no_more_under_way_than_it_may_and_changes_in_order() {
         seen.update(move |seen| seen.push(n));
     });
     let pipe = pipe.build().unwrap();
-    let told = everywhere(&pipe, || Start::with(Vec::new()), |result| {
-        assert!(result.finished().metrics.peak_items <= 3);
-        format!("{:?}\n{}", result.state(), sorted_story(result))
-    });
+    let told = everywhere(
+        &pipe,
+        || Start::with(Vec::new()),
+        |result| {
+            assert!(result.finished().metrics.peak_items <= 3);
+            format!("{:?}\n{}", result.state(), sorted_story(result))
+        },
+    );
     assert!(told.starts_with("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"), "{told}");
 }
 
@@ -262,7 +386,16 @@ fn an_empty_map_completes() {
     pipe.step("w", |_: Item<u32>| ());
     pipe.step("after", || ());
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    m starts
+    m maps 0 items to w
+    m has done 0 items
+    m ends
+    after starts
+    after ends
+    finish: succeeded
+    ");
 }
 
 #[test]
@@ -280,10 +413,33 @@ fn an_item_that_fails_fails_its_map_and_no_other_item() {
     });
     pipe.step("after", || ());
     let pipe = pipe.build().unwrap();
-    let told = everywhere(&pipe, || Start::with(Vec::new()), |result| {
-        format!("{:?}\n{}", result.state(), story(result))
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = everywhere(
+        &pipe,
+        || Start::with(Vec::new()),
+        |result| format!("{:?}\n{}", result.state(), story(result)),
+    );
+    insta::assert_snapshot!(told, @r"
+    [0, 2, 3]
+    start
+    m starts
+    m maps 4 items to w
+    w[0]
+    w[0] starts
+    w[0] ends
+    w[1]
+    w[1] starts
+    w[1] failed: odd
+    w[2]
+    w[2] starts
+    w[2] skipped: two
+    w[3]
+    w[3] starts
+    w[3] ends
+    m has done 4 items
+    m failed: item 1 failed: odd
+    after skipped: `m` failed
+    finish: failed: step `m` failed: item 1 failed: odd
+    ");
 }
 
 #[test]
@@ -295,5 +451,14 @@ fn a_retry_has_an_end_for_each_start() {
     };
     pipe.step("a", attempts).on_failure(selvedge::runtime::Retry::times(3));
     let pipe = pipe.build().unwrap();
-    insta::assert_snapshot!(everywhere(&pipe, start, story), @"");
+    insta::assert_snapshot!(everywhere(&pipe, start, story), @r"
+    start
+    a starts
+    a failed: not yet, again in 0ns
+    a starts, #2
+    a failed: not yet, again in 0ns
+    a starts, #3
+    a ends
+    finish: succeeded
+    ");
 }

@@ -7,6 +7,7 @@ mod options;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::{Signature, Text};
@@ -19,7 +20,7 @@ use super::error::PipeError;
 use super::extract::{Needs, StepFunction};
 use super::machine::Join;
 use super::pipe::Pipe;
-use super::plan::{ItemType, StepKind};
+use super::plan::{ItemType, ReadItems, StepKind};
 use super::state::Shares;
 
 pub use options::{IsMap, IsStep, IsSwitch, Names, StepMut};
@@ -78,6 +79,7 @@ struct Defined<S, C> {
     /// Of a map.
     each: Option<Text>,
     makes: Option<ItemType>,
+    read_items: Option<ReadItems>,
     at_a_time: Option<u32>,
     items_max: u32,
     /// Of a switch: keys and where they lead; `None` stops.
@@ -140,6 +142,10 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         let map = self.define(name, StepKind::Map, F::needs(), body::map(function));
         map.defined.each = Some(Text::from(each));
         map.defined.makes = Some(made);
+        map.defined.read_items = Some(|json| {
+            let items: Vec<<F::Output as IntoItems>::Item> = serde_json::from_value(json)?;
+            Ok(Arc::new(items))
+        });
         map
     }
 
@@ -171,6 +177,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
             jumps: Vec::new(),
             each: None,
             makes: None,
+            read_items: None,
             at_a_time: None,
             items_max: ITEMS_MAX,
             routes: Vec::new(),

@@ -5,6 +5,7 @@ use std::fmt;
 use selvedge_event::Text;
 use selvedge_lineage::RunId;
 use selvedge_runtime::{BuildError, RunError as PipelineError, ScopeError};
+use selvedge_store::StoreError;
 use selvedge_topology::{Place, Problem};
 use thiserror::Error;
 
@@ -187,15 +188,13 @@ pub enum StartError {
         /// What it waits for.
         parent: Text,
     },
-    /// A state was suspended that can't be written down, or one is resumed that can't be read.
-    #[error("run {run} of pipe `{pipe}` can't be resumed: {reason}")]
-    NotResumed {
+    /// The run can't go on where it stands.
+    #[error("pipe `{pipe}` can't go on with a run")]
+    Checkpoint {
         /// The pipe.
         pipe: Text,
-        /// The run.
-        run: RunId,
         /// Why not.
-        reason: String,
+        source: CheckpointError,
     },
     /// Threads can't be had.
     #[error("pipe `{pipe}` can't be carried out")]
@@ -221,4 +220,97 @@ pub enum StartError {
         /// How.
         source: Box<PipelineError>,
     },
+}
+
+/// Why a run does not go on, or where it stands can't be written or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The pipe keeps no runs.
+    #[error("run {run} is kept nowhere that the pipe knows: say `.kept_in(…)` of the pipe")]
+    NotKept {
+        /// The run.
+        run: RunId,
+    },
+    /// No such run waits.
+    #[error("no run {run} waits: it has ended, or was given up, or never was")]
+    Unknown {
+        /// The run.
+        run: RunId,
+    },
+    /// Somebody goes on with it.
+    #[error("somebody goes on with run {run}: wait for its end")]
+    Claimed {
+        /// The run.
+        run: RunId,
+    },
+    /// It is a run of another pipe.
+    #[error("run {run} is one of pipe `{found}`")]
+    OtherPipe {
+        /// The run.
+        run: RunId,
+        /// Whose it is.
+        found: Text,
+    },
+    /// The pipe has changed.
+    #[error("the pipe is not what it was when run {run} was left:\n{difference}")]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// What was, and what is.
+        difference: String,
+    },
+    /// What the run is resumed with can't be written.
+    #[error("what run {run} is resumed with can't be written as JSON")]
+    Input {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// What the run is resumed with is not what the step that comes next asks for.
+    #[error("run {run} is not resumed: step `{step}` comes next, and {reason}")]
+    InputType {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: Text,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The state, or the items of a map, can't be written.
+    #[error("where run {run} stands can't be written as JSON")]
+    Unwritten {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// What was written is no state or no items of the types that the pipe has.
+    #[error("where run {run} stands can't be read")]
+    Unread {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// An entry in the list of runs that wait can't be read.
+    #[error("an entry of the runs that wait can't be read")]
+    List {
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// It was written by a later version.
+    #[error("run {run} was left in format {found}, and this version knows {known}: update it")]
+    Format {
+        /// The run.
+        run: RunId,
+        /// What was written.
+        found: u32,
+        /// What is known.
+        known: u32,
+    },
+    /// The store failed.
+    #[error("the store of runs that wait failed")]
+    Store(#[from] StoreError),
 }

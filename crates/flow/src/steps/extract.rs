@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use selvedge_event::Text;
 
 use super::cancel::CancelToken;
@@ -56,6 +56,7 @@ pub trait Extract<S, C>: Sized {
     fn extract(call: &StepCall<'_, S, C>) -> Result<Self>;
 
     #[doc(hidden)]
+    #[must_use]
     fn needs() -> Needs {
         Needs::Nothing
     }
@@ -63,16 +64,33 @@ pub trait Extract<S, C>: Sized {
 
 /// What an argument asks of the step's place in the pipe.
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Needs {
     Nothing,
     /// Nothing may run beside it.
     Alone,
     /// It does an item of a map.
-    Item { type_id: TypeId, type_name: &'static str },
+    Item {
+        type_id: TypeId,
+        type_name: &'static str,
+    },
     /// It handles a failure.
     Failure,
+    /// It reads what the run is resumed with.
+    Input {
+        check: CheckInput,
+    },
 }
+
+impl Needs {
+    pub(crate) fn input(&self) -> Option<CheckInput> {
+        if let Needs::Input { check } = self { Some(*check) } else { None }
+    }
+}
+
+/// What is wrong with what a run is to be resumed with, if anything is.
+#[doc(hidden)]
+pub type CheckInput = fn(&serde_json::Value) -> std::result::Result<(), String>;
 
 impl<S: Shares, C> Extract<S, C> for State<S> {
     fn extract(call: &StepCall<'_, S, C>) -> Result<State<S>> {
@@ -168,8 +186,7 @@ impl<S, C, T: Value> Extract<S, C> for Item<T> {
             return Err(anyhow!("it asks for an item, and no map has started it"));
         };
         let items = Arc::clone(items).as_any().downcast::<Vec<T>>();
-        let items =
-            items.map_err(|_| anyhow!("the map's items are no `{}`", type_name::<T>()))?;
+        let items = items.map_err(|_| anyhow!("the map's items are no `{}`", type_name::<T>()))?;
         Ok(Item { items, at })
     }
 
@@ -219,11 +236,19 @@ pub struct Resumed<T>(pub Option<T>);
 impl<S, C, T: Value> Extract<S, C> for Resumed<T> {
     fn extract(call: &StepCall<'_, S, C>) -> Result<Resumed<T>> {
         let Some(input) = call.resumed else { return Ok(Resumed(None)) };
-        let input = T::deserialize(input);
-        Ok(Resumed(Some(input.map_err(|error| {
-            anyhow!("what the run was resumed with is no `{}`: {error}", type_name::<T>())
-        })?)))
+        Ok(Resumed(Some(read_input(input).map_err(Error::msg)?)))
     }
+
+    fn needs() -> Needs {
+        Needs::Input { check: |input| read_input::<T>(input).map(drop) }
+    }
+}
+
+fn read_input<T: Value>(input: &serde_json::Value) -> std::result::Result<T, String> {
+    let read = T::deserialize(input);
+    read.map_err(|error| {
+        format!("what the run is resumed with is no `{}`: {error}", type_name::<T>())
+    })
 }
 
 /// How a step failed: what a handler is told.
@@ -296,8 +321,15 @@ macro_rules! arities {
     )*};
 }
 
-arities!((), (A1), (A1, A2), (A1, A2, A3), (A1, A2, A3, A4), (A1, A2, A3, A4, A5),
-    (A1, A2, A3, A4, A5, A6));
+arities!(
+    (),
+    (A1),
+    (A1, A2),
+    (A1, A2, A3),
+    (A1, A2, A3, A4),
+    (A1, A2, A3, A4, A5),
+    (A1, A2, A3, A4, A5, A6)
+);
 
 impl<S, C> fmt::Debug for StepCall<'_, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,18 +48,38 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It never started.
-    Skipped { step: u32, because: Because },
+    Skipped {
+        step: u32,
+        because: Because,
+    },
     /// It began and will not end.
-    GivenUp { slot: u32 },
-    MapStart { slot: u32, items: u32 },
-    MapWorker { slot: u32, item: u32 },
-    MapComplete { slot: u32, items: u32 },
-    JoinWait { join: u32, arrived: u32, waiting_for: Vec<u32> },
-    JoinRelease { join: u32 },
+    GivenUp {
+        slot: u32,
+    },
+    MapStart {
+        slot: u32,
+        items: u32,
+    },
+    MapWorker {
+        slot: u32,
+        item: u32,
+    },
+    MapComplete {
+        slot: u32,
+        items: u32,
+    },
+    JoinWait {
+        join: u32,
+        arrived: u32,
+        waiting_for: Vec<u32>,
+    },
+    JoinRelease {
+        join: u32,
+    },
 }
 
 /// How a step's turn ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Go on with what comes after it.
     Next,
@@ -142,8 +162,24 @@ impl Machine {
         self.mode
     }
 
+    /// Joins that wait in this round and have a limit.
+    fn limited<'s>(&'s self, shape: &'s Shape) -> impl Iterator<Item = (u32, Duration)> + 's {
+        let waiting = self.joins.iter().filter(|(_, state)| state.is_waiting());
+        waiting.filter_map(|(&join, _)| Some((join, shape.step(join).join_limit?)))
+    }
+
     pub(crate) fn slot(&self, slot: u32) -> Option<&Slot> {
         self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// Steps that start when the run is resumed.
+    pub(crate) fn held(&self) -> &[u32] {
+        &self.held
+    }
+
+    /// The first item of a map that has not ended.
+    pub(crate) fn frontier(&self, slot: u32) -> u32 {
+        self.slot(slot).and_then(|slot| slot.items.as_ref()).map_or(0, |items| items.frontier)
     }
 
     fn slot_mut(&mut self, slot: u32) -> &mut Slot {
@@ -224,13 +260,13 @@ impl Machine {
             self.is_exclusive = false;
         }
         match ended.owner {
-            Some(owner) => self.item_ended(shape, owner, ended.item, &end, fx),
+            Some(owner) => self.item_ended(shape, owner, ended.item, end, fx),
             None => self.step_ended(shape, ended.step, end, fx),
         }
         self.wake(shape, fx);
     }
 
-    fn item_ended(&mut self, shape: &Shape, owner: u32, item: u32, end: &End, fx: &mut Effects) {
+    fn item_ended(&mut self, shape: &Shape, owner: u32, item: u32, end: End, fx: &mut Effects) {
         match end {
             End::Stop => self.mode = Mode::Stopping,
             End::Suspend if self.mode == Mode::Running => self.mode = Mode::Holding,
@@ -238,7 +274,7 @@ impl Machine {
         }
         let items = self.slot_mut(owner).items.as_mut().expect("a map that is open has items");
         items.n_active -= 1;
-        if *end == End::Failed {
+        if end == End::Failed {
             items.failed = Some(items.failed.map_or(item, |first| first.min(item)));
         }
         items.ahead.insert(item);
@@ -334,8 +370,7 @@ impl Machine {
     fn take_slot(&mut self, step: u32, owner: Option<u32>, item: u32) -> u32 {
         self.n_invocations += 1;
         let invocation = self.n_invocations;
-        let slot =
-            Slot { step, invocation, attempt: 0, owner, item, opened: false, items: None };
+        let slot = Slot { step, invocation, attempt: 0, owner, item, opened: false, items: None };
         match self.free.pop() {
             Some(free) => {
                 self.slots[free as usize] = Some(slot);
@@ -433,16 +468,35 @@ impl Machine {
         }
     }
 
-    /// Goes on after a suspension: what was held starts.
+    /// Goes on after a suspension, or where a process died: what was held starts, and so does again
+    /// what was under way.
     pub(crate) fn resume(&mut self, shape: &Shape, fx: &mut Effects) {
         self.mode = Mode::Running;
+        (self.n_active, self.is_exclusive) = (0, false);
+        self.waiting.clear();
+        let mut again = Vec::new();
+        let mut maps = Vec::new();
+        for slot in 0..self.slots.len() as u32 {
+            let Some(at) = &mut self.slots[slot as usize] else { continue };
+            if at.owner.is_some() {
+                // Its map begins it again.
+                self.slots[slot as usize] = None;
+                self.free.push(slot);
+            } else if let Some(items) = &mut at.items {
+                (items.next, items.n_active) = (items.frontier, 0);
+                items.ahead.clear();
+                maps.push(slot);
+            } else {
+                at.opened = false;
+                again.push(slot);
+            }
+        }
+        let limited: Vec<_> = self.limited(shape).collect();
+        fx.extend(limited.into_iter().map(|(join, limit)| Effect::Arm { join, limit }));
+        again.into_iter().for_each(|slot| self.post(shape, slot, fx));
         for step in std::mem::take(&mut self.held) {
             self.activate(shape, step, fx);
         }
-        for slot in 0..self.slots.len() as u32 {
-            if self.slot(slot).is_some_and(|slot| slot.items.is_some()) {
-                self.admit(shape, slot, fx);
-            }
-        }
+        maps.into_iter().for_each(|slot| self.admit(shape, slot, fx));
     }
 }

@@ -1,5 +1,6 @@
 //! Owns a pipe that was built, what a run of it is given, and what it comes to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,25 +12,29 @@ use serde::Serialize;
 
 use super::builder::PipeBuilder;
 use super::cancel::CancelToken;
-use super::error::StartError;
+use super::checkpoints::{Checkpoints, Keeps};
+use super::error::{CheckpointError, StartError};
 use super::event::{Finished, StepEvent};
-use super::machine::{Join, Machine, ShapeKind};
-use super::plan::Plan;
-use super::run::{Closed, Execution, First, Leg, Run, START};
+use super::machine::{Join, Machine};
+use super::plan::{Described, Plan};
+use super::position::{Left, Position, difference};
+use super::run::{Closed, Execution, First, Keeper, Leg, Run, START};
 use super::state::Shares;
 use crate::driver::{Undone, carry_out};
 use crate::engine::{Engine, Held, open};
 use crate::flow::now;
+use crate::value::Value;
 
 /// Steps over a state that they share: what each does, and what follows from it. Immutable; any
 /// number of runs of it go on at once. Clones share it.
 pub struct Pipe<S, C = ()> {
     plan: Arc<Plan<S, C>>,
+    keeps: Option<Arc<dyn Keeps<S>>>,
 }
 
 impl<S, C> Clone for Pipe<S, C> {
     fn clone(&self) -> Pipe<S, C> {
-        Pipe { plan: Arc::clone(&self.plan) }
+        Pipe { plan: Arc::clone(&self.plan), keeps: self.keeps.clone() }
     }
 }
 
@@ -92,21 +97,13 @@ impl<S, C> Start<S, C> {
 /// A run that goes on. Dropping the handle does not end it.
 #[derive(Debug)]
 pub struct PipeRun<S, C = ()> {
-    pipe: Pipe<S, C>,
     execution: Arc<Execution<S, C>>,
     held: Held,
 }
 
 /// A run that waits for something from outside.
-#[derive(Clone)]
 pub struct Suspended<S> {
-    run: RunId,
-    state: Arc<S>,
-    machine: Machine,
-    seq: u64,
-    /// What the pipe was.
-    definition: Digest,
-    reason: Option<String>,
+    position: Position<S>,
 }
 
 /// What a run has come to.
@@ -136,7 +133,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     }
 
     pub(crate) fn new(plan: Plan<S, C>) -> Pipe<S, C> {
-        Pipe { plan: Arc::new(plan) }
+        Pipe { plan: Arc::new(plan), keeps: None }
     }
 
     /// Runs it to its end, as [`run`](Pipe::run) does, with what more there is to say of the run.
@@ -145,22 +142,19 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     ///
     /// [`StartError`], when the run can't start as it is to.
     pub fn run_with(&self, start: Start<S, C>) -> Result<PipeResult<S>, StartError> {
-        let execution = Arc::new(self.prepare(start)?);
-        self.carry_out(execution)
+        self.carry_out(&Arc::new(self.prepare(start)?))
     }
 
-    fn carry_out(&self, execution: Arc<Execution<S, C>>) -> Result<PipeResult<S>, StartError> {
-        let tasks = Run(Arc::clone(&execution));
+    fn carry_out(&self, execution: &Arc<Execution<S, C>>) -> Result<PipeResult<S>, StartError> {
+        let tasks = Run(Arc::clone(execution));
         carry_out(self.options(), tasks, START).map_err(|undone| {
             let pipe = self.name().clone();
             match undone {
                 Undone::Workers(source) => StartError::Workers { pipe, source },
-                Undone::Pipeline(source) => {
-                    StartError::Pipeline { pipe, source: Box::new(source) }
-                }
+                Undone::Pipeline(source) => StartError::Pipeline { pipe, source: Box::new(source) },
             }
         })?;
-        Ok(self.result(execution.run, execution.wait()))
+        Ok(Self::result(execution.run, execution.wait()))
     }
 
     /// Begins a run on the threads of an engine.
@@ -182,11 +176,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     /// # Errors
     ///
     /// As [`run_with`](Self::run_with).
-    pub fn launch(
-        &self,
-        engine: &Engine,
-        start: Start<S, C>,
-    ) -> Result<PipeRun<S, C>, StartError> {
+    pub fn launch(&self, engine: &Engine, start: Start<S, C>) -> Result<PipeRun<S, C>, StartError> {
         let execution = Arc::new(self.prepare(start)?);
         let held = engine.open(self.options(), Run(Arc::clone(&execution)), START);
         self.begun(execution, held)
@@ -214,19 +204,12 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         held: Result<Held, ScopeError>,
     ) -> Result<PipeRun<S, C>, StartError> {
         let refused = |source| StartError::Scope { pipe: self.name().clone(), source };
-        Ok(PipeRun { pipe: self.clone(), execution, held: held.map_err(refused)? })
+        Ok(PipeRun { execution, held: held.map_err(refused)? })
     }
 
-    fn result(&self, run: RunId, closed: Closed<S>) -> PipeResult<S> {
-        let Closed { state, events, finished, position, seq } = closed;
-        let suspended = position.map(|machine| Suspended {
-            run,
-            state: Arc::clone(&state),
-            machine,
-            seq,
-            definition: self.digest(),
-            reason: finished.reason.clone(),
-        });
+    fn result(run: RunId, closed: Closed<S>) -> PipeResult<S> {
+        let Closed { state, events, finished, position } = closed;
+        let suspended = position.map(|position| Suspended { position });
         PipeResult { run, state, events, finished, suspended }
     }
 
@@ -252,35 +235,125 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     ///
     /// # Errors
     ///
-    /// [`StartError::NotResumed`], when the run is one of another pipe, or the pipe has changed;
-    /// and as [`run_with`](Self::run_with).
+    /// [`StartError::Checkpoint`], when the run is one of another pipe, or the pipe has changed; and
+    /// as [`run_with`](Self::run_with).
     pub fn resume(
         &self,
         suspended: Suspended<S>,
         context: C,
         input: &impl Serialize,
     ) -> Result<PipeResult<S>, StartError> {
-        let run = suspended.run;
-        let refused =
-            |reason| StartError::NotResumed { pipe: self.name().clone(), run, reason };
-        if suspended.definition != self.digest() {
-            return Err(refused("the pipe is not what it was when the run was suspended".into()));
+        let position = suspended.position;
+        if self.keeps.is_some() {
+            // Somebody else may go on with it, too.
+            return self.resume_run(position.run, context, input);
         }
-        let input = serde_json::to_value(input)
-            .map_err(|error| refused(format!("its input can't be written: {error}")))?;
+        let input = self.written(position.run, input)?;
+        self.approve(&position.left(), &input).map_err(|source| self.refused(source))?;
+        self.go_on(position, context, input)
+    }
+
+    /// Keeps runs of it that are suspended, so that another process can go on with them; see
+    /// [`Checkpoints`].
+    #[must_use]
+    pub fn kept_in(&self, checkpoints: &Checkpoints) -> Pipe<S, C>
+    where
+        S: Value,
+    {
+        let keeps: Arc<dyn Keeps<S>> = Arc::new(checkpoints.clone());
+        Pipe { plan: Arc::clone(&self.plan), keeps: Some(keeps) }
+    }
+
+    /// Goes on with a run that is [kept](Self::kept_in), as [`resume`](Self::resume) does: one that
+    /// was suspended, or that was cut off when its process died. Of two that try, one does; the
+    /// other is told.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Checkpoint`], when no such run waits, it is one of another pipe, the pipe has
+    /// changed, or somebody else goes on with it.
+    pub fn resume_run(
+        &self,
+        run: RunId,
+        context: C,
+        input: &impl Serialize,
+    ) -> Result<PipeResult<S>, StartError> {
+        let keeps = self.keeps.as_ref();
+        let keeps = keeps.ok_or_else(|| self.refused(CheckpointError::NotKept { run }))?;
+        let input = self.written(run, input)?;
+        let position =
+            keeps.claim(run, &|left| self.approve(left, &input), &|step, json| match self
+                .plan
+                .steps
+                .get(step as usize)
+                .and_then(|s| s.read_items)
+            {
+                Some(read) => read(json),
+                None => Err(serde::de::Error::custom("items of a step that is no map")),
+            });
+        self.go_on(position.map_err(|source| self.refused(source))?, context, input)
+    }
+
+    fn refused(&self, source: CheckpointError) -> StartError {
+        StartError::Checkpoint { pipe: self.name().clone(), source }
+    }
+
+    /// Whether a run can go on with this pipe and this input.
+    fn approve(&self, left: &Left<'_>, input: &serde_json::Value) -> Result<(), CheckpointError> {
+        let run = left.run;
+        if left.pipe != self.name() {
+            return Err(CheckpointError::OtherPipe { run, found: left.pipe.clone() });
+        }
+        if *left.definition != self.digest() {
+            let difference = difference(left.steps, &self.plan.lines());
+            return Err(CheckpointError::Changed { run, difference });
+        }
+        let held = left.machine.held().iter().map(|&step| self.plan.step(step));
+        for step in held {
+            for check in &step.inputs {
+                check(input).map_err(|reason| CheckpointError::InputType {
+                    run,
+                    step: step.name.clone(),
+                    reason,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&self, run: RunId, input: &impl Serialize) -> Result<serde_json::Value, StartError> {
+        serde_json::to_value(input)
+            .map_err(|source| self.refused(CheckpointError::Input { run, source }))
+    }
+
+    fn go_on(
+        &self,
+        position: Position<S>,
+        context: C,
+        input: serde_json::Value,
+    ) -> Result<PipeResult<S>, StartError> {
+        let run = position.run;
         let leg = Leg {
             run,
             started_at: now(),
-            state: suspended.state,
+            state: position.state,
             context: Arc::new(context),
             cancel: CancelToken::new(),
             first: First::Held,
-            machine: suspended.machine,
-            seq: suspended.seq,
+            machine: position.machine,
+            seq: position.seq,
+            failures: position.failures,
+            items: position.items,
             resumed: Some(input),
+            keeper: self.keeper(),
             listens: true,
         };
-        self.carry_out(Arc::new(Execution::new(&self.plan, leg)))
+        self.carry_out(&Arc::new(Execution::new(&self.plan, leg)))
+    }
+
+    fn keeper(&self) -> Option<Keeper<S>> {
+        let keeps = Arc::clone(self.keeps.as_ref()?);
+        Some(Keeper { keeps, definition: self.digest(), steps: self.plan.lines() })
     }
 
     fn options(&self) -> ScopeOptions {
@@ -306,7 +379,10 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             first: First::Steps(first),
             machine: Machine::default(),
             seq: 0,
+            failures: Vec::new(),
+            items: BTreeMap::new(),
             resumed: None,
+            keeper: self.keeper(),
             listens: start.listens,
         };
         Ok(Execution::new(&self.plan, leg))
@@ -368,15 +444,10 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         Drawing::of(self.topology()).dot()
     }
 
-    /// The steps that do items of maps, by the maps.
+    /// What it is, for people and for programs: its steps with all that is said of them.
     #[must_use]
-    pub fn workers(&self) -> Vec<(&Text, &Text)> {
-        let steps = self.plan.steps.iter().zip(&self.plan.shape.0);
-        let worker = |shape: &super::machine::StepShape| match shape.kind {
-            ShapeKind::Map { each, .. } => Some(&self.plan.step(each).name),
-            _ => None,
-        };
-        steps.filter_map(|(step, shape)| Some((&step.name, worker(shape)?))).collect()
+    pub fn describe(&self) -> Described {
+        self.plan.describe()
     }
 }
 
@@ -398,7 +469,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeRun<S, C> {
     #[must_use]
     pub fn wait(self) -> PipeResult<S> {
         self.held.let_go();
-        self.pipe.result(self.execution.run, self.execution.wait())
+        Pipe::<S, C>::result(self.execution.run, self.execution.wait())
     }
 }
 
@@ -406,19 +477,25 @@ impl<S> Suspended<S> {
     /// The run.
     #[must_use]
     pub fn run(&self) -> RunId {
-        self.run
+        self.position.run
     }
 
     /// Why it waits.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        self.reason.as_deref()
+        self.position.reason.as_deref()
     }
 
     /// The state, with what the steps that have ended made of it.
     #[must_use]
     pub fn state(&self) -> &S {
-        &self.state
+        &self.position.state
+    }
+}
+
+impl<S> Clone for Suspended<S> {
+    fn clone(&self) -> Suspended<S> {
+        Suspended { position: self.position.clone() }
     }
 }
 
@@ -474,7 +551,7 @@ impl<S, C> fmt::Debug for Pipe<S, C> {
 
 impl<S> fmt::Debug for Suspended<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Suspended").field("run", &self.run).finish_non_exhaustive()
+        f.debug_struct("Suspended").field("run", &self.position.run).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_event::{Digest, Signature, Text};
@@ -10,7 +11,8 @@ use selvedge_runtime::FailurePolicy;
 use selvedge_topology::Topology;
 
 use super::body::StepBody;
-use super::machine::{Shape, ShapeKind};
+use super::extract::{CheckInput, Items};
+use super::machine::{Join, Shape, ShapeKind, StepShape};
 
 /// What runs share.
 pub(crate) struct Plan<S, C> {
@@ -39,8 +41,11 @@ pub(crate) struct StepPlan<S, C> {
     pub(crate) routes: BTreeMap<Text, Option<u32>>,
     /// Of a switch: where all other keys lead.
     pub(crate) otherwise: Option<Option<u32>>,
-    /// Of a map: how many items it may have.
+    /// Of a map: how many items it may have, and how they are read.
     pub(crate) items_max: u32,
+    pub(crate) read_items: Option<ReadItems>,
+    /// What it asks of what the run is resumed with.
+    pub(crate) inputs: Vec<CheckInput>,
     pub(crate) tags: Vec<Text>,
     pub(crate) description: Option<Text>,
 }
@@ -75,6 +80,9 @@ impl StepKind {
     }
 }
 
+/// Brings the items of a map back.
+pub(crate) type ReadItems = fn(serde_json::Value) -> serde_json::Result<Items>;
+
 /// What a type is, for those who compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ItemType {
@@ -82,7 +90,81 @@ pub(crate) struct ItemType {
     pub(crate) name: &'static str,
 }
 
+/// What a pipe is. It serializes as a description of it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Described {
+    /// Its name.
+    pub name: Text,
+    /// What its runs are resumed with is told by it.
+    pub digest: Digest,
+    /// Steps that start first.
+    pub roots: Vec<Text>,
+    /// In the order of definition.
+    pub steps: Vec<DescribedStep>,
+}
+
+/// What a step is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct DescribedStep {
+    /// Its name.
+    pub name: Text,
+    /// What kind of step it is.
+    pub kind: StepKind,
+    /// What comes after it; of a switch, wherever keys lead.
+    pub targets: Vec<Text>,
+    /// Of a switch: keys and where they lead; nothing stops.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<Text, Option<Text>>,
+    /// Of a map: the step that does its items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<Text>,
+    /// What it waits for.
+    pub parents: Vec<Text>,
+    /// How long an attempt may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<Duration>,
+    /// Whether it has a handler of its own.
+    pub has_handler: bool,
+    /// What was said of it for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Text>,
+    /// Likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Text>,
+}
+
 impl<S, C> Plan<S, C> {
+    pub(crate) fn describe(&self) -> Described {
+        let names = |steps: &[u32]| -> Vec<Text> {
+            steps.iter().map(|&step| self.step(step).name.clone()).collect()
+        };
+        let steps = self.steps.iter().zip(&self.shape.0).map(|(step, shape)| DescribedStep {
+            name: step.name.clone(),
+            kind: step.kind,
+            targets: names(shape.targets()),
+            routes: (step.routes.iter())
+                .map(|(key, to)| (key.clone(), to.map(|to| self.step(to).name.clone())))
+                .collect(),
+            each: match shape.kind {
+                ShapeKind::Map { each, .. } => Some(self.step(each).name.clone()),
+                _ => None,
+            },
+            parents: names(&shape.parents),
+            time_limit: step.time_limit,
+            has_handler: step.on_error.is_some(),
+            description: step.description.clone(),
+            tags: step.tags.clone(),
+        });
+        Described {
+            name: self.name.clone(),
+            digest: self.digest(),
+            roots: names(&self.roots),
+            steps: steps.collect(),
+        }
+    }
+
     pub(crate) fn step(&self, step: u32) -> &StepPlan<S, C> {
         &self.steps[step as usize]
     }
@@ -95,6 +177,31 @@ impl<S, C> Plan<S, C> {
     pub(crate) fn hint(&self, name: &str) -> String {
         let names = self.steps.iter().map(|step| step.name.as_str());
         selvedge_topology::suggestion(name, names)
+    }
+
+    /// What it is, a line per step.
+    pub(crate) fn lines(&self) -> Arc<[String]> {
+        let name = |step: u32| self.step(step).name.as_str();
+        let line = |(step, shape): (&StepPlan<S, C>, &StepShape)| {
+            let mut line = format!("{} ({})", step.name, step.kind.name());
+            for &to in &shape.to {
+                line += &format!(" -> {}", name(to));
+            }
+            for (key, to) in &step.routes {
+                line += &format!(", on {key} -> {}", to.map_or("stop", name));
+            }
+            if let Some(to) = step.otherwise {
+                line += &format!(", otherwise -> {}", to.map_or("stop", name));
+            }
+            if let ShapeKind::Map { each, .. } = shape.kind {
+                line += &format!(", each {}", name(each));
+            }
+            if shape.parents.len() > 1 && shape.join == Join::Any {
+                line += ", after any";
+            }
+            line
+        };
+        self.steps.iter().zip(&self.shape.0).map(line).collect()
     }
 
     /// Everything that changes what a pipe does: steps, kinds, edges, keys, joins, limits, code.

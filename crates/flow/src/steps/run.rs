@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Error, anyhow};
-use selvedge_event::Text;
+use selvedge_event::{Digest, Text};
 use selvedge_lineage::{RunId, Timestamp};
 use selvedge_runtime::{AlarmHandle, Result, ScopeReport, TaskContext, Tasks};
 use selvedge_sync::atomic::AtomicBool;
@@ -23,6 +23,7 @@ use selvedge_sync::{Condvar, Mutex};
 
 use super::body::Done;
 use super::cancel::{CancelToken, Cancelled};
+use super::checkpoints::Keeps;
 use super::control::Control;
 use super::event::{Metrics, StepEvent, StepFailure, StepMetrics, What};
 use super::extract::{Caught, Items, StepCall};
@@ -46,9 +47,17 @@ pub(crate) struct Execution<S, C> {
     resumed: Option<serde_json::Value>,
     /// What the leg begins with.
     first: First,
+    keeper: Option<Keeper<S>>,
     inner: Mutex<Inner<S>>,
     over: Condvar,
     begun: OnceLock<Duration>,
+}
+
+/// Where positions of runs are kept, and of which pipe.
+pub(crate) struct Keeper<S> {
+    pub(crate) keeps: Arc<dyn Keeps<S>>,
+    pub(crate) definition: Digest,
+    pub(crate) steps: Arc<[String]>,
 }
 
 /// What a leg is given.
@@ -62,7 +71,10 @@ pub(crate) struct Leg<S, C> {
     pub(crate) machine: Machine,
     /// Events of earlier legs.
     pub(crate) seq: u64,
+    pub(crate) failures: Vec<StepFailure>,
+    pub(crate) items: BTreeMap<u32, Items>,
     pub(crate) resumed: Option<serde_json::Value>,
+    pub(crate) keeper: Option<Keeper<S>>,
     pub(crate) listens: bool,
 }
 
@@ -162,16 +174,19 @@ struct Begun<S> {
 impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     /// A leg that has not begun.
     pub(crate) fn new(plan: &Arc<Plan<S, C>>, leg: Leg<S, C>) -> Execution<S, C> {
+        let machine = &leg.machine;
+        let maps = leg.items.into_iter();
+        let maps = maps.map(|(slot, items)| (slot, MapRun::from(items, machine.frontier(slot))));
         let inner = Inner {
+            maps: maps.collect(),
             machine: leg.machine,
             state: leg.state,
             doing: Vec::new(),
-            maps: BTreeMap::new(),
             waiting: BTreeMap::new(),
             run_alarm: None,
             events: leg.listens.then(Vec::new),
             seq: leg.seq,
-            failures: Vec::new(),
+            failures: leg.failures,
             metrics: Metrics::default(),
             took: vec![StepMetrics::default(); plan.steps.len()],
             n_active: 0,
@@ -192,6 +207,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             is_called_off: Arc::default(),
             resumed: leg.resumed,
             first: leg.first,
+            keeper: leg.keeper,
             inner: Mutex::new(inner),
             over: Condvar::new(),
             begun: OnceLock::new(),
@@ -259,9 +275,8 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         drop(state);
         let changes = std::mem::take(&mut *queue.lock());
         let mut inner = self.inner.lock();
-        let is_current = |at: &super::machine::Slot| {
-            at.invocation == invocation && at.attempt == attempt
-        };
+        let is_current =
+            |at: &super::machine::Slot| at.invocation == invocation && at.attempt == attempt;
         if inner.is_ending || !inner.machine.slot(slot).is_some_and(is_current) {
             return Ok(()); // It came too late, and was told so.
         }
@@ -393,18 +408,16 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     }
 
     /// Ends a slot, with what is told of it.
-    fn end(
-        &self,
-        inner: &mut Inner<S>,
-        slot: u32,
-        what: What,
-        end: End,
-        cx: &mut TaskContext<'_>,
-    ) {
-        self.tell_of_slot(inner, slot, what, cx.elapsed());
+    fn end(&self, inner: &mut Inner<S>, slot: u32, what: What, end: End, cx: &mut TaskContext<'_>) {
+        let ended = self.ended(inner, slot, what, cx.elapsed());
         inner.maps.remove(&slot);
         inner.doing(slot).reset();
-        self.drive(inner, cx, |machine, shape, fx| machine.end(shape, slot, end, fx));
+        let mut fx = Vec::new();
+        inner.machine.end(&self.plan.shape, slot, end, &mut fx);
+        // Kept before it is told.
+        self.keep(inner);
+        inner.publish(ended);
+        self.drive(inner, cx, |_, _, effects| *effects = fx);
     }
 
     fn step_cancelled(
@@ -581,9 +594,9 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             let alarm = cx.alarm(limit, RUN_LATE);
             self.inner.lock().run_alarm = Some(alarm);
         }
-        self.start_up(cx);
+        let is_up = self.start_up(cx);
         let mut inner = self.inner.lock();
-        if inner.failures.is_empty() {
+        if is_up {
             let is_resumed = matches!(self.first, First::Held);
             let what = if is_resumed { What::Resume } else { What::Start };
             if self.plan.steps.is_empty() {

@@ -53,13 +53,12 @@ impl<S, C> Defined<S, C> {
     }
 
     fn needs_alone(&self) -> bool {
-        self.needs.contains(&Needs::Alone)
+        self.needs.iter().any(|needs| matches!(needs, Needs::Alone))
     }
 
     fn planned(self, numbers: &BTreeMap<Text, u32>) -> StepPlan<S, C> {
         let number = |to: Option<Text>| to.map(|to| numbers[&to]);
-        let routes: Routes =
-            self.routes.into_iter().map(|(key, to)| (key, number(to))).collect();
+        let routes: Routes = self.routes.into_iter().map(|(key, to)| (key, number(to))).collect();
         StepPlan {
             name: self.name,
             kind: self.kind,
@@ -71,6 +70,8 @@ impl<S, C> Defined<S, C> {
             routes,
             otherwise: self.otherwise.map(number),
             items_max: self.items_max,
+            read_items: self.read_items,
+            inputs: self.needs.iter().filter_map(Needs::input).collect(),
             tags: self.tags,
             description: self.description,
         }
@@ -89,9 +90,7 @@ fn roots<S, C>(builder: &PipeBuilder<S, C>) -> Vec<bool> {
 }
 
 /// Names, edges, cycles.
-fn topology<S, C>(
-    builder: &PipeBuilder<S, C>,
-) -> Result<Topology, selvedge_topology::Problems> {
+fn topology<S, C>(builder: &PipeBuilder<S, C>) -> Result<Topology, selvedge_topology::Problems> {
     let mut topology = Topology::builder(builder.name.as_str()).names(NameRules::identifiers());
     for step in &builder.steps {
         let look = match step.kind {
@@ -214,7 +213,7 @@ fn problems_of<S, C>(defined: &Defined<S, C>, problems: &mut Vec<PipeProblem>) {
     let items = defined.needs.iter().filter(|needs| matches!(needs, Needs::Item { .. })).count();
     let what = if items > 1 {
         Some("more than one item")
-    } else if defined.needs.contains(&Needs::Failure) {
+    } else if defined.needs.iter().any(|needs| matches!(needs, Needs::Failure)) {
         Some("a failure, which only handlers have: say `.on_error(…)` of a step or of the pipe")
     } else {
         None

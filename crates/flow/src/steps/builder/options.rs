@@ -63,7 +63,7 @@ impl<T: Into<Text>> Names for Vec<T> {
 impl<S: Shares, C: 'static, K> StepMut<'_, S, C, K> {
     /// What handles its failures. What it returns is done as if the step had returned it; if it
     /// fails itself, the [pipe's](super::PipeBuilder::on_error) handler is asked.
-    pub fn on_error<A: 'static, F>(self, handler: F) -> Self
+    pub fn on_error<A: 'static, F>(&mut self, handler: F) -> &mut Self
     where
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
@@ -75,46 +75,46 @@ impl<S: Shares, C: 'static, K> StepMut<'_, S, C, K> {
     /// When it is tried again after a failure: of a [`Retry`](selvedge_runtime::Retry) how often,
     /// after which waits, and for which errors. What it does in the end is what the pipe says of
     /// failed steps.
-    pub fn on_failure(self, policy: impl Into<FailurePolicy>) -> Self {
+    pub fn on_failure(&mut self, policy: impl Into<FailurePolicy>) -> &mut Self {
         self.defined.on_failure = Some(policy.into());
         self
     }
 
     /// How long an attempt may take. One that takes longer has timed out: what it still does is
     /// ignored.
-    pub fn time_limit(self, limit: Duration) -> Self {
+    pub fn time_limit(&mut self, limit: Duration) -> &mut Self {
         self.defined.time_limit = Some(limit);
         self
     }
 
     /// What it waits for, if several steps lead to it.
-    pub fn join(self, join: Join) -> Self {
+    pub fn join(&mut self, join: Join) -> &mut Self {
         self.defined.join = join;
         self
     }
 
     /// How long it waits for [all](Join::All) steps that lead to it, from the first; then it has
     /// failed.
-    pub fn join_limit(self, limit: Duration) -> Self {
+    pub fn join_limit(&mut self, limit: Duration) -> &mut Self {
         self.defined.join_limit = Some(limit);
         self
     }
 
     /// Declares the version of its code, under a name for it: to be changed with it.
-    pub fn version(self, name: &str, version: &str) -> Self {
+    pub fn version(&mut self, name: &str, version: &str) -> &mut Self {
         let code = Signature::of_version(Text::from(name), Text::from(version));
         self.defined.code = Some(code);
         self
     }
 
     /// Adds a tag, for people.
-    pub fn tag(self, tag: impl Into<Text>) -> Self {
+    pub fn tag(&mut self, tag: impl Into<Text>) -> &mut Self {
         self.defined.tags.push(tag.into());
         self
     }
 
     /// Says what it is for, for people.
-    pub fn describe(self, description: impl Into<Text>) -> Self {
+    pub fn describe(&mut self, description: impl Into<Text>) -> &mut Self {
         self.defined.description = Some(description.into());
         self
     }
@@ -122,14 +122,14 @@ impl<S: Shares, C: 'static, K> StepMut<'_, S, C, K> {
 
 impl<S: Shares, C: 'static> StepMut<'_, S, C, IsStep> {
     /// What starts after it.
-    pub fn to(self, names: impl Names) -> Self {
+    pub fn to(&mut self, names: impl Names) -> &mut Self {
         self.defined.to.extend(names.names());
         self
     }
 
     /// Steps that it may [jump](crate::steps::Control::Jump) to: they are no first steps, and
     /// drawings show it. It may jump to others, too.
-    pub fn may_jump_to(self, names: impl Names) -> Self {
+    pub fn may_jump_to(&mut self, names: impl Names) -> &mut Self {
         self.defined.jumps.extend(names.names());
         self
     }
@@ -137,19 +137,19 @@ impl<S: Shares, C: 'static> StepMut<'_, S, C, IsStep> {
 
 impl<S: Shares, C: 'static> StepMut<'_, S, C, IsMap> {
     /// What starts after all its items.
-    pub fn to(self, names: impl Names) -> Self {
+    pub fn to(&mut self, names: impl Names) -> &mut Self {
         self.defined.to.extend(names.names());
         self
     }
 
     /// How many items are under way at a time; 1024 unless it is set, as the workers have room.
-    pub fn at_a_time(self, n: u32) -> Self {
+    pub fn at_a_time(&mut self, n: u32) -> &mut Self {
         self.defined.at_a_time = Some(n);
         self
     }
 
     /// How many items it may have; with more it fails. 2²⁴ unless it is set.
-    pub fn items_max(self, n: u32) -> Self {
+    pub fn items_max(&mut self, n: u32) -> &mut Self {
         self.defined.items_max = n;
         self
     }
@@ -157,17 +157,16 @@ impl<S: Shares, C: 'static> StepMut<'_, S, C, IsMap> {
 
 impl<S: Shares, C: 'static> StepMut<'_, S, C, IsSwitch> {
     /// Where a key leads.
-    #[expect(clippy::needless_pass_by_value, reason = "keys are written down where this is called")]
-    pub fn on(self, key: impl IntoKey, step: &str) -> Self {
+    pub fn on(&mut self, key: impl IntoKey, step: &str) -> &mut Self {
         self.route(key, Some(Text::from(step)))
     }
 
     /// A key that [stops](crate::steps::Control::Stop) the run.
-    pub fn stop_on(self, key: impl IntoKey) -> Self {
+    pub fn stop_on(&mut self, key: impl IntoKey) -> &mut Self {
         self.route(key, None)
     }
 
-    fn route(self, key: impl IntoKey, step: Option<Text>) -> Self {
+    fn route(&mut self, key: impl IntoKey, step: Option<Text>) -> &mut Self {
         // Keys that are written down are no errors.
         if let Ok(key) = key.into_key() {
             self.defined.routes.push((key, step));
@@ -176,13 +175,13 @@ impl<S: Shares, C: 'static> StepMut<'_, S, C, IsSwitch> {
     }
 
     /// Where all other keys lead. Without it they are failures.
-    pub fn otherwise(self, step: &str) -> Self {
+    pub fn otherwise(&mut self, step: &str) -> &mut Self {
         self.defined.otherwise = Some(Some(Text::from(step)));
         self
     }
 
     /// All other keys stop the run.
-    pub fn otherwise_stop(self) -> Self {
+    pub fn otherwise_stop(&mut self) -> &mut Self {
         self.defined.otherwise = Some(None);
         self
     }

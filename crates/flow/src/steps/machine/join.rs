@@ -107,14 +107,14 @@ impl JoinState {
 
     /// Tells that it waits, and for whom, once in a round.
     fn wait(&mut self, join: u32, plan: &StepShape, fx: &mut Vec<Effect>) {
-        let waits = plan.join == Join::All && !self.is_decided && !self.is_fresh();
+        let waits = plan.join == Join::All && !self.is_decided && self.first().any(is_live);
         if !waits || std::mem::replace(&mut self.is_waiting, true) {
             return;
         }
         let missing = plan.parents.iter().zip(&self.arrived);
         let waiting_for: Vec<u32> =
             missing.filter(|(_, queue)| queue.is_empty()).map(|(&parent, _)| parent).collect();
-        let arrived = (plan.parents.len() - waiting_for.len()) as u32;
+        let arrived = self.first().filter(|&arrival| is_live(arrival)).count() as u32;
         if let Some(limit) = plan.join_limit {
             fx.push(Effect::Arm { join, limit });
         }
@@ -138,6 +138,10 @@ impl JoinState {
             None if self.first().any(is_live) => Met::Start,
             None => Met::Unselected,
         }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
     }
 
     /// It waits no longer in this round. Says whether it did.

@@ -27,9 +27,14 @@ pub(crate) struct StepShape {
 pub(crate) enum ShapeKind {
     Step,
     /// Does `each` for every item.
-    Map { each: u32, cap: Option<u32> },
+    Map {
+        each: u32,
+        cap: Option<u32>,
+    },
     /// Chooses one of these, each listed once.
-    Switch { targets: Vec<u32> },
+    Switch {
+        targets: Vec<u32>,
+    },
     Sub,
 }
 

@@ -60,6 +60,11 @@ impl<S: Shares> MapRun<S> {
         MapRun { items, changes: BTreeMap::new(), next: 0, error: None }
     }
 
+    /// Of a map that others have begun: the items before this one are done.
+    pub(super) fn from(items: Items, next: u32) -> MapRun<S> {
+        MapRun { next, ..MapRun::new(items) }
+    }
+
     fn change(&mut self, item: u32, changes: Changes<S>, state: &mut Arc<S>) {
         self.changes.insert(item, changes);
         while let Some(changes) = self.changes.remove(&self.next) {

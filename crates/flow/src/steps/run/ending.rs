@@ -12,9 +12,11 @@ use selvedge_sync::atomic::Ordering;
 use selvedge_sync::thread::panic_message;
 
 use super::super::body::StepBody;
+use super::super::checkpoints::Keep;
 use super::super::event::{Finished, StepEvent, StepFailure, What};
 use super::super::extract::StepCall;
-use super::super::machine::{Machine, Mode, Told};
+use super::super::machine::{Mode, Told};
+use super::super::position::Position;
 use super::super::state::{Queue, Shares};
 use super::{Execution, Inner};
 
@@ -24,20 +26,20 @@ pub(crate) struct Closed<S> {
     pub(crate) events: Vec<StepEvent>,
     pub(crate) finished: Finished,
     /// Where it stands, if it can go on.
-    pub(crate) position: Option<Machine>,
-    pub(crate) seq: u64,
+    pub(crate) position: Option<Position<S>>,
 }
 
 impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
-    /// What is done before the first step.
-    pub(super) fn start_up(&self, cx: &mut TaskContext<'_>) {
+    /// What is done before the first step. Says whether the run may begin.
+    pub(super) fn start_up(&self, cx: &mut TaskContext<'_>) -> bool {
         for hook in &self.plan.on_startup {
             if let Err(error) = self.hook(&**hook) {
                 let failure = StepFailure::of_startup(error);
                 self.hook_failed(Text::literal("startup"), failure, cx.elapsed());
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Runs a hook; its error.
@@ -183,40 +185,87 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         self.counted(inner_mut);
         let begun = self.begun.get().copied().unwrap_or_default();
         let is_held = inner_mut.machine.mode() == Mode::Holding;
-        let failures = std::mem::take(&mut inner_mut.failures);
-        let first = failures.iter().min_by_key(|failure| failure.kind);
-        let ending = if inner_mut.timed_out {
-            Ending::TimedOut
-        } else if inner_mut.cancelled.is_some() {
-            Ending::Cancelled { by: Canceller::User }
-        } else if let Some(failure) = first {
-            let at = failure.step.as_ref().map(|step| format!("step `{step}` failed: "));
-            let error = format!("{}{}", at.unwrap_or_default(), failure.error);
-            Ending::Failed { error, panicked: false }
-        } else if is_held {
-            Ending::Suspended
-        } else {
-            Ending::Succeeded
-        };
-        let reason = inner_mut.cancelled.take().or(inner_mut.suspended.take());
+        let ending = self.ending(inner_mut, is_held);
+        let reason = inner_mut.cancelled.take().or_else(|| inner_mut.suspended.clone());
         let finished = Finished {
             ending: ending.clone(),
             duration: now.saturating_sub(begun),
-            failures,
+            failures: inner_mut.failures.clone(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
             metrics: std::mem::take(&mut inner_mut.metrics),
         };
         self.tell(inner_mut, What::Finish(Box::new(finished.clone())), now);
-        let position = (ending == Ending::Suspended).then(|| inner_mut.machine.clone());
+        let position = is_held.then(|| self.position(inner_mut));
         inner_mut.closed = Some(Closed {
             state: Arc::clone(&inner_mut.state),
             events: inner_mut.events.take().unwrap_or_default(),
             finished,
             position,
-            seq: inner_mut.seq,
         });
         drop(inner);
         self.over.notify_all();
+    }
+
+    /// How the leg ended; what is kept of the run is brought up to that.
+    fn ending(&self, inner: &mut Inner<S>, is_held: bool) -> Ending {
+        let is_cut_off = inner.timed_out || inner.cancelled.is_some();
+        if let Some(keeper) = &self.keeper {
+            let kept = if is_held && !is_cut_off {
+                // The event that ends the leg is counted, too.
+                let mut position = self.position(inner);
+                position.seq += u64::from(inner.events.is_some());
+                keeper.keeps.save(&position, true)
+            } else {
+                keeper.keeps.forget(self.run)
+            };
+            if let Err(error) = kept {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                inner.failures.push(StepFailure::of_engine(error));
+                return failed(&inner.failures);
+            }
+        }
+        if inner.timed_out {
+            Ending::TimedOut
+        } else if inner.cancelled.is_some() {
+            Ending::Cancelled { by: Canceller::User }
+        } else if is_held {
+            Ending::Suspended
+        } else {
+            failed(&inner.failures)
+        }
+    }
+
+    /// Where the run stands.
+    fn position(&self, inner: &Inner<S>) -> Position<S> {
+        let (definition, steps) = match &self.keeper {
+            Some(keeper) => (keeper.definition, Arc::clone(&keeper.steps)),
+            None => (self.plan.digest(), self.plan.lines()),
+        };
+        Position {
+            run: self.run,
+            pipe: self.plan.name.clone(),
+            definition,
+            steps,
+            state: Arc::clone(&inner.state),
+            machine: inner.machine.clone(),
+            items: inner.maps.iter().map(|(&slot, map)| (slot, Arc::clone(&map.items))).collect(),
+            seq: inner.seq,
+            failures: inner.failures.clone(),
+            reason: inner.suspended.as_ref().map(|reason| reason.as_str().to_owned()),
+        }
+    }
+
+    /// Writes where the run stands after a step, if that is wanted. A run that can't be kept stops.
+    pub(super) fn keep(&self, inner: &mut Inner<S>) {
+        let Some(keeper) = self.keeper.as_ref() else { return };
+        if keeper.keeps.when() != Keep::EveryStep || inner.machine.mode() == Mode::Stopping {
+            return;
+        }
+        if let Err(error) = keeper.keeps.save(&self.position(inner), false) {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            inner.failures.push(StepFailure::of_engine(error));
+            inner.machine.stop();
+        }
     }
 
     /// The time of day, as far as the run's clock tells it.
@@ -224,6 +273,16 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let begun = self.begun.get().copied().unwrap_or_default();
         self.started_at.after(elapsed.saturating_sub(begun))
     }
+}
+
+/// Of a run that went on to its end.
+fn failed(failures: &[StepFailure]) -> Ending {
+    let Some(failure) = failures.iter().min_by_key(|failure| failure.kind) else {
+        return Ending::Succeeded;
+    };
+    let at = failure.step.as_ref().map(|step| format!("step `{step}` failed: "));
+    let error = format!("{}{}", at.unwrap_or_default(), failure.error);
+    Ending::Failed { error, panicked: false }
 }
 
 impl<S, C> Execution<S, C> {
@@ -238,7 +297,7 @@ impl<S, C> Execution<S, C> {
         let inner = self.inner.lock();
         let goes_on = |inner: &mut Inner<S>| inner.closed.is_none() && !inner.is_given_up;
         let mut inner = self.over.wait_while(inner, goes_on);
-        let (state, seq) = (Arc::clone(&inner.state), inner.seq);
+        let state = Arc::clone(&inner.state);
         inner.closed.take().unwrap_or_else(|| Closed {
             state,
             events: inner.events.take().unwrap_or_default(),
@@ -250,7 +309,6 @@ impl<S, C> Execution<S, C> {
                 metrics: std::mem::take(&mut inner.metrics),
             },
             position: None,
-            seq,
         })
     }
 }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use selvedge_event::Text;
 
-use super::super::event::{
-    FailureKind, FailureSource, StepEvent, StepFailure, StepMetrics, What,
-};
+use super::super::event::{FailureKind, FailureSource, StepEvent, StepFailure, StepMetrics, What};
 use super::super::machine::{Because, ShapeKind, Told};
 use super::super::state::Shares;
 use super::{Execution, Inner};
@@ -29,7 +27,13 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     }
 
     /// Tells something of a stage that is no step.
-    pub(super) fn tell_of_stage(&self, inner: &mut Inner<S>, stage: Text, what: What, now: Duration) {
+    pub(super) fn tell_of_stage(
+        &self,
+        inner: &mut Inner<S>,
+        stage: Text,
+        what: What,
+        now: Duration,
+    ) {
         self.tell_about(inner, About { stage: Some(stage), ..About::default() }, what, now);
     }
 
@@ -40,7 +44,19 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
 
     /// Tells something of a slot; counts, if it is its end.
     pub(super) fn tell_of_slot(&self, inner: &mut Inner<S>, slot: u32, what: What, now: Duration) {
-        let Some(at) = inner.machine.slot(slot) else { return };
+        let event = self.ended(inner, slot, what, now);
+        inner.publish(event);
+    }
+
+    /// What there is to tell of a slot, if anybody listens; counted, if it is its end.
+    pub(super) fn ended(
+        &self,
+        inner: &mut Inner<S>,
+        slot: u32,
+        what: What,
+        now: Duration,
+    ) -> Option<StepEvent> {
+        let at = inner.machine.slot(slot)?;
         let (step, is_item) = (at.step, at.owner.is_some());
         match what {
             What::StepStart | What::MapStart { .. } | What::MapWorker { .. } => {}
@@ -55,10 +71,8 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             let took = now.saturating_sub(inner.doing(slot).started);
             inner.took[step as usize].add(took);
         }
-        if inner.events.is_some() {
-            let about = About { step: Some(step), slot: Some(slot), ..About::default() };
-            self.tell_about(inner, about, what, now);
-        }
+        let about = About { step: Some(step), slot: Some(slot), ..About::default() };
+        self.event(inner, about, what, now)
     }
 
     /// Tells what the machine has to tell.
@@ -99,15 +113,24 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     }
 
     fn tell_about(&self, inner: &mut Inner<S>, about: About, what: What, now: Duration) {
-        if inner.events.is_none() {
-            return;
-        }
-        inner.seq += 1;
+        let event = self.event(inner, about, what, now);
+        inner.publish(event);
+    }
+
+    /// Something that happened, without its number yet; nothing if nobody listens.
+    fn event(
+        &self,
+        inner: &Inner<S>,
+        about: About,
+        what: What,
+        now: Duration,
+    ) -> Option<StepEvent> {
+        inner.events.as_ref()?;
         let slot = about.slot.and_then(|slot| inner.machine.slot(slot));
         let plan = about.step.map(|step| self.plan.step(step));
         let owner = slot.and_then(|slot| inner.machine.slot(slot.owner?));
-        let event = StepEvent {
-            seq: inner.seq,
+        Some(StepEvent {
+            seq: 0,
             at: self.time_of_day(now),
             run: self.run,
             stage: about.stage.or(plan.map(|plan| plan.name.clone())).unwrap_or(SYSTEM),
@@ -117,10 +140,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             item: slot.filter(|_| owner.is_some()).map(|slot| slot.item),
             attempt: slot.map_or(0, |slot| slot.attempt),
             what,
-        };
-        if let Some(events) = &mut inner.events {
-            events.push(event);
-        }
+        })
     }
 
     /// What was counted, by name.
@@ -128,6 +148,16 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let steps = self.plan.steps.iter().zip(&inner.took);
         let steps = steps.filter(|(_, took)| **took != StepMetrics::default());
         inner.metrics.steps = steps.map(|(step, took)| (step.name.clone(), *took)).collect();
+    }
+}
+
+impl<S> Inner<S> {
+    /// Numbers an event, and tells it.
+    pub(super) fn publish(&mut self, event: Option<StepEvent>) {
+        let (Some(mut event), Some(events)) = (event, &mut self.events) else { return };
+        self.seq += 1;
+        event.seq = self.seq;
+        events.push(event);
     }
 }
 
