@@ -70,11 +70,38 @@ fn what_builders_made_known_before_a_kill_is_brought_back_in_order() {
     check(Program(env!("CARGO_BIN_EXE_built")));
 }
 
+#[test]
+fn a_run_of_steps_goes_on_where_it_was_killed() {
+    let program = Program(env!("CARGO_BIN_EXE_stepped"));
+    let n_kills = n_kills();
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    // Of the one run, each kill lets a step or two be taken.
+    let numbers = 4 * n_kills;
+    let mut n_killed = 0;
+    for round in 0..n_kills {
+        let child = program.start(folder.path(), numbers);
+        n_killed += u64::from(kill_after(child, (round * 7919 % 6) as usize));
+    }
+    let out = program.run_to_the_end(folder.path(), numbers);
+    let squares: u64 = (0..numbers).map(|n| n * n).sum();
+    assert_eq!(out, format!("{squares} {squares}\n"));
+    let log = fs::read_to_string(folder.path().join("log")).expect("it is kept");
+    assert_eq!(computed_again(&log), Vec::<String>::new());
+    let store = Durable::open(&folder.path().join("store")).expect("nobody has it open");
+    assert_eq!(store.namespaces().expect("it can be read"), Vec::<String>::new());
+    assert!(n_killed * 2 >= n_kills, "only {n_killed} of {n_kills} were still at it");
+    eprintln!("{n_killed} of {n_kills} kills found it at work, {} lines", log.lines().count());
+}
+
+fn n_kills() -> u64 {
+    std::env::var("SELVEDGE_KILLS")
+        .map_or(N_KILLS, |number| number.parse().expect("`SELVEDGE_KILLS` is a number"))
+}
+
 /// Kills the program again and again, lets it come to its end, and holds what came out against a
 /// run that nobody disturbed.
 fn check(program: Program) {
-    let n_kills = std::env::var("SELVEDGE_KILLS")
-        .map_or(N_KILLS, |number| number.parse().expect("`SELVEDGE_KILLS` is a number"));
+    let n_kills = n_kills();
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let numbers = |round: u64| 4 + 2 * round;
     let mut n_killed = 0;

@@ -2,6 +2,7 @@
 //! do.
 
 mod errors;
+mod reference;
 mod scenarios;
 mod suspending;
 

@@ -30,7 +30,12 @@ fn names_and_edges_are_checked() {
         pipe.step("first", || ());
         pipe.several_roots();
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    the pipe can't be built, 3 problems
+    - node `first` is defined twice, at HERE and at HERE give one of them another name; `first-2` is free
+    - the edge from `first` to `secnd` at HERE leads to a node that is not defined: define `secnd`, or correct the name; did you mean `second`?
+    - `second` → `third` → `second`, at HERE, is a circle: take out an edge, and let the step that decides to go round again jump, with `Control::jump`
+    ");
 }
 
 #[test]
@@ -45,7 +50,11 @@ fn a_pipe_needs_a_first_step_and_one_alone() {
         pipe.step("b", || ());
         pipe.concurrency_max(0);
     });
-    insta::assert_snapshot!(several, @"");
+    insta::assert_snapshot!(several, @r"
+    the pipe can't be built, 2 problems
+    - pipe `p` has 2 first steps, `a`, `b`: say `.several_roots()` if they are to start together, or lead edges to all but one
+    - `concurrency_max` of pipe `p` is zero: allow at least one, or leave it out
+    ");
 }
 
 #[test]
@@ -57,7 +66,12 @@ fn switches_are_checked() {
         pipe.step("b", || ());
         pipe.several_roots();
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    the pipe can't be built, 3 problems
+    - the edge from `twice` to `nowhere` at HERE leads to a node that is not defined: define `nowhere`, or correct the name
+    - switch `lost` at HERE has no routes: say where keys lead with `.on(key, step)`
+    - switch `twice` at HERE has two routes for the key `key`: remove one
+    ");
 }
 
 #[test]
@@ -73,7 +87,15 @@ fn steps_of_maps_are_checked() {
         pipe.map("o", "greedy", Vec::<u32>::new);
         pipe.several_roots();
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    the pipe can't be built, 6 problems
+    - `at_a_time` of map `m` is zero: allow at least one, or leave it out
+    - step `goes_on` at HERE does the items of map `m`, and says what comes next: let the map say that, which goes on after all items
+    - step `goes_on` at HERE asks for a `alloc::string::String`, and the items of map `m` are `u32`
+    - step `alone` at HERE does the items of map `n`, and is a step that runs alone: plain steps can, that don't ask for the state alone
+    - step `outside` at HERE asks for an item, and no map starts it: make it the step of a map, and let no edge lead to it
+    - step `greedy` at HERE asks for more than one item
+    ");
 }
 
 #[test]
@@ -86,10 +108,10 @@ fn a_run_starts_where_all_that_is_waited_for_can_come() {
     let pipe = pipe.build().unwrap();
     let refused = pipe.run_with(Start::with(0).at("a")).unwrap_err();
     assert!(matches!(refused, StartError::JoinOutOfReach { .. }));
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @"pipe `p` can't start at `a`: `j` comes after it and waits for `b`, which doesn't");
     let unknown = pipe.run_with(Start::with(0).at("jj")).unwrap_err();
     assert!(matches!(unknown, StartError::UnknownStep { .. }));
-    insta::assert_snapshot!(unknown, @"");
+    insta::assert_snapshot!(unknown, @"pipe `p` has no step `jj` to start at; did you mean `j`?");
     assert_eq!(*pipe.run_with(Start::with(0).at("j")).unwrap().state(), 1);
 }
 
@@ -120,7 +142,19 @@ fn names_that_mean_something_elsewhere_are_refused_or_escaped() {
     pipe.switch("end", || "x").on("\"]; click", "b");
     pipe.step("b", || ());
     let pipe = pipe.build().unwrap();
-    assert!(!pipe.mermaid().contains("<script>") && !pipe.dot().contains("\"]; click\""));
+    insta::assert_snapshot!(pipe.mermaid(), @r##"
+    flowchart TB
+        n0{"end"}
+        n1["b"]
+        n0 -->|"#34;#93;#59; click"| n1
+    "##);
+    insta::assert_snapshot!(pipe.dot(), @r#"
+    digraph "<script>alert(1)</script>" {
+        n0 [label="end", shape=diamond];
+        n1 [label="b", shape=box];
+        n0 -> n1 [label="\"]; click"];
+    }
+    "#);
 }
 
 #[test]
@@ -144,14 +178,23 @@ fn a_join_that_waits_too_long_fails() {
         selvedge::flow::steps::Control::Next
     });
     let pipe = pipe.build().unwrap();
-    let told = super::everywhere(&pipe, || Start::with(0), |result| {
-        let about = |stage: &str| {
-            let events = result.events().iter().filter(|event| event.stage.as_str() == stage);
-            events.map(|event| format!("{event}\n")).collect::<String>()
-        };
-        format!("{}{}{}", about("j"), about("after"), result.ending())
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = super::everywhere(
+        &pipe,
+        || Start::with(0),
+        |result| {
+            let about = |stage: &str| {
+                let events = result.events().iter().filter(|event| event.stage.as_str() == stage);
+                events.map(|event| format!("{event}\n")).collect::<String>()
+            };
+            format!("{}{}{}", about("j"), about("after"), result.ending())
+        },
+    );
+    insta::assert_snapshot!(told, @r"
+    j waits, 1 arrived, for never
+    j failed: `j` has waited for those before it for longer than 35ms
+    after skipped: `j` failed
+    failed: step `j` failed: `j` has waited for those before it for longer than 35ms
+    ");
 }
 
 #[test]
@@ -171,7 +214,12 @@ fn a_step_that_is_late_has_timed_out_and_what_it_changes_is_lost() {
     });
     let result = pipe.build().unwrap().run_with(Start::with(0).keeping_events()).unwrap();
     assert_eq!(*result.state(), 0);
-    insta::assert_snapshot!(super::story(&result), @"");
+    insta::assert_snapshot!(super::story(&result), @r"
+    start
+    slow starts
+    slow failed: still late
+    finish: failed: step `slow` failed: still late
+    ");
 }
 
 #[test]
@@ -180,12 +228,21 @@ fn a_run_that_takes_too_long_is_called_off() {
     pipe.time_limit(Duration::from_millis(50)).retries_max(u32::MAX);
     pipe.step("again", || selvedge::flow::steps::Control::Retry(Duration::from_millis(20)));
     let pipe = pipe.build().unwrap();
-    let told = super::everywhere(&pipe, || Start::with(0), |result| {
-        let ends: Vec<String> =
-            result.events().iter().rev().take(3).map(ToString::to_string).collect();
-        format!("{}\n{}", ends.join("\n"), result.ending())
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = super::everywhere(
+        &pipe,
+        || Start::with(0),
+        |result| {
+            let ends: Vec<String> =
+                result.events().iter().rev().take(3).map(ToString::to_string).collect();
+            format!("{}\n{}", ends.join("\n"), result.ending())
+        },
+    );
+    insta::assert_snapshot!(told, @r"
+    finish: timed out
+    system timed out after 50ms
+    again failed: it asked for another attempt, again in 20ms
+    timed out
+    ");
 }
 
 #[test]
@@ -198,10 +255,17 @@ fn hooks_that_fail_are_told_and_the_others_run() {
     pipe.on_shutdown(|n: State<u32>| n.update(|n| *n += 10));
     pipe.step("a", || ());
     let pipe = pipe.build().unwrap();
-    let told = super::everywhere(&pipe, || Start::with(0), |result| {
-        format!("{}{}", super::story(result), result.state())
-    });
-    insta::assert_snapshot!(told, @"");
+    let told = super::everywhere(
+        &pipe,
+        || Start::with(0),
+        |result| format!("{}{}", super::story(result), result.state()),
+    );
+    insta::assert_snapshot!(told, @r"
+    startup failed: no light
+    shutdown failed: no key
+    finish: failed: no light
+    11
+    ");
 }
 
 #[test]

@@ -47,6 +47,17 @@ pub enum PipeProblem {
     /// Names or edges.
     #[error(transparent)]
     Topology(Problem),
+    /// Steps that come after each other in a circle.
+    #[error(
+        "{cycle}, at {place}, is a circle: take out an edge, and let the step that decides to go \
+         round again jump, with `Control::jump`"
+    )]
+    Cycle {
+        /// The steps, the first of them again at the end.
+        cycle: String,
+        /// Where the first is defined.
+        place: Place,
+    },
     /// A switch that leads nowhere.
     #[error("switch `{step}` at {place} has no routes: say where keys lead with `.on(key, step)`")]
     NoRoutes {

@@ -163,8 +163,8 @@ impl Errand {
 /// A turn that has begun.
 struct Begun<S> {
     step: u32,
-    invocation: u64,
     attempt: u32,
+    turn: u64,
     phase: Phase,
     caught: Option<Caught>,
     state: Arc<S>,
@@ -233,15 +233,17 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             }
             self.tell_of_slot(inner, slot, What::StepStart, cx.elapsed());
         }
-        let caught = inner.doing(slot).caught.clone();
+        let doing = inner.doing(slot);
+        doing.turn += 1;
+        let (turn, caught) = (doing.turn, doing.caught.clone());
         let at = inner.machine.slot(slot)?;
         let item = at.owner.and_then(|owner| {
             let items = Arc::clone(&inner.maps.get(&owner)?.items);
             Some((items, at.item))
         });
-        let (invocation, attempt) = (at.invocation, at.attempt);
+        let attempt = at.attempt;
         let state = Arc::clone(&inner.state);
-        Some(Begun { step, invocation, attempt, phase, caught, state, item })
+        Some(Begun { step, attempt, turn, phase, caught, state, item })
     }
 
     fn turn_of(&self, slot: u32, cx: &mut TaskContext<'_>) -> Result {
@@ -271,13 +273,11 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             catch_unwind(AssertUnwindSafe(|| body.run(&call)))
         };
         // A state that nobody reads is changed in place.
-        let Begun { invocation, attempt, state, .. } = begun;
+        let Begun { turn, state, .. } = begun;
         drop(state);
         let changes = std::mem::take(&mut *queue.lock());
         let mut inner = self.inner.lock();
-        let is_current =
-            |at: &super::machine::Slot| at.invocation == invocation && at.attempt == attempt;
-        if inner.is_ending || !inner.machine.slot(slot).is_some_and(is_current) {
+        if inner.is_ending || inner.doing(slot).turn != turn {
             return Ok(()); // It came too late, and was told so.
         }
         self.disarm(&mut inner, slot, cx);
@@ -561,6 +561,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         if inner.is_ending || inner.doing(slot).alarm.take().is_none() {
             return;
         }
+        inner.doing(slot).turn += 1;
         let Some(at) = inner.machine.slot(slot) else { return };
         let limit = self.plan.step(at.step).time_limit.unwrap_or_default();
         let error = Arc::new(Error::new(TimedOut { limit }));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use selvedge_event::Text;
-use selvedge_topology::{EdgeStyle, NameRules, Shape as Look, Topology};
+use selvedge_topology::{EdgeStyle, NameRules, Place, Problem, Shape as Look, Topology};
 
 use super::super::error::{PipeError, PipeProblem};
 use super::super::extract::Needs;
@@ -18,7 +18,7 @@ pub(super) fn build<S, C>(builder: PipeBuilder<S, C>) -> Result<Plan<S, C>, Pipe
         Ok(topology) if problems.is_empty() => topology,
         Ok(_) => return Err(PipeError(problems)),
         Err(found) => {
-            let found = found.list().iter().cloned().map(PipeProblem::Topology);
+            let found = found.list().iter().cloned().map(problem);
             return Err(PipeError(found.chain(problems).collect()));
         }
     };
@@ -41,6 +41,16 @@ pub(super) fn build<S, C>(builder: PipeBuilder<S, C>) -> Result<Plan<S, C>, Pipe
         time_limit: builder.time_limit,
         retries_max: builder.retries_max,
     })
+}
+
+/// What is wrong with names and edges, in the words of pipes.
+fn problem(problem: Problem) -> PipeProblem {
+    let Problem::Cycle { steps, .. } = problem else { return PipeProblem::Topology(problem) };
+    let names = steps.iter().map(|step| step.name.as_str());
+    let again = steps.first().map(|step| step.name.as_str());
+    let names: Vec<String> = names.chain(again).map(|name| format!("`{name}`")).collect();
+    let place = steps.first().map_or_else(Place::here, |step| step.place.clone());
+    PipeProblem::Cycle { cycle: names.join(" → "), place }
 }
 
 impl<S, C> Defined<S, C> {
@@ -78,15 +88,36 @@ impl<S, C> Defined<S, C> {
     }
 }
 
-/// Steps that nothing leads to.
+/// Steps that nothing leads to. A jump back to what comes before it leads nowhere new.
 fn roots<S, C>(builder: &PipeBuilder<S, C>) -> Vec<bool> {
+    let by_name: BTreeMap<&Text, &Defined<S, C>> =
+        builder.steps.iter().map(|step| (&step.name, step)).collect();
     let mut led_to = BTreeSet::new();
     for step in &builder.steps {
         led_to.extend(step.targets());
-        led_to.extend(step.jumps.iter().filter(|to| **to != step.name));
+        led_to.extend(step.jumps.iter().filter(|to| !leads(&by_name, to, &step.name)));
         led_to.extend(step.each.iter());
     }
     builder.steps.iter().map(|step| !led_to.contains(&step.name)).collect()
+}
+
+/// Whether edges lead from one step to another, or they are the same.
+fn leads<'b, S, C>(
+    by_name: &BTreeMap<&'b Text, &'b Defined<S, C>>,
+    from: &'b Text,
+    to: &Text,
+) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(step) = next.pop() {
+        if step == to {
+            return true;
+        }
+        if seen.insert(step) {
+            next.extend(by_name.get(step).into_iter().flat_map(|step| step.targets()));
+        }
+    }
+    false
 }
 
 /// Names, edges, cycles.

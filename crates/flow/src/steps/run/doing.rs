@@ -27,8 +27,12 @@ pub(super) enum Phase {
 
 #[derive(Debug, Default)]
 pub(super) struct Doing {
+    /// Changes whenever what is under way is not waited for any more.
+    pub(super) turn: u64,
     pub(super) phase: Phase,
     pub(super) caught: Option<Caught>,
+    /// An attempt has been told to begin, and not to end.
+    pub(super) is_told: bool,
     /// When the attempt began.
     pub(super) started: Duration,
     pub(super) alarm: Option<AlarmHandle>,
@@ -39,7 +43,8 @@ pub(super) struct Doing {
 impl Doing {
     /// Whoever has the slot next begins anew.
     pub(super) fn reset(&mut self) {
-        *self = Doing { n_stray: self.n_stray, ..Doing::default() };
+        let Doing { turn, n_stray, .. } = *self;
+        *self = Doing { turn: turn + 1, n_stray, ..Doing::default() };
     }
 }
 

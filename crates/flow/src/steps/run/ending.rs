@@ -166,6 +166,11 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
 
     /// What is told at the end: of steps that are cut off it is told why.
     fn tell_last(&self, inner: &mut Inner<S>, told: Told, now: Duration) {
+        if let Told::GivenUp { slot } = told
+            && !inner.doing(slot).is_told
+        {
+            return; // It waited for its turn, or its next attempt.
+        }
         match (told, inner.timed_out, inner.cancelled.clone()) {
             (Told::GivenUp { slot }, true, _) => {
                 let reason = "the run timed out".to_owned();

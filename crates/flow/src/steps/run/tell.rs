@@ -59,9 +59,11 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let at = inner.machine.slot(slot)?;
         let (step, is_item) = (at.step, at.owner.is_some());
         match what {
-            What::StepStart | What::MapStart { .. } | What::MapWorker { .. } => {}
-            What::MapComplete { .. } | What::StepError { retry_in: Some(_), .. } => {}
+            What::StepStart => inner.doing(slot).is_told = true,
+            What::MapStart { .. } | What::MapWorker { .. } | What::MapComplete { .. } => {}
+            What::StepError { retry_in: Some(_), .. } => inner.doing(slot).is_told = false,
             _ => {
+                inner.doing(slot).is_told = false;
                 inner.metrics.ended += 1;
                 inner.n_active = inner.n_active.saturating_sub(1);
                 inner.n_items = inner.n_items.saturating_sub(u64::from(is_item));
