@@ -8,7 +8,7 @@ mod suspending;
 
 use std::sync::{Arc, Mutex};
 
-use selvedge::flow::steps::{Pipe, PipeResult, Shares, Start};
+use selvedge::flow::steps::{Pipe, PipeResult, Shares, Start, StepEvent};
 use selvedge::prelude::*;
 use selvedge_testkit::explore;
 
@@ -42,18 +42,22 @@ fn everywhere<S: Shares, C: Clone + Send + Sync + 'static>(
     told
 }
 
+/// What was told, without the numbers.
+fn happened<S>(result: &PipeResult<S>) -> impl DoubleEndedIterator<Item = &StepEvent> {
+    result.events().iter().map(|told| &told.event)
+}
+
 /// A line per event, in their order.
 fn story<S>(result: &PipeResult<S>) -> String {
-    let events = result.events();
-    for (event, seq) in events.iter().zip(1..) {
-        assert_eq!(event.seq, seq, "events have no gaps");
+    for (told, seq) in result.events().iter().zip(1..) {
+        assert_eq!(told.seq, seq, "events have no gaps");
     }
-    events.iter().map(|event| format!("{event}\n")).collect()
+    happened(result).map(|event| format!("{event}\n")).collect()
 }
 
 /// The same in the order of the alphabet: for runs in which several steps are under way.
 fn sorted_story<S>(result: &PipeResult<S>) -> String {
-    let mut lines: Vec<String> = result.events().iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = happened(result).map(ToString::to_string).collect();
     lines.sort_unstable();
     lines.join("\n")
 }

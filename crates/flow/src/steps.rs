@@ -28,7 +28,7 @@
 //! A step starts when those before it have come to their ends. It reads the state as it was when it
 //! started, and what it changes takes effect when it succeeds. A function's arguments say what it
 //! is given: [`State`], [`Exclusive`], [`Ctx`], [`Item`], [`Cancel`], [`Attempt`],
-//! [`RunInfo`](crate::RunInfo), [`Resumed`], and [`Caught`] in handlers.
+//! [`RunInfo`](crate::RunInfo), [`Resumed`], [`Tokens`], and [`Caught`] in handlers.
 //!
 //! Start reading at `machine`, then `run`, `builder`.
 
@@ -46,6 +46,7 @@ mod plan;
 mod position;
 mod run;
 mod state;
+mod tokens;
 
 pub use body::IntoItems;
 pub use builder::{IsMap, IsStep, IsSwitch, Names, PipeBuilder, StepMut};
@@ -63,3 +64,4 @@ pub use machine::Join;
 pub use pipe::{Pipe, PipeResult, PipeRun, Start, Suspended};
 pub use plan::{Described, DescribedStep, StepKind};
 pub use state::{Exclusive, Shares, State};
+pub use tokens::Tokens;

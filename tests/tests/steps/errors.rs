@@ -183,7 +183,7 @@ fn a_join_that_waits_too_long_fails() {
         || Start::with(0),
         |result| {
             let about = |stage: &str| {
-                let events = result.events().iter().filter(|event| event.stage.as_str() == stage);
+                let events = super::happened(result).filter(|event| event.stage.as_str() == stage);
                 events.map(|event| format!("{event}\n")).collect::<String>()
             };
             format!("{}{}{}", about("j"), about("after"), result.ending())
@@ -233,7 +233,7 @@ fn a_run_that_takes_too_long_is_called_off() {
         || Start::with(0),
         |result| {
             let ends: Vec<String> =
-                result.events().iter().rev().take(3).map(ToString::to_string).collect();
+                super::happened(result).rev().take(3).map(ToString::to_string).collect();
             format!("{}\n{}", ends.join("\n"), result.ending())
         },
     );

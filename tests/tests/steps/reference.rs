@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use proptest::prelude::*;
+use selvedge::flow::Told;
 use selvedge::flow::steps::{Control, Item, Join, Pipe, PipeResult, Start, State, StepEvent, What};
 
 /// What a step does when it is its turn.
@@ -128,7 +129,9 @@ fn build(plan: &Plan) -> Pipe<BTreeSet<String>> {
             let me = me.clone();
             move |seen: &State<Seen>| {
                 let me = me.clone();
-                seen.update(move |seen| drop(seen.insert(me)));
+                seen.update(move |seen| {
+                    seen.insert(me);
+                });
             }
         };
         match does {
@@ -139,7 +142,9 @@ fn build(plan: &Plan) -> Pipe<BTreeSet<String>> {
                     chosen.clone()
                 });
                 switch.join(join);
-                to.iter().for_each(|to| drop(switch.on(to.as_str(), to)));
+                for to in &to {
+                    switch.on(to.as_str(), to);
+                }
             }
             Does::Maps(n, bad) => {
                 let each = format!("{me}_item");
@@ -167,8 +172,12 @@ fn build(plan: &Plan) -> Pipe<BTreeSet<String>> {
                 let mut step = pipe.step(&me, act);
                 step.to(to).join(join);
                 match does {
-                    Does::FailsOnce => drop(step.on_failure(selvedge::runtime::Retry::times(2))),
-                    Does::Recovers => drop(step.on_error(|| ())),
+                    Does::FailsOnce => {
+                        step.on_failure(selvedge::runtime::Retry::times(2));
+                    }
+                    Does::Recovers => {
+                        step.on_error(|| ());
+                    }
                     _ => {}
                 }
             }
@@ -181,10 +190,10 @@ fn build(plan: &Plan) -> Pipe<BTreeSet<String>> {
 type Open = BTreeMap<(u64, u32), String>;
 
 /// What holds of the events of every leg.
-fn check_stream(events: &[StepEvent], seq: &mut u64, open: &mut Open) {
-    for event in events {
+fn check_stream(events: &[Told<StepEvent>], seq: &mut u64, open: &mut Open) {
+    for Told { seq: number, event, .. } in events {
         *seq += 1;
-        assert_eq!(event.seq, *seq, "numbers have no gaps");
+        assert_eq!(number, seq, "numbers have no gaps");
         let start = (event.invocation.unwrap_or(0), event.attempt);
         match &event.what {
             What::StepStart => {
@@ -203,10 +212,10 @@ fn check_stream(events: &[StepEvent], seq: &mut u64, open: &mut Open) {
             _ => {}
         }
     }
-    let finishes = events.iter().filter(|event| matches!(event.what, What::Finish(_)));
+    let finishes = events.iter().filter(|told| matches!(told.event.what, What::Finish(_)));
     assert_eq!(finishes.count(), 1);
-    assert!(matches!(events.last().unwrap().what, What::Finish(_)));
-    assert!(matches!(events[0].what, What::Start | What::Resume));
+    assert!(matches!(events.last().unwrap().event.what, What::Finish(_)));
+    assert!(matches!(events[0].event.what, What::Start | What::Resume));
 }
 
 /// Runs it, and resumes it as often as it waits.
@@ -215,7 +224,7 @@ fn play(pipe: &Pipe<BTreeSet<String>>) -> (PipeResult<BTreeSet<String>>, Vec<Ste
     let (mut all, mut seq, mut open) = (Vec::new(), 0, Open::new());
     loop {
         check_stream(result.events(), &mut seq, &mut open);
-        all.extend(result.events().iter().cloned());
+        all.extend(result.events().iter().map(|told| told.event.clone()));
         let Some(waiting) = result.suspended().cloned() else {
             assert!(open.is_empty(), "starts without an end: {open:?}");
             return (result, all);

@@ -8,7 +8,7 @@ use selvedge::flow::steps::{
 };
 use selvedge::prelude::*;
 
-use super::{everywhere, sorted_story, story};
+use super::{everywhere, happened, sorted_story, story};
 
 fn start() -> Start<()> {
     Start::with(())
@@ -16,7 +16,7 @@ fn start() -> Start<()> {
 
 /// Where events are in the order of a run.
 fn at<S>(result: &PipeResult<S>, line: &str) -> usize {
-    let mut events = result.events().iter();
+    let mut events = happened(result);
     events.position(|event| event.to_string() == line).unwrap_or_else(|| panic!("no `{line}`"))
 }
 
@@ -93,8 +93,11 @@ fn a_suspended_run_starts_nothing_until_it_is_resumed() {
             );
             let resumed = pipe.resume(waiting, (), &()).unwrap();
             assert_eq!(resumed.state(), &["a", "b"]);
-            let later: String =
-                resumed.events().iter().map(|e| format!("{} {e}\n", e.seq)).collect();
+            let later: String = resumed
+                .events()
+                .iter()
+                .map(|told| format!("{} {}\n", told.seq, told.event))
+                .collect();
             format!("{}--\n{later}", story(result))
         },
     );
@@ -202,7 +205,7 @@ fn joins_of_any_and_of_all_mix() {
     let told = everywhere(&pipe, start, |result| {
         let at = |line| at(result, line);
         assert!(at("c ends") < at("e starts") && at("d ends") < at("e starts"));
-        let starts = result.events().iter().filter(|event| event.what == What::StepStart);
+        let starts = happened(result).filter(|event| event.what == What::StepStart);
         let mut starts: Vec<&str> = starts.map(|event| event.stage.as_str()).collect();
         starts.sort_unstable();
         starts.join(" ")

@@ -1,9 +1,10 @@
 //! Owns the word that something is not wanted any more.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use selvedge_event::Text;
+use selvedge_sync::Mutex;
 use selvedge_sync::atomic::{AtomicBool, Ordering};
 
 /// Calls off work that looks at it. Clones share it; the first reason stays.
@@ -22,11 +23,13 @@ use selvedge_sync::atomic::{AtomicBool, Ordering};
 /// assert_eq!(result.ending().to_string(), "cancelled by User");
 /// # Ok::<(), anyhow::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CancelToken(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
+    /// Whoever waits for something else meanwhile, and is to look.
+    waiting: Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>,
     // Set with release after the reason, so that who finds it set finds that too.
     is_cancelled: AtomicBool,
     reason: OnceLock<Text>,
@@ -49,6 +52,15 @@ impl CancelToken {
     pub fn cancel(&self, reason: impl Into<Text>) {
         let _ = self.0.reason.set(reason.into());
         self.0.is_cancelled.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut *self.0.waiting.lock());
+        waiting.iter().filter_map(Weak::upgrade).for_each(|look| look());
+    }
+
+    /// Has this called when the work is called off, as long as somebody holds it.
+    pub(crate) fn on_cancel(&self, look: &Arc<dyn Fn() + Send + Sync>) {
+        let mut waiting = self.0.waiting.lock();
+        waiting.retain(|look| look.strong_count() > 0);
+        waiting.push(Arc::downgrade(look));
     }
 
     /// Whether somebody has.
@@ -91,3 +103,9 @@ impl fmt::Display for Cancelled {
 }
 
 impl std::error::Error for Cancelled {}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("reason", &self.reason()).finish()
+    }
+}

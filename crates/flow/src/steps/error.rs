@@ -215,6 +215,14 @@ pub enum StartError {
         /// Why not.
         source: BuildError,
     },
+    /// No thread for a listener.
+    #[error("pipe `{pipe}` can't have a listener told")]
+    Listener {
+        /// The pipe.
+        pipe: Text,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// No scope for the run.
     #[error("pipe `{pipe}` can't begin a run")]
     Scope {

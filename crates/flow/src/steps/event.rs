@@ -10,13 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::StepKind;
 
-/// Something that happened in a run.
+/// Something that happened in a run. It is [told](crate::Told) with its number in the run: what
+/// that says of the order holds, whatever the times say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepEvent {
-    /// Its number in the run, from 1 without gaps: what it says of the order holds, whatever the
-    /// times say.
-    pub seq: u64,
     /// The time of day.
     pub at: Timestamp,
     /// The run.
@@ -82,6 +80,11 @@ pub enum What {
     Cancelled {
         /// Why.
         reason: String,
+    },
+    /// A step has made something on the way.
+    Token {
+        /// What.
+        value: serde_json::Value,
     },
     /// A map has its items.
     MapStart {
@@ -245,6 +248,7 @@ impl fmt::Display for StepEvent {
             What::Skipped { reason } => write!(f, "{at} skipped: {reason}"),
             What::Suspended { reason } => write!(f, "{at} suspended: {reason}"),
             What::Cancelled { reason } => write!(f, "{at} cancelled: {reason}"),
+            What::Token { value } => write!(f, "{at}: {value}"),
             What::MapStart { each, items } => write!(f, "{at} maps {items} items to {each}"),
             What::MapWorker { index } => write!(f, "{stage}[{index}]"),
             What::MapComplete { items } => write!(f, "{at} has done {items} items"),

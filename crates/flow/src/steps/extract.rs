@@ -10,6 +10,7 @@ use selvedge_event::Text;
 
 use super::cancel::CancelToken;
 use super::state::{Exclusive, Queue, Shares, State};
+use super::tokens::Tokens;
 use crate::request::RunInfo;
 use crate::value::Value;
 
@@ -23,6 +24,7 @@ pub struct StepCall<'c, S, C> {
     pub(crate) caught: Option<&'c Caught>,
     pub(crate) resumed: Option<&'c serde_json::Value>,
     pub(crate) info: &'c dyn Fn() -> RunInfo,
+    pub(crate) tokens: &'c dyn Fn() -> Tokens,
     pub(crate) attempt: u32,
 }
 
@@ -226,6 +228,12 @@ impl<S, C> Extract<S, C> for Attempt {
 impl<S, C> Extract<S, C> for RunInfo {
     fn extract(call: &StepCall<'_, S, C>) -> Result<RunInfo> {
         Ok((call.info)())
+    }
+}
+
+impl<S, C> Extract<S, C> for Tokens {
+    fn extract(call: &StepCall<'_, S, C>) -> Result<Tokens> {
+        Ok((call.tokens)())
     }
 }
 

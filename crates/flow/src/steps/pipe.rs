@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use selvedge_event::{Digest, Outcome as Ending, Text};
+use selvedge_event::{Canceller, Digest, Outcome as Ending, Text};
 use selvedge_lineage::RunId;
-use selvedge_runtime::{Context, ScopeError, ScopeOptions};
+use selvedge_runtime::{Context, ScopeControl, ScopeError, ScopeOptions};
 use selvedge_topology::{Drawing, Topology};
 use serde::Serialize;
 
@@ -21,8 +22,9 @@ use super::position::{Left, Position, difference};
 use super::run::{Closed, Execution, First, Keeper, Leg, Run, START};
 use super::state::Shares;
 use crate::driver::{Undone, carry_out};
-use crate::engine::{Engine, Held, open};
+use crate::engine::{Engine, open};
 use crate::flow::now;
+use crate::stream::{Events, Feed, Heard, Listen, Listener, Telling, Told};
 use crate::value::Value;
 
 /// Steps over a state that they share: what each does, and what follows from it. Immutable; any
@@ -44,7 +46,6 @@ impl<S, C> Clone for Pipe<S, C> {
 /// use selvedge_flow::steps::Start;
 /// let start = Start::with(vec![1, 2]).context("settings").at("second");
 /// ```
-#[derive(Debug)]
 #[must_use]
 pub struct Start<S, C = ()> {
     state: S,
@@ -52,21 +53,30 @@ pub struct Start<S, C = ()> {
     at: Option<Text>,
     run: Option<RunId>,
     cancel: Option<CancelToken>,
-    listens: bool,
+    /// What is told is kept for the result.
+    keeps: bool,
+    /// What is told is kept for the handle.
+    events: Option<Listen>,
+    listeners: Vec<(Listen, Listens)>,
 }
+
+/// Begins to tell a listener.
+type Listens = Box<dyn FnOnce(Events<StepEvent>) -> std::io::Result<Telling> + Send>;
 
 impl<S> Start<S> {
     /// This state, and no context.
     pub fn with(state: S) -> Start<S> {
-        Start { state, context: (), at: None, run: None, cancel: None, listens: false }
+        let (at, run, cancel, events) = (None, None, None, None);
+        let listeners = Vec::new();
+        Start { state, context: (), at, run, cancel, keeps: false, events, listeners }
     }
 }
 
 impl<S, C> Start<S, C> {
     /// What all steps are given and don't change.
     pub fn context<D>(self, context: D) -> Start<S, D> {
-        let Start { state, at, run, cancel, listens, .. } = self;
-        Start { state, context, at, run, cancel, listens }
+        let Start { state, at, run, cancel, keeps, events, listeners, .. } = self;
+        Start { state, context, at, run, cancel, keeps, events, listeners }
     }
 
     /// This step first, instead of those that nothing leads to.
@@ -89,16 +99,70 @@ impl<S, C> Start<S, C> {
 
     /// Keeps what is told of the run in its result.
     pub fn keeping_events(mut self) -> Start<S, C> {
-        self.listens = true;
+        self.keeps = true;
+        self
+    }
+
+    /// Keeps what happens in the run, from the first event on, for [`PipeRun::events`].
+    pub fn with_events(mut self, listen: Listen) -> Start<S, C> {
+        self.events = Some(listen);
+        self
+    }
+
+    /// Has a function told what happens in the run, as it happens, on a thread of its own.
+    pub fn on_event(self, tell: impl FnMut(&Told<StepEvent>) + Send + 'static) -> Start<S, C> {
+        self.listener(Listen::new(), tell)
+    }
+
+    /// The same for a function or an observer, with a say in what becomes of events that it is too
+    /// slow for. It holds no run up, and fails none: what became of it is in the
+    /// [result](PipeResult::listeners), which waits for it
+    /// [for a while](Listen::farewell_max).
+    pub fn listener(mut self, listen: Listen, listener: impl Listener<StepEvent>) -> Start<S, C> {
+        self.listeners.push((listen, Box::new(move |events| events.tell(listener))));
         self
     }
 }
 
+/// Events that a result has in memory; the others are read back from a temporary file.
+const KEPT_MAX: usize = 1 << 16;
+
+fn kept_events() -> Listen {
+    Listen::new().queue_max(KEPT_MAX)
+}
+
 /// A run that goes on. Dropping the handle does not end it.
-#[derive(Debug)]
 pub struct PipeRun<S, C = ()> {
+    begun: Begun<S, C>,
+    control: ScopeControl,
+}
+
+/// A run with those who listen to it.
+struct Begun<S, C> {
     execution: Arc<Execution<S, C>>,
-    held: Held,
+    /// For the result.
+    kept: Option<Events<StepEvent>>,
+    /// For the handle.
+    events: Option<Events<StepEvent>>,
+    tellings: Vec<(Telling, Duration)>,
+}
+
+impl<S: Shares, C> Begun<S, C> {
+    /// Waits for the end.
+    fn result(self) -> PipeResult<S> {
+        let Closed { state, finished, position } = self.execution.wait();
+        let kept = self.kept.into_iter().flatten();
+        let tellings = self.tellings.into_iter();
+        PipeResult {
+            run: self.execution.run,
+            state,
+            // What is too much for memory and disk together is missing at the end.
+            events: kept.map_while(Result::ok).collect(),
+            heard: tellings.map(|(telling, at_most)| telling.join_within(at_most)).collect(),
+            finished,
+            suspended: position.map(|position| Suspended { position }),
+        }
+    }
 }
 
 /// A run that waits for something from outside.
@@ -110,7 +174,8 @@ pub struct Suspended<S> {
 pub struct PipeResult<S> {
     run: RunId,
     state: Arc<S>,
-    events: Vec<StepEvent>,
+    events: Vec<Told<StepEvent>>,
+    heard: Vec<Heard>,
     finished: Finished,
     suspended: Option<Suspended<S>>,
 }
@@ -142,11 +207,11 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     ///
     /// [`StartError`], when the run can't start as it is to.
     pub fn run_with(&self, start: Start<S, C>) -> Result<PipeResult<S>, StartError> {
-        self.carry_out(&Arc::new(self.prepare(start)?))
+        self.carry_out(self.prepare(start)?)
     }
 
-    fn carry_out(&self, execution: &Arc<Execution<S, C>>) -> Result<PipeResult<S>, StartError> {
-        let tasks = Run(Arc::clone(execution));
+    fn carry_out(&self, begun: Begun<S, C>) -> Result<PipeResult<S>, StartError> {
+        let tasks = Run(Arc::clone(&begun.execution));
         carry_out(self.options(), tasks, START).map_err(|undone| {
             let pipe = self.name().clone();
             match undone {
@@ -154,7 +219,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
                 Undone::Pipeline(source) => StartError::Pipeline { pipe, source: Box::new(source) },
             }
         })?;
-        Ok(Self::result(execution.run, execution.wait()))
+        Ok(begun.result())
     }
 
     /// Begins a run on the threads of an engine.
@@ -177,9 +242,9 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     ///
     /// As [`run_with`](Self::run_with).
     pub fn launch(&self, engine: &Engine, start: Start<S, C>) -> Result<PipeRun<S, C>, StartError> {
-        let execution = Arc::new(self.prepare(start)?);
-        let held = engine.open(self.options(), Run(Arc::clone(&execution)), START);
-        self.begun(execution, held)
+        let begun = self.prepare(start)?;
+        let control = engine.open(self.options(), Run(Arc::clone(&begun.execution)), START);
+        self.begun(begun, control)
     }
 
     /// Begins a run within a pipeline, from a turn of one of its processors: its steps are taken by
@@ -193,24 +258,18 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         cx: &mut Context<'_>,
         start: Start<S, C>,
     ) -> Result<PipeRun<S, C>, StartError> {
-        let execution = Arc::new(self.prepare(start)?);
-        let held = open(cx, self.options(), Run(Arc::clone(&execution)), START);
-        self.begun(execution, held)
+        let begun = self.prepare(start)?;
+        let control = open(cx, self.options(), Run(Arc::clone(&begun.execution)), START);
+        self.begun(begun, control)
     }
 
     fn begun(
         &self,
-        execution: Arc<Execution<S, C>>,
-        held: Result<Held, ScopeError>,
+        begun: Begun<S, C>,
+        control: Result<ScopeControl, ScopeError>,
     ) -> Result<PipeRun<S, C>, StartError> {
         let refused = |source| StartError::Scope { pipe: self.name().clone(), source };
-        Ok(PipeRun { execution, held: held.map_err(refused)? })
-    }
-
-    fn result(run: RunId, closed: Closed<S>) -> PipeResult<S> {
-        let Closed { state, events, finished, position } = closed;
-        let suspended = position.map(|position| Suspended { position });
-        PipeResult { run, state, events, finished, suspended }
+        Ok(PipeRun { begun, control: control.map_err(refused)? })
     }
 
     /// Goes on with a run that was suspended, in the same run: no step that has ended runs again.
@@ -341,14 +400,15 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             cancel: CancelToken::new(),
             first: First::Held,
             machine: position.machine,
-            seq: position.seq,
             failures: position.failures,
             items: position.items,
             resumed: Some(input),
             keeper: self.keeper(),
-            listens: true,
+            feed: Feed::after(position.seq),
         };
-        self.carry_out(&Arc::new(Execution::new(&self.plan, leg)))
+        let kept = Some(leg.feed.listen(&kept_events()));
+        let execution = Arc::new(Execution::new(&self.plan, leg));
+        self.carry_out(Begun { execution, kept, events: None, tellings: Vec::new() })
     }
 
     fn keeper(&self) -> Option<Keeper<S>> {
@@ -364,7 +424,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         }
     }
 
-    fn prepare(&self, start: Start<S, C>) -> Result<Execution<S, C>, StartError> {
+    fn prepare(&self, start: Start<S, C>) -> Result<Begun<S, C>, StartError> {
         let first = match &start.at {
             None => self.plan.roots.clone(),
             Some(at) => vec![self.first_at(at)?],
@@ -378,14 +438,22 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             cancel: start.cancel.unwrap_or_default(),
             first: First::Steps(first),
             machine: Machine::default(),
-            seq: 0,
             failures: Vec::new(),
             items: BTreeMap::new(),
             resumed: None,
             keeper: self.keeper(),
-            listens: start.listens,
+            feed: Feed::new(),
         };
-        Ok(Execution::new(&self.plan, leg))
+        let kept = start.keeps.then(|| leg.feed.listen(&kept_events()));
+        let events = start.events.map(|listen| leg.feed.listen(&listen));
+        let mut tellings = Vec::new();
+        for (listen, listens) in start.listeners {
+            let telling = listens(leg.feed.listen(&listen))
+                .map_err(|source| StartError::Listener { pipe: self.name().clone(), source })?;
+            tellings.push((telling, listen.farewell_max));
+        }
+        let execution = Arc::new(Execution::new(&self.plan, leg));
+        Ok(Begun { execution, kept, events, tellings })
     }
 
     /// The step to start at, if everything after it can be reached from there.
@@ -455,21 +523,27 @@ impl<S: Shares, C: Send + Sync + 'static> PipeRun<S, C> {
     /// The run's id.
     #[must_use]
     pub fn run(&self) -> RunId {
-        self.execution.run
+        self.begun.execution.run
+    }
+
+    /// What happens in the run: from its first event on, if the start asks for
+    /// [events](Start::with_events) and they were not taken yet; otherwise from now on.
+    pub fn events(&mut self) -> Events<StepEvent> {
+        let asked_for = self.begun.events.take();
+        asked_for.unwrap_or_else(|| self.begun.execution.feed.listen(&Listen::new()))
     }
 
     /// Calls the run off: no further step starts, and those under way can [know](super::Cancel).
     pub fn cancel(&self) {
-        self.execution.call_off("the run was cancelled");
-        self.held.cancel();
+        self.begun.execution.call_off("the run was cancelled");
+        self.control.cancel(Canceller::User);
     }
 
     /// Waits until the run has come to its end. Don't call it from a turn: the worker may be the
     /// one that is waited for.
     #[must_use]
     pub fn wait(self) -> PipeResult<S> {
-        self.held.let_go();
-        Pipe::<S, C>::result(self.execution.run, self.execution.wait())
+        self.begun.result()
     }
 }
 
@@ -532,8 +606,14 @@ impl<S> PipeResult<S> {
 
     /// What was told of it, in order, if that was [kept](Start::keeping_events).
     #[must_use]
-    pub fn events(&self) -> &[StepEvent] {
+    pub fn events(&self) -> &[Told<StepEvent>] {
         &self.events
+    }
+
+    /// What became of those who listened, in the order in which the start has them.
+    #[must_use]
+    pub fn listeners(&self) -> &[Heard] {
+        &self.heard
     }
 
     /// What to [resume](Pipe::resume), if it is suspended.
@@ -561,5 +641,17 @@ impl<S> fmt::Debug for PipeResult<S> {
             .field("run", &self.run)
             .field("ending", self.ending())
             .finish_non_exhaustive()
+    }
+}
+
+impl<S, C> fmt::Debug for Start<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl<S, C> fmt::Debug for PipeRun<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.begun.execution.fmt(f)
     }
 }

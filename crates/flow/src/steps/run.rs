@@ -30,7 +30,9 @@ use super::extract::{Caught, Items, StepCall};
 use super::machine::{Effect, End, Machine};
 use super::plan::{Plan, StepKind};
 use super::state::{Changes, Queue, Shares};
+use super::tokens::Tokens;
 use crate::request::RunInfo;
+use crate::stream::Feed;
 
 use doing::{Doing, MapRun, Phase, TimedOut};
 pub(crate) use ending::Closed;
@@ -48,6 +50,9 @@ pub(crate) struct Execution<S, C> {
     /// What the leg begins with.
     first: First,
     keeper: Option<Keeper<S>>,
+    pub(crate) feed: Feed<StepEvent>,
+    /// Has tokens that wait look when the run is called off.
+    _nudge: Arc<dyn Fn() + Send + Sync>,
     inner: Mutex<Inner<S>>,
     over: Condvar,
     begun: OnceLock<Duration>,
@@ -69,13 +74,11 @@ pub(crate) struct Leg<S, C> {
     pub(crate) cancel: CancelToken,
     pub(crate) first: First,
     pub(crate) machine: Machine,
-    /// Events of earlier legs.
-    pub(crate) seq: u64,
     pub(crate) failures: Vec<StepFailure>,
     pub(crate) items: BTreeMap<u32, Items>,
     pub(crate) resumed: Option<serde_json::Value>,
     pub(crate) keeper: Option<Keeper<S>>,
-    pub(crate) listens: bool,
+    pub(crate) feed: Feed<StepEvent>,
 }
 
 /// What a leg begins with.
@@ -97,9 +100,6 @@ struct Inner<S> {
     /// By join.
     waiting: BTreeMap<u32, AlarmHandle>,
     run_alarm: Option<AlarmHandle>,
-    /// None unless somebody listens.
-    events: Option<Vec<StepEvent>>,
-    seq: u64,
     failures: Vec<StepFailure>,
     metrics: Metrics,
     /// By step.
@@ -184,8 +184,6 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             doing: Vec::new(),
             waiting: BTreeMap::new(),
             run_alarm: None,
-            events: leg.listens.then(Vec::new),
-            seq: leg.seq,
             failures: leg.failures,
             metrics: Metrics::default(),
             took: vec![StepMetrics::default(); plan.steps.len()],
@@ -198,7 +196,13 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             is_given_up: false,
             closed: None,
         };
+        let nudge: Arc<dyn Fn() + Send + Sync> = {
+            let feed = leg.feed.clone();
+            Arc::new(move || feed.nudge())
+        };
+        leg.cancel.on_cancel(&nudge);
         Execution {
+            _nudge: nudge,
             plan: Arc::clone(plan),
             run: leg.run,
             started_at: leg.started_at,
@@ -208,6 +212,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             resumed: leg.resumed,
             first: leg.first,
             keeper: leg.keeper,
+            feed: leg.feed,
             inner: Mutex::new(inner),
             over: Condvar::new(),
             begun: OnceLock::new(),
@@ -261,6 +266,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
                 caught: begun.caught.as_ref(),
                 resumed: self.resumed.as_ref(),
                 info: &info,
+                tokens: &|| self.tokens(slot),
                 attempt: begun.attempt,
             };
             let body = match begun.phase {
@@ -294,6 +300,16 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         }
         self.go_on(inner, cx);
         Ok(())
+    }
+
+    /// Where a step tells what it makes on the way.
+    fn tokens(&self, slot: u32) -> Tokens {
+        let inner = self.inner.lock();
+        let step = inner.machine.slot(slot).map(|slot| slot.step);
+        let about = tell::About { step, slot: Some(slot), ..tell::About::default() };
+        let token = What::Token { value: serde_json::Value::Null };
+        let event = self.make(&inner, about, token, Duration::ZERO);
+        Tokens::new(self.feed.clone(), self.cancel.clone(), event)
     }
 
     fn info(&self, step: u32, attempt: u32) -> RunInfo {
@@ -416,7 +432,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         inner.machine.end(&self.plan.shape, slot, end, &mut fx);
         // Kept before it is told.
         self.keep(inner);
-        inner.publish(ended);
+        self.publish(ended);
         self.drive(inner, cx, |_, _, effects| *effects = fx);
     }
 

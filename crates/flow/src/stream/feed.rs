@@ -102,7 +102,13 @@ impl<E> Feed<E> {
     /// A feed that nobody listens to.
     #[must_use]
     pub fn new() -> Feed<E> {
-        let state = State { seq: 0, lines: Vec::new(), n_lines: 0, n_waiting: 0, is_closed: false };
+        Feed::after(0)
+    }
+
+    /// The same for what goes on: the next event has the number after this one.
+    #[must_use]
+    pub fn after(seq: u64) -> Feed<E> {
+        let state = State { seq, lines: Vec::new(), n_lines: 0, n_waiting: 0, is_closed: false };
         Feed(Arc::new(Open(Arc::new(Shared {
             is_heard: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -113,6 +119,12 @@ impl<E> Feed<E> {
 
     fn shared(&self) -> &Arc<Shared<E>> {
         &self.0.0
+    }
+
+    /// The number of the last event that was told.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.shared().state.lock().seq
     }
 
     /// Whether somebody listens.

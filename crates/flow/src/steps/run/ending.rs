@@ -13,7 +13,7 @@ use selvedge_sync::thread::panic_message;
 
 use super::super::body::StepBody;
 use super::super::checkpoints::Keep;
-use super::super::event::{Finished, StepEvent, StepFailure, What};
+use super::super::event::{Finished, StepFailure, What};
 use super::super::extract::StepCall;
 use super::super::machine::{Mode, Told};
 use super::super::position::Position;
@@ -23,7 +23,6 @@ use super::{Execution, Inner};
 /// What is left of a run.
 pub(crate) struct Closed<S> {
     pub(crate) state: Arc<S>,
-    pub(crate) events: Vec<StepEvent>,
     pub(crate) finished: Finished,
     /// Where it stands, if it can go on.
     pub(crate) position: Option<Position<S>>,
@@ -56,6 +55,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             caught: None,
             resumed: self.resumed.as_ref(),
             info: &info,
+            tokens: &|| self.tokens(u32::MAX),
             attempt: 1,
         };
         let done = catch_unwind(AssertUnwindSafe(|| hook.run(&call)));
@@ -106,6 +106,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         self.cancel.cancel(reason);
         // Relaxed: a look later does no harm.
         self.is_called_off.store(true, Ordering::Relaxed);
+        self.feed.nudge();
     }
 
     /// The scope is over: if the run is not, it was stopped from outside.
@@ -201,13 +202,9 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         };
         self.tell(inner_mut, What::Finish(Box::new(finished.clone())), now);
         let position = is_held.then(|| self.position(inner_mut));
-        inner_mut.closed = Some(Closed {
-            state: Arc::clone(&inner_mut.state),
-            events: inner_mut.events.take().unwrap_or_default(),
-            finished,
-            position,
-        });
+        inner_mut.closed = Some(Closed { state: Arc::clone(&inner_mut.state), finished, position });
         drop(inner);
+        self.feed.close();
         self.over.notify_all();
     }
 
@@ -218,7 +215,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             let kept = if is_held && !is_cut_off {
                 // The event that ends the leg is counted, too.
                 let mut position = self.position(inner);
-                position.seq += u64::from(inner.events.is_some());
+                position.seq += u64::from(self.feed.is_heard());
                 keeper.keeps.save(&position, true)
             } else {
                 keeper.keeps.forget(self.run)
@@ -254,7 +251,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             state: Arc::clone(&inner.state),
             machine: inner.machine.clone(),
             items: inner.maps.iter().map(|(&slot, map)| (slot, Arc::clone(&map.items))).collect(),
-            seq: inner.seq,
+            seq: self.feed.last_seq(),
             failures: inner.failures.clone(),
             reason: inner.suspended.as_ref().map(|reason| reason.as_str().to_owned()),
         }
@@ -294,6 +291,7 @@ impl<S, C> Execution<S, C> {
     /// Nothing more comes of it.
     pub(super) fn give_up(&self) {
         self.inner.lock().is_given_up = true;
+        self.feed.close();
         self.over.notify_all();
     }
 
@@ -305,7 +303,6 @@ impl<S, C> Execution<S, C> {
         let state = Arc::clone(&inner.state);
         inner.closed.take().unwrap_or_else(|| Closed {
             state,
-            events: inner.events.take().unwrap_or_default(),
             finished: Finished {
                 ending: Ending::Abandoned,
                 duration: Duration::ZERO,

@@ -11,10 +11,10 @@ use super::{Execution, Inner};
 
 /// What an event is about.
 #[derive(Clone, Debug, Default)]
-struct About {
-    stage: Option<Text>,
-    step: Option<u32>,
-    slot: Option<u32>,
+pub(super) struct About {
+    pub(super) stage: Option<Text>,
+    pub(super) step: Option<u32>,
+    pub(super) slot: Option<u32>,
 }
 
 /// The stage of what is told of the run as a whole.
@@ -45,7 +45,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     /// Tells something of a slot; counts, if it is its end.
     pub(super) fn tell_of_slot(&self, inner: &mut Inner<S>, slot: u32, what: What, now: Duration) {
         let event = self.ended(inner, slot, what, now);
-        inner.publish(event);
+        self.publish(event);
     }
 
     /// What there is to tell of a slot, if anybody listens; counted, if it is its end.
@@ -114,25 +114,34 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         }
     }
 
-    fn tell_about(&self, inner: &mut Inner<S>, about: About, what: What, now: Duration) {
+    fn tell_about(&self, inner: &Inner<S>, about: About, what: What, now: Duration) {
         let event = self.event(inner, about, what, now);
-        inner.publish(event);
+        self.publish(event);
     }
 
-    /// Something that happened, without its number yet; nothing if nobody listens.
-    fn event(
+    /// Something that happened; nothing if nobody listens.
+    pub(super) fn event(
         &self,
         inner: &Inner<S>,
         about: About,
         what: What,
         now: Duration,
     ) -> Option<StepEvent> {
-        inner.events.as_ref()?;
+        self.feed.is_heard().then(|| self.make(inner, about, what, now))
+    }
+
+    /// Something that happened.
+    pub(super) fn make(
+        &self,
+        inner: &Inner<S>,
+        about: About,
+        what: What,
+        now: Duration,
+    ) -> StepEvent {
         let slot = about.slot.and_then(|slot| inner.machine.slot(slot));
         let plan = about.step.map(|step| self.plan.step(step));
         let owner = slot.and_then(|slot| inner.machine.slot(slot.owner?));
-        Some(StepEvent {
-            seq: 0,
+        StepEvent {
             at: self.time_of_day(now),
             run: self.run,
             stage: about.stage.or(plan.map(|plan| plan.name.clone())).unwrap_or(SYSTEM),
@@ -142,7 +151,14 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             item: slot.filter(|_| owner.is_some()).map(|slot| slot.item),
             attempt: slot.map_or(0, |slot| slot.attempt),
             what,
-        })
+        }
+    }
+
+    /// Tells an event. Under the run's lock, so that events are in the order of what happens.
+    pub(super) fn publish(&self, event: Option<StepEvent>) {
+        if let Some(event) = event {
+            self.feed.push(event);
+        }
     }
 
     /// What was counted, by name.
@@ -150,16 +166,6 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let steps = self.plan.steps.iter().zip(&inner.took);
         let steps = steps.filter(|(_, took)| **took != StepMetrics::default());
         inner.metrics.steps = steps.map(|(step, took)| (step.name.clone(), *took)).collect();
-    }
-}
-
-impl<S> Inner<S> {
-    /// Numbers an event, and tells it.
-    pub(super) fn publish(&mut self, event: Option<StepEvent>) {
-        let (Some(mut event), Some(events)) = (event, &mut self.events) else { return };
-        self.seq += 1;
-        event.seq = self.seq;
-        events.push(event);
     }
 }
 
