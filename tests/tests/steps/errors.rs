@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge::flow::steps::{
-    Caught, Exclusive, Item, Join, Pipe, PipeBuilder, Start, StartError, State,
+    Caught, Exclusive, Item, Join, Pipe, PipeBuilder, PipeProblem, Start, StartError, State,
 };
 use selvedge::prelude::*;
 
@@ -45,6 +45,10 @@ fn a_pipe_needs_a_first_step_and_one_alone() {
         pipe.step("b", || ()).to("a");
     });
     assert!(none.contains("no step of pipe `p` can be the first"), "{none}");
+    let mut ring = Pipe::<u32>::builder("ring");
+    ring.step("a", || ()).to("a");
+    let ring = ring.build().unwrap_err();
+    assert!(ring.list().iter().any(|problem| matches!(problem, PipeProblem::NoRoot { .. })));
     let several = problems(|pipe| {
         pipe.step("a", || ());
         pipe.step("b", || ());

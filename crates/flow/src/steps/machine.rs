@@ -9,6 +9,7 @@
 
 mod join;
 mod shape;
+mod slot;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -21,6 +22,8 @@ pub(crate) use join::{Arrival, Because};
 use join::{JoinState, Met};
 pub use shape::Join;
 pub(crate) use shape::{Shape, ShapeKind, StepShape};
+use slot::Items;
+pub(crate) use slot::Slot;
 
 /// Items of a map that are under way at a time, unless it has a cap of its own.
 pub(crate) const WINDOW: u32 = 1_024;
@@ -95,35 +98,6 @@ pub(crate) enum End {
     Suspend,
     /// It failed, and nothing was left to do about that.
     Failed,
-}
-
-/// A step under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Slot {
-    pub(crate) step: u32,
-    /// Its number among all starts of the run, from 1.
-    pub(crate) invocation: u64,
-    pub(crate) attempt: u32,
-    /// The slot of the map that this is an item of.
-    pub(crate) owner: Option<u32>,
-    pub(crate) item: u32,
-    /// Its body has returned and something else is at it.
-    opened: bool,
-    items: Option<Box<Items>>,
-}
-
-/// How far a map is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Items {
-    total: u32,
-    next: u32,
-    n_active: u32,
-    cap: u32,
-    /// The first that has not ended.
-    frontier: u32,
-    /// Those after it that have.
-    ahead: BTreeSet<u32>,
-    failed: Option<u32>,
 }
 
 /// Whether new steps start.

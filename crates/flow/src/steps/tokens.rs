@@ -44,8 +44,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// An error of serde, if the value is no JSON; [`Cancelled`](super::Cancelled), if the run was called off while
-    /// this waited.
+    /// An error of serde, if the value is no JSON; [`Cancelled`](super::Cancelled), if the run was
+    /// called off while this waited.
     pub fn emit(&self, value: &impl Serialize) -> anyhow::Result<()> {
         if !self.feed.is_heard() {
             return Ok(self.cancel.checkpoint()?);
