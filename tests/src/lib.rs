@@ -34,6 +34,7 @@ pages! {
     pipelines => "docs/book/pipelines.md",
     scopes => "docs/book/scopes.md",
     simulation => "docs/book/simulation.md",
+    steps => "docs/book/steps.md",
     streams => "docs/book/streams.md",
     testing => "docs/book/testing.md",
 }
