@@ -8,6 +8,7 @@ mod inner;
 mod journals;
 mod limits;
 mod memory;
+mod places;
 mod scenarios;
 
 use std::sync::{Arc, Mutex};

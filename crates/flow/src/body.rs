@@ -70,6 +70,15 @@ impl<F: Function<I, T>, I: 'static, T: Value> Body for Computes<F, I, T> {
     }
 }
 
+/// Nothing that could be called here.
+pub(crate) struct Foreign;
+
+impl Body for Foreign {
+    fn run(&self, _: &mut Call<'_, '_>) -> Result<Made> {
+        unreachable!("a node without a function and an executor is refused")
+    }
+}
+
 /// Lets its input through, or not.
 pub(crate) struct Gates<F, T> {
     predicate: F,

@@ -16,7 +16,7 @@ use crate::error::{DefinitionError, DefinitionProblem};
 use crate::flow::Flow;
 use crate::input::{Function, Inputs, Node, Source};
 use crate::plan::{InputPlan, NodePlan, Parameter, Plan, PlanSource};
-use crate::spec::{Kind, NodeSpec, Options, node};
+use crate::spec::{Kind, More, NodeSpec, Options, node};
 use crate::value::{Shared, Value, shared};
 
 /// What parameters' ids begin with.
@@ -278,6 +278,7 @@ fn find_problems(defined: &[Defined], inputs: &[InputPlan], problems: &mut Vec<D
             let (node, place) = (name(), place());
             problems.push(DefinitionProblem::SubFlow { node, reason, place });
         }
+        problems.extend(node.options.more().and_then(|more| misplaced(node, more)));
         if let Some(parameter) = &node.parameter
             && let Some(default) = &parameter.default
             && let Err(reason) = parameter.approve(default)
@@ -288,6 +289,24 @@ fn find_problems(defined: &[Defined], inputs: &[InputPlan], problems: &mut Vec<D
     }
 }
 
+/// What is wrong with where and when a node is to run.
+fn misplaced(node: &Defined, more: &More) -> Option<DefinitionProblem> {
+    let (name, place) = (node.id.as_str().to_owned(), node.place.clone());
+    if node.kind == Kind::SubFlow {
+        let what = match (&more.executor, &more.limits[..]) {
+            (Some(_), _) => "executor",
+            (None, [_, ..]) => "limit",
+            (None, []) => return None,
+        };
+        return Some(DefinitionProblem::FlowElsewhere { node: name, what, place });
+    }
+    if more.foreign && more.executor.is_none() {
+        return Some(DefinitionProblem::NoExecutor { node: name, place });
+    }
+    let limit = more.limits.iter().find(|limit| limit.max() == 0)?.name().clone();
+    Some(DefinitionProblem::NobodyPasses { node: name, limit, place })
+}
+
 /// Code and constants of a node, as far as either is known.
 fn signature(options: &Options, read: &[InputPlan]) -> Result<Option<Signature>, DigestError> {
     let mut constants = Vec::new();
@@ -296,6 +315,8 @@ fn signature(options: &Options, read: &[InputPlan]) -> Result<Option<Signature>,
             constants.push((at, value.digest().map_err(Clone::clone)?));
         }
     }
+    let own = options.more().and_then(|more| more.constant);
+    constants.extend(own.map(|digest| (u32::MAX, digest)));
     let code = options.code().cloned();
     if constants.is_empty() {
         return Ok(code);

@@ -112,6 +112,37 @@ pub enum DefinitionProblem {
         /// Where it is defined.
         place: Place,
     },
+    /// A node without a function, which no executor computes.
+    #[error("node `{node}` at {place} has no function: say where it runs, with `runs_on`")]
+    NoExecutor {
+        /// The node.
+        node: String,
+        /// Where it is defined.
+        place: Place,
+    },
+    /// A node that a limit lets never pass.
+    #[error("node `{node}` at {place} never passes limit `{limit}`, which is 0: raise it")]
+    NobodyPasses {
+        /// The node.
+        node: String,
+        /// The limit.
+        limit: Text,
+        /// Where it is defined.
+        place: Place,
+    },
+    /// A flow within the flow that is to be somewhere else itself, or limited.
+    #[error(
+        "node `{node}` at {place} runs a flow, and has no {what} of its own: give it to the nodes \
+         of that flow"
+    )]
+    FlowElsewhere {
+        /// The node.
+        node: String,
+        /// What it can't have.
+        what: &'static str,
+        /// Where it is defined.
+        place: Place,
+    },
     /// The constants of a node have no digest.
     #[error("the constants of node `{node}` have no digest: {source}")]
     Constants {

@@ -126,8 +126,10 @@ impl Flow {
         request: Request,
     ) -> Result<(Arc<Execution>, ScopeOptions), RunError> {
         let mut options = ScopeOptions::named(self.name().clone());
-        if let Some(n) = request.concurrency_max {
-            options = options.concurrency_max(n);
+        if request.concurrency_max == Some(0) {
+            // Refused when the scope is opened. Any other cap is not the scope's: limits of time
+            // must not wait for what they limit.
+            options = options.concurrency_max(0);
         }
         let execution = Execution::new(&self.plan, request, now(), &self.writes)?;
         Ok((Arc::new(execution), options))

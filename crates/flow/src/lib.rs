@@ -30,10 +30,12 @@ mod drawing;
 mod driver;
 mod engine;
 mod error;
+mod executor;
 mod flow;
 mod inner;
 mod input;
 mod journal;
+mod limit;
 mod map;
 mod outcome;
 mod plan;
@@ -51,6 +53,11 @@ mod value;
 pub use builder::FlowBuilder;
 pub use engine::{Engine, RunHandle};
 pub use error::{DefinitionError, DefinitionProblem, JournalError, RunError, ValueError};
+#[cfg(feature = "rayon")]
+pub use executor::Pool;
+pub use executor::{Executor, OwnThread, Work};
+#[cfg(unix)]
+pub use executor::{Subprocess, program};
 pub use flow::Flow;
 pub use inner::{Grown, SubFlow, expand};
 pub use input::{
@@ -58,6 +65,7 @@ pub use input::{
     constant, run_info,
 };
 pub use journal::{Journal, JournalPolicy};
+pub use limit::Limit;
 pub use map::map;
 pub use outcome::{Cause, Failure, Outcome, Skip, skip};
 pub use preview::{Action, Planned, RunPlan, Why};
@@ -65,7 +73,7 @@ pub use propagation::Policy;
 pub use request::{Request, RunInfo};
 pub use result::{NodeEnd, RunResult};
 pub use run_event::{Happened, RunEvent};
-pub use spec::{Kind, NodeSpec, node};
+pub use spec::{Kind, NodeSpec, foreign, node};
 pub use stream::{
     Events, Feed, Heard, HeardEnd, Listen, Listener, OnFull, Spill, StreamError, Telling, TokenEnd,
     Told,

@@ -1,8 +1,10 @@
 //! Owns maps: the same for each item of a list, as tasks of a scope within the run's.
 
+mod apart;
+
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use anyhow::Result;
 use selvedge_event::{Digest, Text};
@@ -14,8 +16,9 @@ use selvedge_sync::Mutex;
 
 use crate::body::{Body, Call, Made};
 use crate::input::{Given, Input, Inputs, ItemFunction, Node};
+use crate::limit::{Limit, Passes};
 use crate::outcome::{Declined, Failure, Outcome};
-use crate::run::{Execution, Took};
+use crate::run::{Elsewhere, Execution, Took};
 use crate::run_event::Happened;
 use crate::spec::{Kind, NodeSpec};
 use crate::value::{Shared, Value, shared};
@@ -81,15 +84,22 @@ where
         let n_items = n_items.ok_or_else(|| anyhow::anyhow!("a map takes up to 2³² - 2 items"))?;
         let node = call.execution.plan.node(call.node);
         let mut options = ScopeOptions::named(node.id.clone()).tasks_max(u64::from(n_items) + 1);
-        if let Some(n) = node.options.more().and_then(|more| more.items_at_a_time) {
+        let limits = call.execution.limits(call.node).map(Limit::max);
+        let at_a_time = node.options.more().and_then(|more| more.items_at_a_time);
+        // Items that wait for a permit are no more than those that can have one.
+        if let Some(n) = limits.chain(at_a_time).min() {
             options = options.concurrency_max(n);
         }
         call.execution.tell(call.cx.elapsed(), || Happened::MapStarted {
             step: call.execution.step(call.node),
             n_items,
         });
-        let items = Items::<F, A, I, T> {
+        let items = Arc::new_cyclic(|me| Items::<F, A, I, T> {
+            me: Weak::clone(me),
             execution: Arc::clone(call.execution),
+            is_particular: call.execution.is_particular(call.node),
+            elsewhere: Elsewhere::new(call.execution.wide()),
+            passes: Passes::default(),
             node: call.node,
             given: call.given.to_vec(),
             list,
@@ -101,7 +111,7 @@ where
                 ..Took::default()
             },
             does: PhantomData,
-        };
+        });
         call.cx.scope(options, items)?.post_range(0..n_items);
         Ok(Made::Later)
     }
@@ -113,8 +123,13 @@ fn items<A: Value>(list: &Shared) -> &Vec<A> {
 
 /// The items of one map in one run.
 struct Items<F, A, I, T> {
+    me: Weak<Items<F, A, I, T>>,
     execution: Arc<Execution>,
     node: u32,
+    /// Whether items need permits, or an executor computes them.
+    is_particular: bool,
+    elsewhere: Elsewhere,
+    passes: Passes,
     given: Vec<Given>,
     list: Shared,
     function: Arc<F>,
@@ -204,6 +219,23 @@ where
         self.execution.reuse_item(self.node, self.name(index).as_str(), &self.read_by(index)?)
     }
 
+    /// The turn of an item that a worker computes.
+    fn turn_here(&self, cx: &mut TaskContext<'_>, index: u32) -> Result<()> {
+        let started = cx.elapsed();
+        let item = &items::<A>(&self.list)[index as usize];
+        if let Some((value, run)) = self.reuse(index) {
+            let took = Took::since(started, cx).reused_from(run);
+            self.end(index, Outcome::Ok(value), took);
+            return Ok(());
+        }
+        let outcome = match self.function.call_on(item, &self.given[1..]) {
+            Ok(value) => Outcome::Ok(value),
+            Err(error) => Outcome::Skipped(error.downcast::<Declined>()?.0),
+        };
+        self.end(index, outcome, Took::since(started, cx));
+        Ok(())
+    }
+
     /// What the map has come to, when all items have.
     fn collect(&self) -> Outcome<Shared> {
         let mut list = Vec::with_capacity(self.made.len());
@@ -226,19 +258,7 @@ where
     F: ItemFunction<A, I, T>,
 {
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result<()> {
-        let started = cx.elapsed();
-        let item = &items::<A>(&self.list)[index as usize];
-        if let Some((value, run)) = self.reuse(index) {
-            let took = Took::since(started, cx).reused_from(run);
-            self.end(index, Outcome::Ok(value), took);
-            return Ok(());
-        }
-        let outcome = match self.function.call_on(item, &self.given[1..]) {
-            Ok(value) => Outcome::Ok(value),
-            Err(error) => Outcome::Skipped(error.downcast::<Declined>()?.0),
-        };
-        self.end(index, outcome, Took::since(started, cx));
-        Ok(())
+        if self.is_particular { self.turn_apart(cx, index) } else { self.turn_here(cx, index) }
     }
 
     fn policy(&self, _: u32) -> Option<&selvedge_runtime::FailurePolicy> {
@@ -255,6 +275,7 @@ where
         index: u32,
         failure: &TaskFailure,
     ) -> Result<Handling> {
+        self.passes.give_back(index);
         let took = Took::since(cx.elapsed(), cx).attempts(failure.attempts);
         let failure = Failure::of_task(self.name(index), failure);
         self.end(index, Outcome::Err(failure), took);
@@ -273,6 +294,13 @@ where
         let took = self.took.until(cx);
         self.execution.end_from_below(self.node, outcome, &self.given, took, cx);
         Ok(())
+    }
+}
+
+impl<F, A, I, T> Drop for Items<F, A, I, T> {
+    /// The scope is over; what is elsewhere is needed by nobody.
+    fn drop(&mut self) {
+        self.elsewhere.give_all_up();
     }
 }
 

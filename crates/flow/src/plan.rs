@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     /// A child as often as it reads.
     readers: Vec<u32>,
     pub(crate) topology: Topology,
+    /// Whether some nodes go before others.
+    pub(crate) has_priorities: bool,
 }
 
 pub(crate) struct NodePlan {
@@ -88,6 +90,10 @@ impl Options {
         self.more.as_deref().and_then(|more| more.code.as_ref())
     }
 
+    pub(crate) fn priority(&self) -> i32 {
+        self.more.as_deref().map_or(0, |more| more.priority)
+    }
+
     pub(crate) fn more(&self) -> Option<&More> {
         self.more.as_deref()
     }
@@ -119,7 +125,8 @@ impl Plan {
                 *at += 1;
             }
         }
-        Plan { id, name, nodes, inputs, starts, readers, topology }
+        let has_priorities = nodes.iter().any(|node| node.options.priority() != 0);
+        Plan { id, name, nodes, inputs, starts, readers, topology, has_priorities }
     }
 
     pub(crate) fn node(&self, idx: u32) -> &NodePlan {

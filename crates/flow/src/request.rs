@@ -100,15 +100,17 @@ impl Request {
         self
     }
 
-    /// How many nodes may be under way at a time; zero is refused when the run begins.
+    /// How many nodes and items of maps may be under way at a time, those of flows within and those
+    /// that are elsewhere included; zero is refused when the run begins.
     pub fn concurrency_max(mut self, n: u32) -> Request {
         self.concurrency_max = Some(n);
         self
     }
 
-    /// How many threads nodes that have [one of their own](crate::NodeSpec::on_own_thread) may have
-    /// at a time in this run, 64 unless it is set; the others wait in line. With none they run on
-    /// the workers as the others do: for simulations, where no thread may come from outside.
+    /// How many nodes and items of maps may be [elsewhere](crate::NodeSpec::runs_on) at a time in
+    /// this run, on threads of their own for instance, 64 unless it is set; the others wait in
+    /// line. With none they run on the workers as the others do: for simulations, where no thread
+    /// may come from outside.
     pub fn threads_max(mut self, n: usize) -> Request {
         self.threads_max = Some(n);
         self

@@ -8,9 +8,12 @@
 mod begin;
 mod elsewhere;
 mod ending;
+mod errand;
 mod past;
 mod reuse;
 mod timed;
+mod urgency;
+mod wide;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -36,10 +39,15 @@ use crate::run_event::{Happened, RunEvent};
 use crate::stream::{Events, Feed, Telling};
 use crate::value::Shared;
 
-use elsewhere::Elsewhere;
+use crate::limit::Passes;
+use elsewhere::Rest;
+use errand::Errand;
 use timed::{Limit, Timed};
+use urgency::Urgency;
+use wide::RunWide;
 
 pub(crate) use begin::{Writes, given, wanted};
+pub(crate) use elsewhere::{CameTo, Elsewhere, Fault, Sending, Sent};
 pub(crate) use ending::Remains;
 pub(crate) use past::Past;
 
@@ -68,8 +76,12 @@ pub(crate) struct Execution {
     closed: Mutex<Option<Ending>>,
     timed: Timed,
     elsewhere: Elsewhere,
-    /// Threads that its nodes may have.
-    threads_max: usize,
+    passes: Passes,
+    /// In flows that have priorities.
+    urgency: Option<Urgency>,
+    wide: Arc<RunWide>,
+    /// Whether there is a limit to all nodes under way.
+    is_capped: bool,
     /// Wanted nodes that have not ended.
     n_left: AtomicU32,
     over: Condvar,
@@ -135,7 +147,7 @@ impl Execution {
         }
     }
 
-    fn info(&self, node: u32, attempt: u32) -> RunInfo {
+    pub(crate) fn info(&self, node: u32, attempt: u32) -> RunInfo {
         RunInfo {
             run: self.run,
             flow: self.plan.name.clone(),
@@ -151,6 +163,27 @@ impl Execution {
     pub(crate) fn call_off(&self) {
         // Relaxed: a look later does no harm.
         self.cancelled.store(true, Ordering::Relaxed);
+        self.wide.call_off();
+    }
+
+    pub(crate) fn wide(&self) -> &Arc<RunWide> {
+        &self.wide
+    }
+
+    pub(crate) fn priority(&self, node: u32) -> i32 {
+        self.plan.node(node).options.priority()
+    }
+
+    /// A node is ready, and is posted.
+    fn note_ready(&self, node: u32) {
+        if let Some(urgency) = &self.urgency {
+            urgency.add(self.priority(node), node);
+        }
+    }
+
+    /// The node that a task stands for.
+    fn node_of(&self, task: u32) -> u32 {
+        self.urgency.as_ref().map_or(task, |urgency| urgency.node_of(task))
     }
 
     /// The time of day, as far as this clock tells it.
@@ -237,60 +270,15 @@ impl Execution {
     }
 }
 
-/// What a task of a run's scope is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Errand {
-    /// A node's turn.
-    Node(u32),
-    /// The run begins.
-    Start,
-    /// A node's time is up.
-    Late(u32),
-    /// A node that others ended has ended: its alarm is off.
-    InTime(u32),
-    /// A node is back from a thread of its own.
-    Return(u32),
-}
-
-/// Tasks are numbered by errand, nodes first.
 impl Execution {
-    fn n_nodes(&self) -> u32 {
-        self.slots.len() as u32
-    }
-
-    fn errand(&self, task: u32) -> Errand {
-        let n = self.n_nodes();
-        match task.checked_div(n) {
-            Some(0) => Errand::Node(task),
-            Some(1) => Errand::Late(task - n),
-            Some(2) => Errand::InTime(task - 2 * n),
-            Some(3) => Errand::Return(task - 3 * n),
-            Some(_) | None => Errand::Start,
-        }
-    }
-
-    fn late_task(&self, node: u32) -> u32 {
-        self.n_nodes() + node
-    }
-
-    fn in_time_task(&self, node: u32) -> u32 {
-        2 * self.n_nodes() + node
-    }
-
-    fn return_task(&self, node: u32) -> u32 {
-        3 * self.n_nodes() + node
-    }
-
-    /// The number of the task that begins the run.
-    pub(crate) fn start(&self) -> u32 {
-        4 * self.n_nodes()
-    }
-
     /// A node's turn.
     fn turn_of(self: &Arc<Execution>, node: u32, cx: &mut TaskContext<'_>) -> Result {
         let limit = self.timed.get(node);
         if limit.is_some_and(Limit::is_claimed) {
             return Ok(()); // It was too late before this attempt.
+        }
+        if self.is_particular(node) && self.step_in(node, cx)? == Rest::Nothing {
+            return Ok(());
         }
         let given = self.gather(node, cx.attempt());
         let started = cx.elapsed();
@@ -303,8 +291,8 @@ impl Execution {
             self.end(node, Outcome::Ok(value), &given, took, &mut |node| cx.post(node));
             return Ok(());
         }
-        if self.plan.node(node).options.apart && self.threads_max > 0 {
-            return self.send_away(cx, node, given);
+        if let Some(executor) = self.sends_to(node) {
+            return self.send_away(node, cx, executor, given);
         }
         if let Some(limit) = limit {
             limit.arm(cx, self.late_task(node));
@@ -338,6 +326,7 @@ impl Execution {
         let started = cx.elapsed().saturating_sub(limit.limit);
         let took = Took::since(started, cx);
         self.end(node, outcome, &given, took, &mut |node| cx.post(node));
+        self.elsewhere.give_up(node);
     }
 
     /// Ends a node that a scope within the run's was at.
@@ -363,7 +352,14 @@ impl Tasks for Run {
     fn turn(&self, cx: &mut TaskContext<'_>, index: u32) -> Result {
         let execution = &self.0;
         match execution.errand(index) {
-            Errand::Node(node) => execution.turn_of(node, cx),
+            Errand::Node(task) => {
+                let node = execution.node_of(task);
+                execution.turn_of(node, cx)?;
+                if execution.is_particular(node) && !cx.is_leaving() {
+                    execution.passes.give_back(node);
+                }
+                Ok(())
+            }
             Errand::Start => {
                 // An inner run began when the one around it did.
                 let _ = execution.begun.set(cx.elapsed());
@@ -384,22 +380,19 @@ impl Tasks for Run {
                 }
                 Ok(())
             }
-            Errand::Return(node) => {
-                execution.come_back(cx, node);
-                Ok(())
-            }
         }
     }
 
     fn policy(&self, index: u32) -> Option<&FailurePolicy> {
         match self.0.errand(index) {
-            Errand::Node(node) => self.0.policy(node),
-            Errand::Start | Errand::Late(_) | Errand::InTime(_) | Errand::Return(_) => None,
+            Errand::Node(task) => self.0.policy(self.0.node_of(task)),
+            Errand::Start | Errand::Late(_) | Errand::InTime(_) => None,
         }
     }
 
     fn retries(&self, index: u32, retry: &TaskRetry<'_>) {
-        if let Errand::Node(node) = self.0.errand(index) {
+        if let Errand::Node(task) = self.0.errand(index) {
+            let node = self.0.node_of(task);
             self.0.tell_of_retry(node, || self.0.step(node), retry);
         }
     }
@@ -411,9 +404,13 @@ impl Tasks for Run {
         failure: &TaskFailure,
     ) -> Result<Handling> {
         let execution = &self.0;
-        let Errand::Node(index) = execution.errand(index) else {
+        let Errand::Node(task) = execution.errand(index) else {
             return Ok(Handling::Unhandled);
         };
+        let index = execution.node_of(task);
+        if execution.is_particular(index) {
+            execution.passes.give_back(index);
+        }
         if let Some(limit) = execution.timed.get(index) {
             if limit.is_claimed() {
                 return Ok(Handling::Handled);
@@ -444,6 +441,7 @@ impl Tasks for Run {
 impl Drop for Run {
     /// The scope is over. Without a last turn the run was given up, and whoever waits learns it.
     fn drop(&mut self) {
+        self.0.elsewhere.give_all_up();
         self.0.give_up();
     }
 }

@@ -4,13 +4,16 @@
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_event::{Signature, Text};
+use selvedge_event::{Digest, Signature, Text};
 use selvedge_runtime::FailurePolicy;
 
-use crate::body::{Body, Computes};
+use crate::body::{Body, Computes, Foreign};
+use crate::executor::{Executor, OwnThread};
 use crate::input::{Described, Function, Inputs};
+use crate::limit::Limit;
 use crate::value::Value;
 
 /// A node that has no place in a flow yet: [`FlowBuilder::add`](crate::FlowBuilder::add) gives it
@@ -76,8 +79,8 @@ pub(crate) struct Options {
     pub(crate) optional: bool,
     pub(crate) keeps: bool,
     pub(crate) cached: bool,
-    /// On a thread of its own.
-    pub(crate) apart: bool,
+    /// It has limits, or an executor.
+    pub(crate) particular: bool,
     /// Most nodes have none of it.
     pub(crate) more: Option<Box<More>>,
 }
@@ -93,6 +96,14 @@ pub(crate) struct More {
     pub(crate) items_at_a_time: Option<u32>,
     pub(crate) description: Option<Text>,
     pub(crate) tags: Vec<Text>,
+    pub(crate) executor: Option<Arc<dyn Executor>>,
+    /// Whether there is no function to be called.
+    pub(crate) foreign: bool,
+    /// What its code is given beside its inputs.
+    pub(crate) constant: Option<Digest>,
+    /// In the order in which they are asked for.
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) priority: i32,
 }
 
 /// A node that reads `inputs` and computes something of them.
@@ -103,6 +114,16 @@ pub fn node<I: Inputs, T: Value, F: Function<I, T>>(inputs: I, function: F) -> N
     let inputs = inputs.describe();
     let kind = if inputs.is_empty() { Kind::Source } else { Kind::Node };
     NodeSpec::new(inputs, Box::new(Computes::new(function)), kind)
+}
+
+/// A node that reads `inputs`, and of which nothing is known but the type of what it makes: an
+/// [executor](NodeSpec::runs_on) answers for it.
+pub fn foreign<I: Inputs, T: Value>(inputs: I) -> NodeSpec<T> {
+    let inputs = inputs.describe();
+    let kind = if inputs.is_empty() { Kind::Source } else { Kind::Node };
+    let mut spec = NodeSpec::new(inputs, Box::new(Foreign), kind);
+    spec.more().foreign = true;
+    spec
 }
 
 impl<T> NodeSpec<T> {
@@ -173,9 +194,60 @@ impl<T> NodeSpec<T> {
         self
     }
 
+    /// Has an executor compute it, and not the run's workers. Of a map it computes the items, one
+    /// by one. What it fails with is attempted again as elsewhere; a limit of time stops it. Flows
+    /// within the flow only see to their own nodes, and have none.
+    pub fn runs_on(mut self, executor: impl Executor) -> NodeSpec<T> {
+        self.options.particular = true;
+        self.more().executor = Some(Arc::new(executor));
+        self
+    }
+
+    /// Lets no more nodes be under way at a time than a [`Limit`] says, in all runs in which it
+    /// occurs. A node may have several. Flows within the flow have none: their nodes may.
+    pub fn limited_by(mut self, limit: &Limit) -> NodeSpec<T> {
+        self.options.particular = true;
+        let limits = &mut self.more().limits;
+        limits.push(limit.clone());
+        limits.sort_by_key(Limit::number);
+        limits.dedup_by_key(|limit| limit.number());
+        self
+    }
+
+    /// Which nodes of its flow it goes with when several are ready: lower numbers go first, as with
+    /// processors; 0 unless it is set. What is under way is not interrupted, and items of maps and
+    /// nodes of flows within come as they do.
+    ///
+    /// ```
+    /// use selvedge_flow::{Engine, Flow, Request, node};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let order = Arc::new(Mutex::new(String::new()));
+    /// let mut flow = Flow::builder("order");
+    /// for (name, priority) in [("a", 1), ("b", 0), ("c", -1)] {
+    ///     let order = Arc::clone(&order);
+    ///     let says = node((), move || Ok(order.lock().unwrap().push_str(name)));
+    ///     flow.add(name, says.priority(priority));
+    /// }
+    /// let engine = Engine::with_workers(1)?;
+    /// assert!(engine.launch(&flow.build()?, Request::new())?.wait().succeeded());
+    /// assert_eq!(*order.lock().unwrap(), "cba");
+    /// engine.close()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    pub fn priority(mut self, priority: i32) -> NodeSpec<T> {
+        self.more().priority = priority;
+        self
+    }
+
+    /// What its code is given beside its inputs: part of its signature.
+    #[cfg(unix)]
+    pub(crate) fn constant(mut self, constant: Option<Digest>) -> NodeSpec<T> {
+        self.more().constant = constant;
+        self
+    }
+
     /// Runs it on a thread of its own, since it blocks: a worker that waits is lost to all others.
-    /// It is attempted once. For nodes that compute: maps and flows within the flow only see to
-    /// others, and stay where they are.
     ///
     /// ```
     /// use selvedge_flow::{Flow, Request, node};
@@ -190,9 +262,8 @@ impl<T> NodeSpec<T> {
     /// assert_eq!(result.value(letter)?, &7);
     /// # Ok::<(), anyhow::Error>(())
     /// ```
-    pub fn on_own_thread(mut self) -> NodeSpec<T> {
-        self.options.apart = true;
-        self
+    pub fn on_own_thread(self) -> NodeSpec<T> {
+        self.runs_on(OwnThread)
     }
 
     /// How many items of a map may be under way at a time. Other nodes have none.

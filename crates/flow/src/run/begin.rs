@@ -7,13 +7,16 @@ use selvedge_lineage::{Run, RunId, Timestamp};
 use selvedge_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use selvedge_sync::{Condvar, Mutex};
 
-use super::elsewhere::{Elsewhere, THREADS_MAX};
+use super::elsewhere::Elsewhere;
 use super::past::Past;
 use super::timed::Timed;
+use super::urgency::Urgency;
+use super::wide::RunWide;
 use super::{Execution, Slot, State, Took};
 use crate::error::RunError;
 use crate::inner::Outer;
 use crate::journal::Journal;
+use crate::limit::Passes;
 use crate::outcome::Outcome;
 use crate::plan::{InputPlan, Parameter, Plan};
 use crate::request::{Offered, Request, RunListener};
@@ -42,7 +45,7 @@ impl Execution {
         let (wanted, kept) = wanted(plan, &request)?;
         let given = given(plan, &request, &wanted)?;
         let run = request.run.unwrap_or_else(|| RunId::drawn(started_at));
-        let threads_max = request.threads_max.unwrap_or(THREADS_MAX);
+        let wide = RunWide::new(request.concurrency_max, request.threads_max);
         let journal =
             if let Writes::Journal(journal) = writes { Some(journal.clone()) } else { None };
         let failed = |source| RunError::Journal { flow: plan.name.clone(), source };
@@ -74,8 +77,11 @@ impl Execution {
             lost: Mutex::default(),
             closed: Mutex::default(),
             timed: Timed::of(plan),
-            elsewhere: Elsewhere::default(),
-            threads_max,
+            elsewhere: Elsewhere::new(&wide),
+            passes: Passes::default(),
+            urgency: Urgency::of(plan),
+            is_capped: wide.cap.is_some(),
+            wide,
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: OnceLock::new(),
@@ -105,8 +111,11 @@ impl Execution {
             lost: Mutex::default(),
             closed: Mutex::default(),
             timed: Timed::of(plan),
-            elsewhere: Elsewhere::default(),
-            threads_max: around.threads_max,
+            elsewhere: Elsewhere::new(&around.wide),
+            passes: Passes::default(),
+            urgency: Urgency::of(plan),
+            is_capped: around.is_capped,
+            wide: Arc::clone(&around.wide),
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: around.begun.clone(),
@@ -124,6 +133,7 @@ impl Execution {
             let is_ready = slot.pending.load(Ordering::Relaxed) == 0;
             let is_parameter = self.plan.node(node).parameter.is_some();
             if is_ready && !is_parameter && matches!(*slot.state.lock(), State::Waiting) {
+                self.note_ready(node);
                 post(node);
             }
         }

@@ -1,126 +1,311 @@
-//! Owns nodes that have a thread of their own, since they block: at most so many at a time, the
-//! others wait in line.
+//! Owns tasks whose work an executor has: what it came to, and what stops it when nobody needs it
+//! any more.
 //!
-//! A node's turn hands what it reads to a thread, with a handle on the run's scope, and is over.
-//! The thread's last deed, even if it panics, is to post the node's return; that task joins the
-//! thread and ends the node.
+//! A node's turn hands its work to the executor and takes leave. Whoever ends the work, in whatever
+//! way, puts what it came to on the desk here and has the task come back; its next turn, the same
+//! attempt, takes it from there: it ends the node, or fails, and then the node's policy counts.
 
-use std::collections::{HashMap, VecDeque};
+use std::any::Any;
+use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use rustc_hash::FxHasher;
-use selvedge_runtime::{Scope, TaskContext};
+use selvedge_runtime::{Leave, TaskContext};
 use selvedge_sync::Mutex;
-use selvedge_sync::thread::{self, JoinHandle};
 
+use super::wide::RunWide;
 use super::{Execution, Took};
+use crate::executor::{Executor, Home, Work, encoded};
 use crate::input::Given;
-use crate::outcome::{Cause, Declined, Failure, Outcome};
+use crate::limit::Limit;
+use crate::outcome::{Declined, Outcome};
+use crate::request::RunInfo;
+use crate::spec::Kind;
 use crate::value::Shared;
 
-/// The threads of one run.
-#[derive(Default)]
-pub(super) struct Elsewhere(Mutex<Threads>);
-
-#[derive(Default)]
-struct Threads {
-    under_way: HashMap<u32, Visit, BuildHasherDefault<FxHasher>>,
-    waiting: VecDeque<(u32, Vec<Given>)>,
+/// The tasks of one scope whose work is elsewhere, by number.
+pub(crate) struct Elsewhere {
+    wide: Arc<RunWide>,
+    desk: Mutex<HashMap<u32, Visit, BuildHasherDefault<FxHasher>>>,
 }
 
-/// A node on its thread.
+/// An attempt that is elsewhere, or back.
 struct Visit {
-    thread: JoinHandle<Result<Shared>>,
-    given: Vec<Given>,
-    /// By the run's clock.
-    started: Duration,
+    number: u64,
+    attempt: u32,
+    /// Until it is back, or not waited for.
+    leave: Option<Leave>,
+    came_to: Option<CameTo>,
+    sent: Sent,
 }
 
-/// Threads that nodes of one run may have at a time, unless its request says otherwise.
-pub(crate) const THREADS_MAX: usize = 64;
+/// What is known of work that was sent away.
+pub(crate) struct Sent {
+    pub(crate) given: Vec<Given>,
+    /// By the run's clock.
+    pub(crate) started: Duration,
+}
+
+/// What work came to: a node's is a `Shared`, an item's what the map makes of it.
+pub(crate) type CameTo = Result<Box<dyn Any + Send>, Fault>;
+
+/// How work failed.
+pub(crate) enum Fault {
+    Error(anyhow::Error),
+    Panic(Box<dyn Any + Send>),
+}
+
+impl Fault {
+    /// A skip that was meant; everything else fails the turn, a panic by panicking.
+    pub(crate) fn skips(self) -> Result<crate::outcome::Skip> {
+        match self {
+            Fault::Error(error) => Ok(error.downcast::<Declined>()?.0),
+            Fault::Panic(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+impl Elsewhere {
+    pub(crate) fn new(wide: &Arc<RunWide>) -> Elsewhere {
+        Elsewhere { wide: Arc::clone(wide), desk: Mutex::default() }
+    }
+
+    /// What came of the work of this attempt, if it was sent away and is back.
+    pub(crate) fn returned(&self, task: u32, attempt: u32) -> Option<(CameTo, Sent)> {
+        let mut desk = self.desk.lock();
+        let visit = desk.get(&task)?;
+        if visit.attempt != attempt || visit.came_to.is_none() {
+            return None;
+        }
+        let Visit { number, came_to, sent, .. } = desk.remove(&task)?;
+        drop(desk);
+        self.wide.forget_stop(number);
+        Some((came_to?, sent))
+    }
+
+    /// Sends a task's work to an executor; `false` if it has ended there and then, so that the task
+    /// is not on leave.
+    pub(crate) fn send(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (home, task): (Arc<dyn Home>, u32),
+        executor: &dyn Executor,
+        info: RunInfo,
+        sent: Sent,
+    ) -> Sending {
+        let goes = self.wide.may_go_elsewhere();
+        let number = self.wide.next_visit();
+        let (given, attempt) = (sent.given.clone(), cx.attempt());
+        let leave = goes.then(|| cx.leave());
+        let visit = Visit { number, attempt, leave, came_to: None, sent };
+        let before = self.desk.lock().insert(task, visit);
+        drop(before); // Of an attempt whose executor panicked.
+        let work = Work { home, task, number, info, given, ended: false };
+        if !goes {
+            executor.execute_here(work);
+            return Sending::Done;
+        }
+        if let Err(error) = executor.execute(work) {
+            // Instead of what is said of work that was dropped.
+            let error = error.context("its executor has not taken it in");
+            if let Some(visit) = self.desk.lock().get_mut(&task) {
+                visit.came_to = Some(Err(Fault::Error(error)));
+            }
+            self.come_back(task);
+        }
+        Sending::Away
+    }
+
+    fn come_back(&self, task: u32) {
+        let leave = self.desk.lock().get_mut(&task).and_then(|visit| visit.leave.take());
+        drop(leave);
+    }
+
+    /// Work has ended, wherever that was.
+    pub(crate) fn arrive(&self, task: u32, number: u64, came_to: CameTo) {
+        let mut desk = self.desk.lock();
+        let Some(visit) = desk.get_mut(&task).filter(|visit| visit.number == number) else {
+            drop(desk);
+            drop(came_to); // The user's value is not dropped under the lock.
+            return;
+        };
+        visit.came_to = Some(came_to);
+        let leave = visit.leave.take();
+        drop(desk);
+        if let Some(leave) = leave {
+            leave.back();
+        }
+    }
+
+    /// Has work stopped by this when nobody needs it any more.
+    pub(crate) fn on_stop(&self, task: u32, number: u64, stop: Box<dyn FnOnce() + Send>) {
+        let desk = self.desk.lock();
+        let visit = desk.get(&task).filter(|visit| visit.number == number);
+        match visit.map(|visit| visit.came_to.is_some()) {
+            Some(true) => {}
+            // Under the lock: whoever stops waiting for it finds the function, or was here before.
+            Some(false) => {
+                let refused = self.wide.on_stop(number, stop);
+                drop(desk);
+                refused.into_iter().for_each(|stop| stop());
+            }
+            None => {
+                drop(desk);
+                stop();
+            }
+        }
+    }
+
+    /// Waits no longer for a task: it comes back without its work, which is stopped.
+    pub(crate) fn give_up(&self, task: u32) {
+        let visit = self.desk.lock().remove(&task);
+        if let Some(Visit { number, leave, .. }) = visit {
+            self.wide.stop(number);
+            drop(leave);
+        }
+    }
+
+    /// The scope is over: nobody waits for anything.
+    pub(crate) fn give_all_up(&self) {
+        let visits = std::mem::take(&mut *self.desk.lock());
+        for visit in visits.values() {
+            self.wide.stop(visit.number);
+        }
+        drop(visits);
+    }
+}
+
+/// What came of sending work away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    Away,
+    /// It was done in the turn: what it came to is on the desk.
+    Done,
+}
+
+/// What is left to do in the turn of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    All,
+    /// It is on leave, or has ended.
+    Nothing,
+}
 
 impl Execution {
-    /// Gives a node a thread, or lets it wait for one.
-    pub(super) fn send_away(
+    /// Whether more is to be seen to in a node's turn than what it does.
+    #[inline]
+    pub(crate) fn is_particular(&self, node: u32) -> bool {
+        self.is_capped || self.plan.node(node).options.particular
+    }
+
+    /// What a node must have a permit of, in the order in which it asks.
+    pub(crate) fn limits(&self, node: u32) -> impl Iterator<Item = &Limit> {
+        let more = self.plan.node(node).options.more();
+        let threads = more.and_then(|more| more.executor.as_ref()).and(self.wide.threads());
+        let own = more.map(|more| &more.limits[..]).unwrap_or_default();
+        own.iter().chain(&self.wide.cap).chain(threads)
+    }
+
+    /// Who computes a node, or the items of a map, if it is not the workers.
+    pub(crate) fn executor(&self, node: u32) -> Option<&Arc<dyn Executor>> {
+        self.plan.node(node).options.more()?.executor.as_ref()
+    }
+
+    /// Whether it is not what the node opens that does its work.
+    fn works_itself(&self, node: u32) -> bool {
+        !matches!(self.plan.node(node).kind, Kind::Map | Kind::SubFlow)
+    }
+
+    /// Who computes a node instead of a worker, in its turn.
+    pub(super) fn sends_to(&self, node: u32) -> Option<&Arc<dyn Executor>> {
+        self.executor(node).filter(|_| self.works_itself(node))
+    }
+
+    /// Whether a node waits for permits, or was elsewhere and is back.
+    pub(super) fn step_in(
         self: &Arc<Execution>,
-        cx: &mut TaskContext<'_>,
         node: u32,
-        given: Vec<Given>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<Rest> {
+        if !self.works_itself(node) {
+            return Ok(Rest::All);
+        }
+        if !self.passes.enter(cx, node, self.priority(node), self.limits(node)) {
+            return Ok(Rest::Nothing);
+        }
+        let Some((came_to, sent)) = self.elsewhere.returned(node, cx.attempt()) else {
+            return Ok(Rest::All);
+        };
+        self.come_back(node, cx, came_to, &sent)?;
+        Ok(Rest::Nothing)
+    }
+
+    fn come_back(
+        &self,
+        node: u32,
+        cx: &mut TaskContext<'_>,
+        came_to: CameTo,
+        sent: &Sent,
     ) -> Result<()> {
-        let mut threads = self.elsewhere.0.lock();
-        if threads.under_way.len() >= self.threads_max {
-            threads.waiting.push_back((node, given));
-            return Ok(());
-        }
-        let visit = self.visit(cx, node, given)?;
-        threads.under_way.insert(node, visit);
-        Ok(())
-    }
-
-    fn visit(
-        self: &Arc<Execution>,
-        cx: &mut TaskContext<'_>,
-        node: u32,
-        given: Vec<Given>,
-    ) -> Result<Visit> {
-        let started = cx.elapsed();
-        if let Some(limit) = self.timed.get(node) {
-            limit.arm(cx, self.late_task(node));
-        }
-        let returns = Returns { scope: cx.handle(), task: self.return_task(node) };
-        let (execution, read) = (Arc::clone(self), given.clone());
-        let work = move || {
-            let _returns = returns;
-            let computed = execution.plan.node(node).body.compute(&read);
-            computed.unwrap_or_else(|| Err(anyhow!("this kind of node has no work of its own")))
-        };
-        let thread = thread::spawn(&format!("selvedge-node-{node}"), work)?;
-        Ok(Visit { thread, given, started })
-    }
-
-    /// A node is back from its thread: ends it, and gives the thread's place to the next.
-    pub(super) fn come_back(self: &Arc<Execution>, cx: &mut TaskContext<'_>, node: u32) {
-        let visit = self.elsewhere.0.lock().under_way.remove(&node);
-        let Some(Visit { thread, given, started }) = visit else { return };
-        let outcome = match thread.join() {
-            Ok(Ok(value)) => Outcome::Ok(value),
-            Ok(Err(error)) => match error.downcast::<Declined>() {
-                Ok(Declined(skip)) => Outcome::Skipped(skip),
-                Err(error) => Outcome::Err(Failure::of_error(self.step(node), &error)),
-            },
-            Err(panic) => {
-                let message = thread::panic_message(&*panic);
-                Outcome::Err(Failure::new(self.step(node), Cause::Panic, message))
-            }
-        };
         if let Some(limit) = self.timed.get(node) {
             limit.disarm(cx);
         }
-        let took = Took::since(started, cx);
-        self.end(node, outcome, &given, took, &mut |node| cx.post(node));
-        let next = self.elsewhere.0.lock().waiting.pop_front();
-        if let Some((next, given)) = next
-            && let Err(error) = self.send_away(cx, next, given)
-        {
-            let outcome = Outcome::Err(Failure::of_error(self.step(next), &error));
-            let given = self.gather(next, 1);
-            self.end(next, outcome, &given, Took::since(started, cx), &mut |node| cx.post(node));
+        let outcome = match came_to {
+            Ok(value) => match value.downcast::<Shared>() {
+                Ok(value) => Outcome::Ok(*value),
+                Err(_) => unreachable!("the work of a node makes a node's value"),
+            },
+            Err(fault) => Outcome::Skipped(fault.skips()?),
+        };
+        let took = Took::since(sent.started, cx);
+        self.end(node, outcome, &sent.given, took, &mut |node| cx.post(node));
+        Ok(())
+    }
+
+    /// Sends a node to its executor.
+    pub(super) fn send_away(
+        self: &Arc<Execution>,
+        node: u32,
+        cx: &mut TaskContext<'_>,
+        executor: &Arc<dyn Executor>,
+        given: Vec<Given>,
+    ) -> Result<()> {
+        if let Some(limit) = self.timed.get(node) {
+            limit.arm(cx, self.late_task(node));
+        }
+        let (info, sent) = (self.info(node, cx.attempt()), Sent { given, started: cx.elapsed() });
+        let home: Arc<dyn Home> = Arc::clone(self) as Arc<dyn Home>;
+        match self.elsewhere.send(cx, (home, node), &**executor, info, sent) {
+            Sending::Away => Ok(()),
+            Sending::Done => match self.elsewhere.returned(node, cx.attempt()) {
+                Some((came_to, sent)) => self.come_back(node, cx, came_to, &sent),
+                None => Err(anyhow!("its executor has kept work that it was to end at once")),
+            },
         }
     }
 }
 
-/// Posts a node's return when its thread is through, in whatever way.
-struct Returns {
-    scope: Scope,
-    task: u32,
-}
+impl Home for Execution {
+    fn compute(&self, node: u32, given: &[Given]) -> Result<Box<dyn Any + Send>> {
+        let computed = self.plan.node(node).body.compute(given);
+        let none = || Err(anyhow!("this node has no function of its own: its executor answers it"));
+        Ok(Box::new(computed.unwrap_or_else(none)?))
+    }
 
-impl Drop for Returns {
-    fn drop(&mut self) {
-        // A run that was stopped in between has no use for it.
-        let _ = self.scope.post(self.task);
+    fn inputs_json(&self, node: u32, given: &[Given]) -> Result<Vec<u8>> {
+        let values = encoded(self.plan.inputs(node).iter().zip(given))?;
+        Ok([b"[", &values.join(&b","[..])[..], b"]"].concat())
+    }
+
+    fn read(&self, node: u32, json: &[u8]) -> serde_json::Result<Box<dyn Any + Send>> {
+        Ok(Box::new((self.plan.node(node).read)(json)?))
+    }
+
+    fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 }

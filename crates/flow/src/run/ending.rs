@@ -103,7 +103,10 @@ impl Execution {
                 continue;
             }
             match self.decide(reader) {
-                Decision::Run => post(reader),
+                Decision::Run => {
+                    self.note_ready(reader);
+                    post(reader);
+                }
                 decision => endings.push((reader, decision)),
             }
         }

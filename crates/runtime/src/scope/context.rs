@@ -343,6 +343,12 @@ impl TaskContext<'_> {
         leave
     }
 
+    /// Whether this turn has taken leave.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.posts.leave.is_some()
+    }
+
     /// Opens a scope within this one. It begins when this turn has succeeded; this scope ends after
     /// it, and cancels it when it is stopped itself. How the child ends is told by its
     /// [`Tasks::ended`] alone: a failure of it fails nothing else.
