@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use crate::artifact::{self, Artifact, Encode};
 use crate::build::{Build, BuildFn, Function};
-use crate::building::{Building, Check, Kept, Keys, Limits, Memory, Mended};
+use crate::building::{Building, Check, Kept, Keys, Limits, Mended};
 use crate::definition::{Define, Definition, Feedback, Sort, Until};
 use crate::graph::Reactive;
 use crate::json_type::JsonType;
+use crate::memory::Memory;
 use crate::mend::Mend;
 use crate::node::{Extras, Starts};
 use crate::operator::Ports;
@@ -385,7 +386,7 @@ impl<B: Build> Builder<B> {
                     Plan::new(&requires),
                     Limits { waiting_max, builds_max },
                     keys,
-                    dedupes.then(|| Memory::new(memo_max)),
+                    dedupes.then(|| Memory::new(memo_max, journal.clone())),
                     Kept { shelf, telling, check },
                 );
                 let ports = Ports { titles: [title.kept()].into(), encode };

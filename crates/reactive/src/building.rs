@@ -11,13 +11,14 @@ use selvedge_runtime::{Pull, Result};
 
 use crate::artifact::{self, Artifact};
 use crate::build::Build;
+use crate::memory::Memory;
 use crate::mend::Mend;
 use crate::operator::{At, Hooks, Item, Operator, Out};
 use crate::pairing::Pairing;
 use crate::persist::{Brought, Shelf};
 use crate::replays::Span;
 use crate::requires::{Arguments, KnownArguments, Paired, Plan};
-use crate::seen::{InputKey, Seen};
+use crate::seen::InputKey;
 use crate::target::Resolve;
 use crate::told::{Input, Telling};
 
@@ -52,18 +53,6 @@ pub(crate) fn whole(arguments: &[Digest]) -> Result<Digest> {
     match arguments {
         [only] => Ok(*only),
         several => Ok(Digest::of(several)?),
-    }
-}
-
-/// What is remembered of inputs.
-pub(crate) struct Memory {
-    seen: Seen,
-    inputs_max: usize,
-}
-
-impl Memory {
-    pub(crate) fn new(inputs_max: usize) -> Memory {
-        Memory { seen: Seen::default(), inputs_max }
     }
 }
 
@@ -201,11 +190,11 @@ impl<B: Build> Building<B> {
             }
             _ => None,
         };
-        if let (Some(key), Some(memory)) = (&key, &self.memory) {
-            if memory.seen.has(key) {
+        if let (Some(key), Some(memory)) = (&key, &mut self.memory) {
+            if memory.has(key)? {
                 return self.tell_left_out(out, paired);
             }
-            if memory.seen.len() >= memory.inputs_max {
+            if !memory.make_room()? {
                 bail!(self.too_many(out));
             }
         }
@@ -227,7 +216,7 @@ impl<B: Build> Building<B> {
             self.telling.built::<B::Made>(out.cx, self.target);
         }
         if let (Some(key), Some(memory)) = (key, &mut self.memory) {
-            memory.seen.add(key);
+            memory.add(key);
         }
         Ok(())
     }
@@ -318,10 +307,11 @@ impl<B: Build> Building<B> {
 
     #[cold]
     fn too_many(&self, out: &Out<'_, '_, B::Made>) -> String {
-        let max = self.memory.as_ref().map_or(0, |memory| memory.inputs_max);
+        let max = self.memory.as_ref().map_or(0, Memory::inputs_max);
         format!(
             "builder `{}` of `{}` has built from {max} inputs, and remembers no more: raise \
-             `memo_max`, or build from every input with `every_time`",
+             `memo_max`, give the pipeline a store for the rest, or build from every input with \
+             `every_time`",
             out.cx.processor(),
             self.target
         )
@@ -413,13 +403,17 @@ impl<B: Build> Operator for Building<B> {
             self.telling.note_past(input, outputs, origin);
             self.n_builds += 1;
             if let Some(memory) = &mut self.memory {
-                memory.seen.add(InputKey::Digest(input));
+                let key = InputKey::Digest(input);
+                if !memory.has(&key)? && memory.make_room()? {
+                    memory.add(key);
+                }
             }
         }
         Ok(Pull::More)
     }
 
     fn close(&mut self) -> Result {
+        self.memory.as_mut().map_or(Ok(()), Memory::close)?;
         self.shelf.as_ref().map_or(Ok(()), |shelf| shelf.journal.flush())
     }
 

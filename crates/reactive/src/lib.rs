@@ -27,7 +27,8 @@
 //! - `title`, `target`, `artifact`: names, and the form in which artifacts travel.
 //! - `operator`, `node`: what takes artifacts, and the processor that it is; `mend` puts a state
 //!   back, `replays` tells the past of a target again.
-//! - `requires`, `yields`, `build`, `pairing`, `seen`, `persist`, `told`, `building`, `builder`:
+//! - `requires`, `yields`, `build`, `pairing`, `seen`, `memory`, `persist`, `told`, `building`,
+//!   `builder`:
 //!   builders, which are operators that pair their requirements one by one, leave out inputs that
 //!   they know, and bring back what they made in earlier runs.
 //! - [`operators`], [`rendezvous`], [`balancer`]: what is done with streams, as machines.
@@ -56,6 +57,7 @@ mod error;
 mod explain;
 mod graph;
 mod json_type;
+mod memory;
 mod mend;
 mod network;
 mod node;

@@ -3,6 +3,7 @@
 //! the worker's: with the batch they are of, before anybody hears what they hold.
 
 mod archive;
+mod aside;
 mod cached;
 mod caches;
 mod entry;
@@ -13,6 +14,7 @@ mod options;
 mod records;
 
 pub(crate) use archive::{Archive, Begun, Looked};
+pub use aside::Aside;
 pub use cached::{Cached, CachedProcessor};
 pub use caches::{CacheUse, CachedResult, Caches};
 pub use function::{CachedFunction, on_cached};

@@ -66,8 +66,8 @@ mod worker;
 
 pub use ask::{Answer, Asker};
 pub use cache::{
-    ArchivePolicy, Cache, CacheUse, Cached, CachedFunction, CachedProcessor, CachedResult, Caches,
-    Journal, Made, on_cached,
+    ArchivePolicy, Aside, Cache, CacheUse, Cached, CachedFunction, CachedProcessor, CachedResult,
+    Caches, Journal, Made, on_cached,
 };
 pub use collect::Collected;
 pub use context::Context;

@@ -131,7 +131,7 @@ fn inputs_are_remembered_up_to_a_limit_and_none_is_forgotten() {
     let numbers = graph.source("numbers", [1_u64, 2, 1, 3, 4]);
     let halves = graph.add(builder("halves", &numbers, |n: &u64| n / 2).memo_max(3));
     graph.want(&halves);
-    assert_snapshot!(run(graph).expect_err("a fourth is one too many"), @r#"processor `halves` failed on artifact<u64> "numbers": builder `halves` of `halves` has built from 3 inputs, and remembers no more: raise `memo_max`, or build from every input with `every_time`"#);
+    assert_snapshot!(run(graph).expect_err("a fourth is one too many"), @r#"processor `halves` failed on artifact<u64> "numbers": builder `halves` of `halves` has built from 3 inputs, and remembers no more: raise `memo_max`, give the pipeline a store for the rest, or build from every input with `every_time`"#);
 }
 
 #[test]

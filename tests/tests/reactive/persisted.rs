@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use selvedge::prelude::*;
-use selvedge::reactive::{Reactive, builder};
+use selvedge::reactive::{Reactive, Until, builder, source};
 use selvedge::runtime::ArchivePolicy;
 use selvedge::runtime::Cache;
 use selvedge::store::{Batch, Durability, Memory, Read, Scan, Store};
@@ -154,4 +154,64 @@ fn a_record_that_means_nothing_is_built_again_or_fails_the_run() {
         let batch = batch.delete(&namespace, &3_u64.to_be_bytes());
         store.commit(batch, Durability::Sync).expect("it is in memory");
     }
+}
+
+/// Everything that doubling and adding three reaches from 1 modulo 2 000, remembering little.
+fn reach(graph: &mut Reactive) -> (selvedge::reactive::Artifacts<u64>, Calls<u64>) {
+    let calls = Calls::new();
+    let noted = calls.clone();
+    let states = graph.merge::<u64>("states");
+    graph.add(source(&states, [1]).named("first"));
+    let next = move |n: &u64| {
+        noted.note(*n);
+        vec![n * 2 % 2_000, (n + 3) % 2_000]
+    };
+    let next = builder(&states, &states, next).named("next");
+    graph.add(next.feedback("states", Until::NothingNew).memo_max(100));
+    (graph.collect(&states), calls)
+}
+
+#[test]
+fn inputs_that_are_too_many_for_memory_are_remembered_in_the_store_while_the_run_goes_on() {
+    let store = Arc::new(Memory::new());
+    // What an earlier run left behind that crashed means nothing.
+    let namespace = format!("aside/{}", Digest::of("next").expect("it has one"));
+    store.put(&namespace, &1_u64.to_be_bytes(), b"", Durability::None).expect("it is in memory");
+    for _ in 0..2 {
+        let mut graph = Reactive::new("reach");
+        let (seen, calls) = reach(&mut graph);
+        let pipeline = graph.install(Pipeline::builder().store(store.clone())).expect("sound");
+        pipeline.build().expect("sound").run().expect("the store takes the rest");
+        let mut called = calls.take();
+        called.sort_unstable();
+        assert_eq!(called, (0..2_000).collect::<Vec<_>>(), "each once");
+        assert_eq!(seen.len(), 4_001);
+        assert!(store.namespaces().expect("it can be read").is_empty(), "nothing is left");
+    }
+    // Without a store it is an error, as a search would not end otherwise.
+    let mut graph = Reactive::new("reach");
+    reach(&mut graph);
+    let error = graph.install(Pipeline::builder()).expect("sound").build().expect("sound").run();
+    let told = format!("{:#}", anyhow::Error::from(error.expect_err("a hundred is too few")));
+    assert!(told.contains("has built from 100 inputs") && told.contains("a store"), "{told}");
+}
+
+#[test]
+fn what_is_brought_back_may_be_more_than_memory_holds() {
+    let store = Arc::new(Memory::new());
+    let numbers: Vec<u64> = (0..300).collect();
+    let policy = |it: Doubling| it.memo_max(10).persist();
+    assert_eq!(double(&store, &numbers, policy).0, numbers);
+    let (built, seen) = double(&store, &numbers, policy);
+    assert!(built.is_empty() && seen.len() == 300);
+    explore(SEEDS, |sim| {
+        let mut graph = Reactive::new("doubling");
+        let store = Arc::new(Memory::new());
+        let (calls, seen) = doubling(&mut graph, &[1, 2, 3, 4, 1, 2, 5], |it| it.memo_max(2));
+        let pipeline = sim.build(graph.install(Pipeline::builder().store(store)).expect("sound"));
+        let run = sim.run(pipeline.expect("sound"));
+        assert!(run.result.is_ok(), "{:?}", run.result);
+        assert_eq!((calls.take(), seen.values()), (vec![1, 2, 3, 4, 5], vec![2, 4, 6, 8, 10]));
+        run
+    });
 }

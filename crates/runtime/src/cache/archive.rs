@@ -55,6 +55,8 @@ struct Place {
     /// Whether somebody is told of look-ups.
     is_told: bool,
     durable: Option<(Arc<dyn Store>, String)>,
+    /// The pipeline's store, also of one that keeps no records there.
+    store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Debug)]
@@ -190,10 +192,11 @@ impl Archive {
         limits: &Limits,
     ) -> Result<(), Arc<SignatureError>> {
         let namespace = self.namespace()?;
-        let store = store.filter(|_| self.is_to_be_stored());
-        let durable = store.map(|store| (Arc::clone(store), namespace));
+        let kept = store.filter(|_| self.is_to_be_stored());
+        let durable = kept.map(|store| (Arc::clone(store), namespace));
+        let (store, origin) = (store.cloned(), origin.cloned());
         self.state.lock().memory = Memory::new(limits.memo_max, limits.memo_bytes_max);
-        let placed = self.place.set(Place { processor, origin: origin.cloned(), is_told, durable });
+        let placed = self.place.set(Place { processor, origin, is_told, durable, store });
         assert!(placed.is_ok(), "a registration is built into one pipeline");
         Ok(())
     }
@@ -204,6 +207,12 @@ impl Archive {
 
     pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
         self.durable().map(|(store, _)| store)
+    }
+
+    /// Who it is of, and the pipeline's store.
+    pub(super) fn aside(&self) -> Option<(&Text, &Arc<dyn Store>)> {
+        let Place { processor, store, .. } = self.place.get()?;
+        Some((processor, store.as_ref()?))
     }
 
     pub(super) fn durability(&self) -> Durability {
