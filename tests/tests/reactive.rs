@@ -12,6 +12,7 @@ mod mending;
 mod once;
 mod persisted;
 mod replays;
+mod simulated;
 mod streams;
 
 use std::sync::{Arc, Mutex};

@@ -50,7 +50,7 @@ pub fn from_events<P, T, R, F, How>(
 ) -> Entry<T, Typed<P, F, R, How>>
 where
     P: Payload,
-    T: Artifact + Serialize,
+    T: Artifact,
     R: Yields<T, How> + 'static,
     F: FnMut(&P) -> R + Send + 'static,
     How: 'static,
@@ -81,7 +81,8 @@ where
 /// ```
 #[track_caller]
 pub fn from_dynamic(provides: impl Provides<Value>) -> Entry<Value, Json> {
-    let mut entry = Entry::new(provides, Json { kind: Kind::literal(""), of_type: None });
+    let entry = Entry::new(provides, Json { kind: Kind::literal(""), of_type: None });
+    let mut entry = entry.known();
     entry.enters.kind = Kind::from(entry.target.name());
     entry
 }
@@ -162,13 +163,23 @@ pub struct Entry<T, E> {
     place: Place,
 }
 
-impl<T: Artifact + Serialize, E: Enters<T>> Entry<T, E> {
+impl<T: Artifact, E: Enters<T>> Entry<T, E> {
     #[track_caller]
     fn new(provides: impl Provides<T>, enters: E) -> Entry<T, E> {
         let place = Place::here();
         let target = provides.target(place.clone());
         let settings = Settings::new(target.title().clone());
-        Entry { target, enters, asks: None, encode: Some(artifact::encode()), settings, place }
+        Entry { target, enters, asks: None, encode: None, settings, place }
+    }
+
+    /// Says that its artifacts are serializable, so that whoever wants the digest of one has it
+    /// computed once.
+    pub fn known(mut self) -> Entry<T, E>
+    where
+        T: Serialize,
+    {
+        self.encode = Some(artifact::encode());
+        self
     }
 }
 

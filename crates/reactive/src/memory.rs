@@ -1,5 +1,6 @@
 //! Owns what is remembered of inputs that were built from: so many in memory, and the rest in the
-//! pipeline's store, if it has one. Refuses to forget: to forget an input is to build from it twice.
+//! pipeline's store, if it has one. Refuses to forget: to forget an input is to build from it
+//! twice.
 
 use anyhow::Context as _;
 use selvedge_runtime::{Aside, Journal, Result};

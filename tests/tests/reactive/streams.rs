@@ -21,22 +21,20 @@ fn shuffled(n: u64, seed: u64) -> Vec<u64> {
 
 #[test]
 fn a_reservoir_keeps_the_same_ten_of_every_shuffle() {
-    let sampled = |n, seed| {
+    let sampled = |seed| {
         move |graph: &mut Reactive| {
-            let numbers = graph.source("numbers", shuffled(n, seed));
+            let numbers = graph.source("numbers", shuffled(1_000, seed));
             let sample = ReservoirSampler::new(10).unwrap();
             let sample = graph.add(stream("sample", [&numbers], sample));
             graph.collect(&sample)
         }
     };
-    let expected = on_threads(sampled(1_000, 0), |builder| builder).0.values();
+    let expected = on_threads(sampled(0), |builder| builder).0.values();
     assert_eq!(expected.len(), 10);
     for seed in 1..20 {
         assert_ne!(shuffled(1_000, seed), shuffled(1_000, 0));
-        assert_eq!(on_threads(sampled(1_000, seed), |builder| builder).0.values(), expected);
+        assert_eq!(on_threads(sampled(seed), |builder| builder).0.values(), expected);
     }
-    let expected = on_threads(sampled(60, 0), |builder| builder).0.values();
-    simulated(sampled(60, 7), |sim| sim, |sample| assert_eq!(sample.values(), expected));
 }
 
 #[test]

@@ -51,9 +51,9 @@ pub(crate) fn provided<T: Artifact>(target: &Target<T>, replays: bool) -> Vec<Pr
 
 impl<B: Build> Builder<B> {
     /// How many inputs it remembers in memory, so as not to build from them again; 4 194 304. The
-    /// rest is looked up in the pipeline's store, for as long as the run goes on: exact, and slower.
-    /// Without a store one more fails its turn: to forget one would be to build from it twice. An
-    /// input takes some 40 bytes; an integer some 20, or a few bits if it is near others.
+    /// rest is looked up in the pipeline's store, for as long as the run goes on: exact, and
+    /// slower. Without a store one more fails its turn: to forget one would be to build from it
+    /// twice. An input takes some 40 bytes; an integer some 20, or a few bits if it is near others.
     pub fn memo_max(mut self, inputs: usize) -> Builder<B> {
         self.memo_max = inputs;
         self

@@ -1,6 +1,6 @@
-//! Owns `Aside`: keys that a processor puts aside in the pipeline's store because there are too many
-//! for memory. Refuses to keep them for another run: they say nothing that the processor could not
-//! find out again.
+//! Owns `Aside`: keys that a processor puts aside in the pipeline's store because there are too
+//! many for memory. Refuses to keep them for another run: they say nothing that the processor could
+//! not find out again.
 
 use std::fmt;
 use std::sync::Arc;
