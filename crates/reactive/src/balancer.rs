@@ -6,6 +6,7 @@ mod balance;
 mod collecting;
 mod dispatch;
 mod error;
+mod keeping;
 mod names;
 #[cfg(feature = "rayon")]
 mod parallel;
@@ -14,7 +15,7 @@ mod sequencer;
 mod sequencing;
 mod working;
 
-pub use balance::{Balanced, Dedupe, Options, Order, balance, parallelize};
+pub use balance::{Balanced, Dedupe, Options, Order, balance, balance_persisted, parallelize};
 pub use dispatch::{Dispatch, Routing};
 pub use error::BalancerError;
 pub use names::worker_name;

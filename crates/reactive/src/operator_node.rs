@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use selvedge_event::Text;
-use selvedge_runtime::FailurePolicy;
+use selvedge_event::{Signature, Text};
+use selvedge_runtime::{FailurePolicy, Journal};
 use selvedge_topology::Place;
 use serde::Serialize;
 
@@ -40,6 +40,7 @@ pub fn operator<O: Operator, R: Into<Requirement>>(
         place,
         mend: Mend::default(),
         replays: None,
+        kept: None,
     }
 }
 
@@ -57,6 +58,16 @@ pub struct OperatorNode<O: Operator> {
     place: Place,
     mend: Mend<O>,
     replays: Option<Replays<O::Made>>,
+    /// Of one that keeps what it makes: what for.
+    kept: Option<Kept>,
+}
+
+/// Where an operator keeps what it makes, and what it is known by there.
+pub(crate) struct Kept {
+    pub(crate) journal: Journal,
+    /// Unless it only puts aside what is too much for memory.
+    pub(crate) signature: Option<Signature>,
+    pub(crate) dedupes: bool,
 }
 
 impl<O: Operator> OperatorNode<O> {
@@ -74,7 +85,14 @@ impl<O: Operator> OperatorNode<O> {
             place,
             mend: Mend::default(),
             replays: None,
+            kept: None,
         }
+    }
+
+    /// Gives it a place in the pipeline's store.
+    pub(crate) fn kept(mut self, kept: Kept) -> OperatorNode<O> {
+        self.kept = Some(kept);
+        self
     }
 
     /// Provides one more target, to which [`Out::emit_at`](crate::Out::emit_at) emits.
@@ -175,6 +193,7 @@ impl<O: Operator> OperatorNode<O> {
     pub(crate) fn push_to(self, graph: &mut Reactive) {
         let OperatorNode { provides, requires, operator, encode, settings, feedback, .. } = self;
         let (starts, mend, replays) = (self.starts, self.mend, self.replays);
+        let kept = self.kept;
         let first = provides.first().filter(|_| replays.is_some());
         let again = first.map(|target| Provided::of(&target.replays()));
         graph.push(Definition {
@@ -184,8 +203,8 @@ impl<O: Operator> OperatorNode<O> {
             provides: provides.iter().map(Provided::of).chain(again).collect(),
             requires: requires.clone(),
             feedback,
-            dedupes: false,
-            durable: None,
+            dedupes: kept.as_ref().is_some_and(|kept| kept.dedupes),
+            durable: kept.as_ref().and_then(|kept| Some(Some(kept.signature.clone()?))),
             install: Box::new(move |pipeline, _| {
                 let titles = provides.iter().map(|target| target.title().kept()).collect();
                 let ports = Ports { titles, encode };
@@ -194,7 +213,8 @@ impl<O: Operator> OperatorNode<O> {
                     provides.first().map(|target| replays.past(target.title().kept()))
                 });
                 let extras = Extras { mend, past };
-                settings.install(pipeline, wiring, ports, (operator, extras), None)
+                let journal = kept.map(|kept| kept.journal);
+                settings.install(pipeline, wiring, ports, (operator, extras), journal.as_ref())
             }),
         });
     }

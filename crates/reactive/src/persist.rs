@@ -22,6 +22,33 @@ pub(crate) struct Codec<T> {
     digest: fn(&T) -> Result<Digest>,
 }
 
+impl<T> Clone for Codec<T> {
+    fn clone(&self) -> Codec<T> {
+        *self
+    }
+}
+
+impl<T> Copy for Codec<T> {}
+
+impl<T: Artifact> Codec<T> {
+    /// The record of a build: what from, and what came of it.
+    pub(crate) fn record<'t>(
+        &self,
+        journal: &Journal,
+        input: Digest,
+        made: impl Iterator<Item = &'t T>,
+    ) -> Result<Vec<u8>> {
+        let keep = |value: &T| {
+            let digest = (self.digest)(value)?;
+            Ok(Kept { digest, value: (self.write)(value)? })
+        };
+        let made = made.map(keep).collect::<Result<_>>();
+        let made = made.context("what was built can't be persisted")?;
+        let origin = journal.origin().cloned();
+        Ok(serde_json::to_vec(&Record { format: FORMAT, input, origin, made })?)
+    }
+}
+
 impl<T: Artifact + Serialize + DeserializeOwned> Codec<T> {
     pub(crate) fn new() -> Codec<T> {
         Codec {
@@ -47,6 +74,17 @@ struct Record {
 struct Kept {
     digest: Digest,
     value: Box<RawValue>,
+}
+
+/// What a build was made from, by its record; `None` if that means nothing.
+pub(crate) fn input(record: &[u8]) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+        input: Digest,
+    }
+    let Head { format, input } = serde_json::from_slice(record).ok()?;
+    (format == FORMAT).then_some(input)
 }
 
 /// A build that is brought back.
@@ -176,14 +214,8 @@ impl<T: Artifact> Shelf<T> {
     ) -> Result {
         let way = Some(artifact::way::<T>(target));
         let artifacts = cx.emitted().filter(|event| event.way() == way);
-        let keep = |value: &T| {
-            let digest = (self.codec.digest)(value)?;
-            Ok(Kept { digest, value: (self.codec.write)(value)? })
-        };
-        let made = artifacts.filter_map(artifact::read::<T>).map(keep).collect::<Result<_>>();
-        let made = made.context("what was built can't be persisted")?;
-        let origin = self.journal.origin().cloned();
-        let record = serde_json::to_vec(&Record { format: FORMAT, input, origin, made })?;
+        let made = artifacts.filter_map(artifact::read::<T>);
+        let record = self.codec.record(&self.journal, input, made)?;
         cx.keep(&self.journal, &self.next.to_be_bytes(), record)
     }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge::reactive::balancer::{
-    Balanced, BalancerError, Dedupe, Gap, Options, Order, Routing, balance, parallelize,
+    Balanced, BalancerError, Dedupe, Gap, Options, Order, Routing, balance, balance_persisted,
+    parallelize,
 };
 use selvedge::reactive::{Artifacts, Reactive};
-use selvedge::runtime::{FailurePolicy, Limits};
+use selvedge::runtime::{FailurePolicy, Limits, Pipeline};
 use selvedge::store::{Memory, Store};
+use selvedge_testkit::explore;
 
-use super::{everywhere, on_threads, simulated};
+use super::{Calls, SEEDS, everywhere, on_threads, simulated};
 
 type Made = (Artifacts<u64>, Balanced<u64>);
 
@@ -218,4 +220,106 @@ fn a_worker_that_never_returns_is_written_off_and_the_order_skips_ahead() {
     assert!((0..20).filter(|n| n % 2 == 1).all(|n| seen.contains(&n)), "{seen:?}");
     assert!(balanced.skipped.count() > 0);
     drop(release);
+}
+
+/// Squares of numbers, by so many workers, kept in a store; what was worked on, and what came.
+fn kept(graph: &mut Reactive, numbers: Vec<u64>, options: Options) -> (Calls<u64>, Artifacts<u64>) {
+    let calls = Calls::new();
+    let noted = calls.clone();
+    let numbers = graph.source("numbers", numbers);
+    let squares = balance_persisted(graph, "squares", &numbers, options, "1", move |_| {
+        let noted = noted.clone();
+        move |n: &u64| {
+            noted.note(*n);
+            anyhow::ensure!(*n != 13, "thirteen is bad luck");
+            Ok(if n.is_multiple_of(3) { Vec::new() } else { vec![n * n] })
+        }
+    });
+    (calls, graph.collect(&squares.unwrap().target))
+}
+
+fn squared(numbers: impl Iterator<Item = u64>) -> Vec<u64> {
+    numbers.filter(|n| !n.is_multiple_of(3) && *n != 13).map(|n| n * n).collect()
+}
+
+/// The same in a run of its own.
+fn run_kept(
+    store: &Arc<Memory>,
+    numbers: impl Iterator<Item = u64>,
+    options: Options,
+) -> (Vec<u64>, Vec<u64>) {
+    let mut graph = Reactive::new("graph");
+    let (calls, seen) = kept(&mut graph, numbers.collect(), options);
+    let network = graph.network().unwrap();
+    let pipeline = graph.install(Pipeline::builder().workers(2).store(store.clone())).unwrap();
+    pipeline.build().unwrap().run().unwrap();
+    let explained = network.explain("squares", Some(&**store)).unwrap().to_string();
+    assert!(explained.contains("collector: replay, "), "{explained}");
+    (sorted(calls.take()), seen.values())
+}
+
+#[test]
+fn what_balanced_workers_made_outlives_the_run_however_many_there_are() {
+    let store = Arc::new(Memory::new());
+    let first = run_kept(&store, (0..10).chain(0..10), Options::new(3));
+    assert_eq!(first, ((0..10).collect(), squared(0..10)));
+    // Fewer workers, and more items: only those are worked on.
+    let skips = || Options::new(2).on_failure(FailurePolicy::Skip).stateless();
+    let second = run_kept(&store, 5..15, skips());
+    assert_eq!(second, ((10..15).collect(), squared(0..15)));
+    // The one that failed left nothing, so it is tried again; more workers, in no order.
+    let third = run_kept(&store, 0..15, skips().order(Order::AsProduced));
+    assert_eq!((third.0, sorted(third.1)), (vec![13], squared(0..15)));
+    // Without dedupe all is worked on and kept again, and comes back all the same.
+    let fourth = run_kept(&store, 0..3, Options::new(3).dedupe(Dedupe::Off));
+    assert_eq!(fourth, ((0..3).collect(), [squared(0..15), squared(0..3)].concat()));
+}
+
+#[test]
+fn balanced_workers_that_fail_anywhere_work_on_nothing_twice_that_was_heard_of() {
+    explore(SEEDS, |sim| {
+        let store = Arc::new(Memory::new());
+        let n_turn = 1 + sim.seed() * 11 % 90;
+        let mut graph = Reactive::new("graph");
+        let (calls, seen) = kept(&mut graph, (0..12).collect(), Options::new(3));
+        let sim = sim.fail_any_turn(n_turn);
+        let builder = graph.install(Pipeline::builder().store(store.clone())).unwrap();
+        let pipeline = sim.build(builder).unwrap();
+        let run = sim.run(pipeline);
+        let heard = seen.values();
+        assert!(squared(0..12).starts_with(&heard), "{heard:?}");
+        drop(calls);
+
+        let mut graph = Reactive::new("graph");
+        let (calls, seen) = kept(&mut graph, (0..12).collect(), Options::new(2));
+        let pipeline = graph.install(Pipeline::builder().workers(1).store(store)).unwrap();
+        pipeline.build().unwrap().run().unwrap();
+        // What the first run kept comes first, in its order; the rest after it.
+        assert_eq!(sorted(seen.values()), squared(0..12));
+        assert!(seen.values().starts_with(&heard));
+        assert!(calls.take().iter().all(|n| !heard.contains(&(n * n))));
+        run
+    });
+}
+
+#[test]
+fn a_worker_that_fails_is_named_with_what_it_worked_on() {
+    for panics in [false, true] {
+        let define = move |graph: &mut Reactive| {
+            let numbers = graph.source("numbers", [7_u64]);
+            balance(graph, "same", &numbers, Options::new(1), move |_| {
+                move |n: &u64| {
+                    assert!(!panics, "{n} is too much");
+                    anyhow::ensure!(panics, "{n} is too much");
+                    Ok([*n])
+                }
+            })
+            .map(|made| graph.collect(&made.target))
+        };
+        let (_, result) = on_threads(define, |builder| builder);
+        let told = result.unwrap_err();
+        let digest = selvedge::event::Digest::of(&7_u64).unwrap();
+        let about = format!("`graph/numbers->same/worker-0` from input {digest} failed");
+        assert!(told.contains(&about) && told.contains("7 is too much"), "{told}");
+    }
 }

@@ -4,14 +4,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use selvedge_runtime::FailurePolicy;
+use selvedge_event::Signature;
+use selvedge_runtime::{Cache, FailurePolicy, Journal};
 use selvedge_store::Store;
 use selvedge_topology::Place;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::collecting::{Collecting, Unordered};
 use super::dispatch::{Dispatch, Routing};
 use super::error::BalancerError;
+use super::keeping::Keeping;
 use super::names::worker_name;
 use super::resequencer::{Gap, Resequencer};
 use super::sequencer::Sequencer;
@@ -20,8 +23,8 @@ use super::working::{Results, Tagged, Working};
 use crate::artifact::{Artifact, Shared};
 use crate::builder::Provides;
 use crate::graph::Reactive;
-use crate::operator::Item;
-use crate::operator_node::operator;
+use crate::operator::{Item, Operator};
+use crate::operator_node::{Kept, OperatorNode, operator};
 use crate::operators::Counter;
 use crate::requires::Requirement;
 use crate::target::Target;
@@ -39,8 +42,9 @@ pub enum Order {
 /// Whether equal items are worked on again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dedupe {
-    /// An item that was there before is left out, as a builder does: 1 048 576 are remembered, one
-    /// more is an error.
+    /// An item that was there before is left out, as a builder does: 1 048 576 are remembered in
+    /// memory, the rest in the pipeline's store; without one, one more is an error. Over runs with
+    /// [`balance_persisted`].
     #[default]
     On,
     /// Every item is worked on.
@@ -137,6 +141,13 @@ impl Options {
         self
     }
 
+    fn sequencer(&self, target: &str) -> Result<Sequencer, BalancerError> {
+        match &self.record {
+            Some((store, namespace)) => Sequencer::persistent(Arc::clone(store), namespace, target),
+            None => Ok(Sequencer::new()),
+        }
+    }
+
     fn dispatch<T>(&self, requires: &str) -> Result<Dispatch<T>, BalancerError> {
         let dispatch = Dispatch::new(requires, self.n_workers, self.routing)?;
         let dispatch = match self.waiting_max {
@@ -202,20 +213,99 @@ where
     W: FnMut(&T) -> anyhow::Result<I> + Send + 'static,
     I: IntoIterator<Item = U> + 'static,
 {
+    nodes(graph, provides, (requires, Place::here()), options, make, None)
+}
+
+/// The same, with results that outlive the run: in later runs those are brought back when somebody
+/// asks for the target, before any item is worked on, in the order of the items, and with
+/// [`Dedupe::On`] the items that they were made of are left out, as
+/// [`Builder::persist`](crate::Builder::persist) does. A result is in the pipeline's store before
+/// anybody hears of it. The number of workers may change from run to run.
+///
+/// `version` stands for the workers' code: raise it whenever that, or what it captures, changes.
+///
+/// ```
+/// use std::sync::Arc;
+/// use selvedge_reactive::Reactive;
+/// use selvedge_reactive::balancer::{Options, balance_persisted};
+/// use selvedge_runtime::Pipeline;
+/// use selvedge_store::Memory;
+///
+/// let store = Arc::new(Memory::new()); // Or one on a disk.
+/// for (n_workers, n_tiles) in [(3, 4), (2, 6)] {
+///     let mut graph = Reactive::new("atlas");
+///     let tiles = graph.source("tiles", 0..n_tiles);
+///     let options = Options::new(n_workers);
+///     let maps = balance_persisted(&mut graph, "maps", &tiles, options, "1", move |_worker| {
+///         move |tile: &u64| Ok([(*tile, n_workers as u64)])
+///     })?;
+///     let seen = graph.collect(&maps.target);
+///     graph.install(Pipeline::builder().store(store.clone()))?.build()?.run()?;
+///     let expected = [(0, 3), (1, 3), (2, 3), (3, 3), (4, 2), (5, 2)];
+///     assert_eq!(seen.values(), expected[..n_tiles as usize]);
+/// }
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`balance`].
+#[track_caller]
+pub fn balance_persisted<T, U, W, I>(
+    graph: &mut Reactive,
+    provides: impl Provides<U>,
+    requires: &Target<T>,
+    options: Options,
+    version: &str,
+    make: impl Fn(usize) -> W,
+) -> Result<Balanced<U>, BalancerError>
+where
+    T: Artifact + Serialize,
+    U: Artifact + Clone + Serialize + DeserializeOwned,
+    W: FnMut(&T) -> anyhow::Result<I> + Send + 'static,
+    I: IntoIterator<Item = U> + 'static,
+{
     let place = Place::here();
+    let target = provides.target(place.clone());
+    let signature = Signature::of_version(target.name(), version);
+    let base = base(graph, requires.name(), target.name());
+    // As that of a builder: by the graph's name and the node's.
+    let namespace = format!("{}/{base}/collector", graph.name());
+    let journal = Journal::new(signature.clone(), Cache::new().namespace(namespace));
+    let keeping = Keeping::new(journal.clone());
+    let dedupes = options.dedupe == Dedupe::On;
+    let kept = Kept { journal, signature: Some(signature), dedupes };
+    nodes(graph, &target, (requires, place), options, make, Some((keeping, kept)))
+}
+
+/// What the nodes' names begin with.
+fn base(graph: &Reactive, requires: &str, provides: &str) -> String {
+    format!("{}/{requires}->{provides}", graph.name())
+}
+
+/// Adds the nodes.
+fn nodes<T, U, W, I>(
+    graph: &mut Reactive,
+    provides: impl Provides<U>,
+    (requires, place): (&Target<T>, Place),
+    options: Options,
+    make: impl Fn(usize) -> W,
+    kept: Option<(Keeping<T, U>, Kept)>,
+) -> Result<Balanced<U>, BalancerError>
+where
+    T: Artifact + Serialize,
+    U: Artifact + Clone,
+    W: FnMut(&T) -> anyhow::Result<I> + Send + 'static,
+    I: IntoIterator<Item = U> + 'static,
+{
     let target = provides.target(place.clone());
     let dispatch = options.dispatch::<Shared<T>>(requires.name())?;
     let names: Vec<String> = (0..options.n_workers)
         .map(|i| worker_name(graph.name(), requires.name(), target.name(), i))
         .collect::<Result<_, _>>()?;
-    let sequencer = match &options.record {
-        Some((store, namespace)) => {
-            Sequencer::persistent(Arc::clone(store), namespace, target.name())?
-        }
-        None => Sequencer::new(),
-    };
+    let sequencer = options.sequencer(target.name())?;
     let first = sequencer.upcoming();
-    let base = format!("{}/{}->{}", graph.name(), requires.name(), target.name());
+    let base = base(graph, requires.name(), target.name());
     let word = Title::new(&format!("{base}/done"));
     let inlets: Vec<Target<Tagged<T>>> =
         names.iter().map(|name| Target::at(&format!("{name}/in"), place.clone())).collect();
@@ -224,17 +314,22 @@ where
     let reports_done = dispatch.hears_done();
     let may_skip = !matches!(options.on_failure, FailurePolicy::Fail);
     let known = |item: Item<'_>| item.digest::<T>();
+    let aside = Journal::in_memory(Signature::of_version(base.as_str(), "unversioned"));
+    let (keeping, kept) = kept.unzip();
+    let journal = kept.as_ref().map(|kept| kept.journal.clone());
+    let shelf = keeping.as_ref().map(Keeping::shelf);
     let scaled_up = Counter::default();
     let sequencing = Sequencing::new(
         sequencer,
         dispatch,
-        Inputs::new(options.dedupe, known),
+        Inputs::new(options.dedupe, known, &aside, journal),
         word.clone(),
         may_skip,
         scaled_up.clone(),
     );
-    let mut node =
-        operator(inlets[0].clone(), [requires], sequencing).named(&format!("{base}/sequencer"));
+    let mut node = operator(inlets[0].clone(), [requires], sequencing)
+        .named(&format!("{base}/sequencer"))
+        .kept(Kept { journal: aside, signature: None, dedupes: false });
     for inlet in &inlets[1..] {
         node = node.also(inlet);
     }
@@ -242,28 +337,47 @@ where
     let failed = Counter::default();
     for (i, name) in names.iter().enumerate() {
         let done = reports_done.then(|| word.clone());
-        let working = Working::new(i, make(i), done, options.are_stateless, failed.clone());
+        let working = Working::new(
+            (i, make(i)),
+            keeping.clone(),
+            done,
+            options.are_stateless,
+            failed.clone(),
+        );
         let node = operator(outlets[i].clone(), [&inlets[i]], working)
             .named(name)
             .on_failure(options.on_failure.clone());
         graph.add(node);
     }
     let required: Vec<Requirement> = outlets.iter().map(Requirement::from).collect();
-    let named = format!("{base}/collector");
     let (skipped, late) = match options.order {
         Order::AsProduced => {
-            graph.add(operator(target.clone(), required, Unordered::default()).named(&named));
+            let node = operator(target.clone(), required, Unordered::new(shelf));
+            add_collector(graph, node, &base, kept);
             (Counter::default(), Counter::default())
         }
         Order::Fifo(gap) => {
             let resequencer = Resequencer::new(first, gap)?;
             let counters = (resequencer.skipped(), resequencer.late());
-            let collecting = Collecting::new(resequencer);
-            graph.add(operator(target.clone(), required, collecting).named(&named));
+            let node = operator(target.clone(), required, Collecting::new(resequencer, shelf));
+            add_collector(graph, node, &base, kept);
             counters
         }
     };
     Ok(Balanced { target, skipped, late, failed, scaled_up })
+}
+
+fn add_collector<O: Operator>(
+    graph: &mut Reactive,
+    node: OperatorNode<O>,
+    base: &str,
+    kept: Option<Kept>,
+) {
+    let node = node.named(&format!("{base}/collector"));
+    graph.add(match kept {
+        Some(kept) => node.kept(kept),
+        None => node,
+    });
 }
 
 /// The same as [`balance`].

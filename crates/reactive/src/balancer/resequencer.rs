@@ -49,6 +49,13 @@ impl<T> Resequencer<T> {
         Ok(Resequencer { cursor: first, waiting: BTreeMap::new(), gap, skipped, late })
     }
 
+    /// Begins with a later item than that, if nothing has come yet.
+    pub(super) fn begin_at(&mut self, first: u64) {
+        if self.waiting.is_empty() {
+            self.cursor = self.cursor.max(first);
+        }
+    }
+
     /// All that became of an item.
     ///
     /// # Errors

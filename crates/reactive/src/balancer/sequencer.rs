@@ -60,6 +60,11 @@ impl Sequencer {
         self.next
     }
 
+    /// Gives no number below this one.
+    pub(super) fn begin_at(&mut self, first: u64) {
+        self.next = self.next.max(first);
+    }
+
     /// The next item's number.
     ///
     /// # Errors

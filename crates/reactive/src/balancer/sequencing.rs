@@ -4,33 +4,68 @@ use std::fmt;
 
 use anyhow::bail;
 use selvedge_event::{Digest, DigestError, Event, Interest};
-use selvedge_runtime::Result;
+use selvedge_runtime::{Journal, Pull, Result};
 
 use super::balance::Dedupe;
 use super::dispatch::Dispatch;
 use super::sequencer::Sequencer;
 use super::working::{Done, Tagged};
 use crate::artifact::{Artifact, Shared};
+use crate::memory::Memory;
 use crate::operator::{Hooks, Item, Operator, Out};
 use crate::operators::Counter;
-use crate::seen::{InputKey, Seen};
+use crate::persist;
+use crate::seen::InputKey;
 use crate::title::Title;
 
-/// Items that are remembered.
+/// Items that are remembered in memory.
 const INPUTS_MAX: usize = 1 << 20;
+
+/// Records that are read at a time.
+const PAGE: usize = 256;
 
 /// What is remembered of items, and how they are known.
 pub(super) struct Inputs {
-    seen: Option<Seen>,
+    seen: Option<Memory>,
     digest: fn(Item<'_>) -> Result<Digest, DigestError>,
+    /// Where earlier runs have noted theirs, if they did, and the key that was read last.
+    journal: Option<Journal>,
+    last: Option<Vec<u8>>,
 }
 
 impl Inputs {
     pub(super) fn new(
         dedupe: Dedupe,
         digest: fn(Item<'_>) -> Result<Digest, DigestError>,
+        aside: &Journal,
+        journal: Option<Journal>,
     ) -> Inputs {
-        Inputs { seen: (dedupe == Dedupe::On).then(Seen::default), digest }
+        let seen = (dedupe == Dedupe::On).then(|| Memory::new(INPUTS_MAX, aside.clone()));
+        Inputs { seen, digest, journal, last: None }
+    }
+
+    /// Takes some of what earlier runs worked on in; the number that comes next, when that was all.
+    fn read_on(&mut self) -> Result<Option<u64>> {
+        let Some(journal) = &self.journal else { return Ok(Some(0)) };
+        let page = journal.read_after(self.last.as_deref(), PAGE)?;
+        for (_, record) in &page {
+            // What means nothing is told by the collector, and worked on again.
+            let Some(input) = persist::input(record) else { continue };
+            let key = InputKey::Digest(input);
+            if let Some(seen) = &mut self.seen
+                && !seen.has(&key)?
+                && seen.make_room()?
+            {
+                seen.add(key);
+            }
+        }
+        let is_all = page.len() < PAGE;
+        if let Some((last, _)) = page.into_iter().next_back() {
+            self.last = Some(last);
+        }
+        let number = |key: &Vec<u8>| key.first_chunk::<8>().map(|it| u64::from_be_bytes(*it));
+        let next = self.last.as_ref().and_then(number).map_or(0, |last| last.saturating_add(1));
+        Ok(is_all.then_some(next))
     }
 }
 
@@ -76,17 +111,17 @@ impl<T: Artifact> Operator for Sequencing<T> {
 
     fn item(&mut self, out: &mut Out<'_, '_, Tagged<T>>, _: usize, item: Item<'_>) -> Result {
         let Some(shared) = item.share::<T>() else { return Ok(()) };
-        let key = match &self.inputs.seen {
+        let key = match &mut self.inputs.seen {
             None => None,
             Some(seen) => {
                 let key = InputKey::Digest((self.inputs.digest)(item)?);
-                if seen.has(&key) {
+                if seen.has(&key)? {
                     return Ok(());
                 }
-                if seen.len() >= INPUTS_MAX {
+                if !seen.make_room()? {
                     bail!(
-                        "{INPUTS_MAX} items are remembered already: turn dedupe off, or leave \
-                         equal ones out before they are balanced"
+                        "{INPUTS_MAX} items are remembered already: give the pipeline a store for \
+                         the rest, turn dedupe off, or leave equal ones out before they are balanced"
                     );
                 }
                 Some(key)
@@ -104,6 +139,20 @@ impl<T: Artifact> Operator for Sequencing<T> {
             seen.add(key);
         }
         Ok(())
+    }
+
+    fn has_past(&self) -> bool {
+        self.inputs.journal.as_ref().is_some_and(Journal::is_durable)
+    }
+
+    fn bring_back(&mut self, _: &mut Out<'_, '_, Tagged<T>>) -> Result<Pull> {
+        let Some(next) = self.inputs.read_on()? else { return Ok(Pull::More) };
+        self.sequencer.begin_at(next);
+        Ok(Pull::Done)
+    }
+
+    fn close(&mut self) -> Result {
+        self.inputs.seen.as_mut().map_or(Ok(()), Memory::close)
     }
 
     fn hooks(&self) -> Hooks {

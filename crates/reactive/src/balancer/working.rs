@@ -6,14 +6,14 @@
 //! question comes the same way as items do, so that it never overtakes one.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use selvedge_event::payload::Copies;
 use selvedge_event::{Kind, Named, Payload};
 use selvedge_runtime::Result;
 
+use super::keeping::Keeping;
 use crate::artifact::{Artifact, Shared};
-use crate::operator::{Item, Operator, Out};
+use crate::operator::{At, Item, Operator, Out};
 use crate::operators::Counter;
 use crate::title::Title;
 
@@ -74,37 +74,32 @@ impl Payload for Done {
 }
 
 /// A worker.
-pub(super) struct Working<T, W> {
+pub(super) struct Working<T, U, W> {
     worker: usize,
     work: W,
+    /// Where results are kept that are to outlive the run.
+    keeping: Option<Keeping<T, U>>,
     /// What it says that it is done under, if anybody wants to know.
     done: Option<Title>,
     is_stateless: bool,
     /// The item whose results were made last.
     made: Option<u64>,
     failed: Counter,
-    item: PhantomData<fn(T)>,
 }
 
-impl<T, W> Working<T, W> {
+impl<T: Artifact, U: Artifact, W> Working<T, U, W> {
     pub(super) fn new(
-        worker: usize,
-        work: W,
+        (worker, work): (usize, W),
+        keeping: Option<Keeping<T, U>>,
         done: Option<Title>,
         is_stateless: bool,
         failed: Counter,
-    ) -> Working<T, W> {
-        let (made, item) = (None, PhantomData);
-        Working { worker, work, done, is_stateless, made, failed, item }
+    ) -> Working<T, U, W> {
+        Working { worker, work, keeping, done, is_stateless, made: None, failed }
     }
 
     /// Hands over what became of an item.
-    fn tell<U: Artifact>(
-        &mut self,
-        out: &mut Out<'_, '_, Results<U>>,
-        number: u64,
-        results: Few<U>,
-    ) {
+    fn tell(&mut self, out: &mut Out<'_, '_, Results<U>>, number: u64, results: Few<U>) {
         self.made = Some(number);
         out.emit(Results { number, results });
         if let Some(title) = &self.done {
@@ -114,7 +109,7 @@ impl<T, W> Working<T, W> {
     }
 }
 
-impl<T, U, W, I> Operator for Working<T, W>
+impl<T, U, W, I> Operator for Working<T, U, W>
 where
     T: Artifact,
     U: Artifact,
@@ -126,7 +121,10 @@ where
     fn item(&mut self, out: &mut Out<'_, '_, Results<U>>, _: usize, item: Item<'_>) -> Result {
         match item.read::<Tagged<T>>() {
             Some(Tagged::Item { number, item }) => {
-                let results = (self.work)(item)?.into_iter().collect();
+                let results: Few<U> = (self.work)(item)?.into_iter().collect();
+                if let Some(keeping) = &self.keeping {
+                    keeping.keep(out.cx, (*number, item), results.iter())?;
+                }
                 self.tell(out, *number, results);
             }
             Some(Tagged::Settle { number }) if self.made != Some(*number) => {
@@ -141,9 +139,18 @@ where
     fn is_atomic(&self) -> bool {
         self.is_stateless
     }
+
+    fn about(&self, at: &At<'_>, (_, item): (Option<usize>, Item<'_>)) -> String {
+        let item = match item.read::<Tagged<T>>() {
+            Some(Tagged::Item { item, .. }) => item.event().payload_digest().ok(),
+            Some(Tagged::Settle { .. }) | None => None,
+        };
+        // Its target is the balancer's own affair; the worker's name says which it makes.
+        At { target: None, ..*at }.about("working", item)
+    }
 }
 
-impl<T, W> fmt::Debug for Working<T, W> {
+impl<T, U, W> fmt::Debug for Working<T, U, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Working").field("worker", &self.worker).finish_non_exhaustive()
     }
