@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use selvedge::store::{Durable, Read, Scan};
 
 /// How often it is killed, unless `SELVEDGE_KILLS` says otherwise.
-const N_KILLS: u64 = 10;
+const N_KILLS: u64 = 100;
 
 /// A program that squares numbers and adds them up in a workspace, and logs what it computes and
 /// who has heard of it.

@@ -248,17 +248,27 @@ fn a_recorded_turn_on_what_has_no_digest_fails_and_code_that_is_unknown_is_said_
 }
 
 #[test]
-fn a_run_that_fails_is_on_record_as_failed() {
+fn a_run_that_fails_is_on_record_with_why_and_where() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let workspace = Workspace::open(dir.path()).expect("it is new");
-    let fails = on("fails", |_: &mut Context<'_>, _: &Line| anyhow::bail!("no tea"));
+    let fails = on("fails", |_: &mut Context<'_>, _: &Line| {
+        anyhow::bail!("no tea: password=hunter2 was refused")
+    });
     let builder = Pipeline::builder().processor(fails);
     let pipeline = builder.in_workspace(&workspace, workspace.new_run("words")).build();
     let pipeline = pipeline.expect("it is sound");
     pipeline.submit(Line("tea".to_owned())).expect("there is room");
     in_time(|| pipeline.run()).expect_err("it fails");
     let runs = workspace.history().runs(&Filter::new(), &Page::default());
-    assert_eq!(runs.expect("it can be read").items[0].status(), Status::Failed);
+    let run = runs.expect("it can be read").items.remove(0);
+    assert_eq!(run.status(), Status::Failed);
+    let outcome = run.end.expect("it has ended").outcome;
+    assert_eq!(
+        outcome.to_string(),
+        "failed: a turn of `fails` failed: no tea: password=*** was refused"
+    );
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    assert_eq!(run.host.as_deref(), host.as_deref().map(str::trim));
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn steps(rustflags: &str) -> Vec<Step> {
         command("engines", "check --package selvedge-store --no-default-features"),
         command("tables", "test --package selvedge-lineage --features sqlite --test laws"),
         command("crash", "xtask crash --rounds 200"),
-        command("records", "xtask crash --what lineage --backend sled --rounds 60"),
+        command("records", "xtask crash --what lineage --rounds 60"),
         command("powerloss", "xtask powerloss --rounds 1"),
         command("corrupt", "xtask corrupt"),
     ]
@@ -242,7 +242,7 @@ mod tests {
         engines: cargo check --package selvedge-store --no-default-features
         tables: cargo test --package selvedge-lineage --features sqlite --test laws
         crash: cargo xtask crash --rounds 200
-        records: cargo xtask crash --what lineage --backend sled --rounds 60
+        records: cargo xtask crash --what lineage --rounds 60
         powerloss: cargo xtask powerloss --rounds 1
         corrupt: cargo xtask corrupt
         ");

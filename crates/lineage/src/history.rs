@@ -137,7 +137,8 @@ impl History {
     /// # Errors
     ///
     /// A run of this id is known; or the store failed.
-    pub fn begin_run(&self, run: Run) -> Result<(), HistoryError> {
+    pub fn begin_run(&self, mut run: Run) -> Result<(), HistoryError> {
+        run.host = run.host.or_else(|| self.options.host.clone());
         let _runs = self.runs.lock();
         if self.backend.run(run.id)?.is_some() {
             return Err(HistoryError::RunExists { run: run.id });

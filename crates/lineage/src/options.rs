@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use selvedge_event::Text;
 use selvedge_store::Durability;
 
 use crate::redact::{Masks, Redact};
@@ -14,6 +15,8 @@ pub struct Options {
     pub durability: Durability,
     /// Who writes and merges the index.
     pub merging: Merging,
+    /// The machine that is noted for runs that name none.
+    pub host: Option<Text>,
     /// What takes secrets out before anything is written; the default masks what looks like one.
     pub redact: Arc<dyn Redact>,
     /// Bytes of a record at most, in memory; 1 MiB.
@@ -44,6 +47,7 @@ impl Default for Options {
         Options {
             durability: Durability::Group,
             merging: Merging::default(),
+            host: None,
             redact: Arc::new(Masks::default()),
             record_bytes_max: 1 << 20,
             error_bytes_max: 16 << 10,

@@ -321,7 +321,8 @@ impl Run {
         core.abandon();
         let ending = ending.filter(|_| core.lock().failure.is_none());
         let elapsed = core.clock.now().saturating_sub(self.began);
-        self.tell(Fact::RunFinished { ending, elapsed });
+        let failure = core.failure_text();
+        self.tell(Fact::RunFinished { ending, failure, elapsed });
         let told = self.readers.finish(&core);
         if told.cut_short {
             return Err(RunError::Aborted { signal: core.signal() });
@@ -350,7 +351,8 @@ impl Run {
         let stuck = core.names_in_hand();
         core.drop_processors();
         let elapsed = core.clock.now().saturating_sub(self.began);
-        self.tell(Fact::RunFinished { ending: None, elapsed });
+        let failure = core.failure_text();
+        self.tell(Fact::RunFinished { ending: None, failure, elapsed });
         let told = self.readers.finish(&core);
         let mut report = self.report(None, elapsed, told);
         report.stuck = self.stuck_turns();

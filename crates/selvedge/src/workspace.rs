@@ -82,7 +82,8 @@ impl Workspace {
         })?;
         let content = Arc::new(ContentStore::new(store.clone(), Arc::new(disk)));
         let values = Arc::new(HeldValues::durable(content, Arc::clone(&store)));
-        let history = History::open(store.clone(), Options::default(), now())?;
+        let history =
+            History::open(store.clone(), Options { host: host(), ..Options::default() }, now())?;
         let caches = Caches::new(store.clone());
         Ok(Workspace { dir: dir.to_owned(), store, caches, history, values })
     }
@@ -178,6 +179,12 @@ impl InWorkspace for PipelineBuilder {
         let caches = self.caches(&workspace.caches, SystemTime::UNIX_EPOCH + since);
         caches.origin(origin).recorder(recorder)
     }
+}
+
+/// What the machine is called, where the system says so in a file: a label for people.
+fn host() -> Option<Text> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim()).filter(|name| !name.is_empty()).map(Text::from)
 }
 
 /// The time of day: a label for people.

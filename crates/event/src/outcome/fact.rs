@@ -238,6 +238,9 @@ pub enum Fact {
     RunFinished {
         /// How, unless it failed.
         ending: Option<Ending>,
+        /// What made it fail, if that is known by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
         /// How long it took.
         elapsed: Duration,
     },
@@ -397,8 +400,8 @@ mod tests {
             Fact::PhaseStarted { number: 1 },
             Fact::Paused,
             Fact::Resumed,
-            Fact::RunFinished { ending: Some(Ending::Stopped), elapsed: due },
-            Fact::RunFinished { ending: None, elapsed: due },
+            Fact::RunFinished { ending: Some(Ending::Stopped), failure: None, elapsed: due },
+            Fact::RunFinished { ending: None, failure: Some(error()), elapsed: due },
             Fact::TurnStarted { processor: name(), topic: topic() },
             Fact::TurnFinished {
                 processor: name(),

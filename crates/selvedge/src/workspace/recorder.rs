@@ -169,7 +169,9 @@ impl Recorder for LineageRecorder {
                     let options = WriterOptions::default();
                     self.writer = Some(Writer::start(self.history.clone(), options)?);
                 }
-                Fact::RunFinished { ending, .. } => self.outcome = Some(outcome(*ending)),
+                Fact::RunFinished { ending, failure, .. } => {
+                    self.outcome = Some(outcome(*ending, failure.as_deref()));
+                }
                 Fact::Recorded { .. } => fill(telling.next(self.run.id), self.run.id, fact, told),
                 fact => {
                     if let Some(record) = self.look_up(fact)? {
@@ -202,11 +204,14 @@ impl Recorder for LineageRecorder {
     }
 }
 
-fn outcome(ending: Option<Ending>) -> Outcome {
+fn outcome(ending: Option<Ending>, failure: Option<&str>) -> Outcome {
     match ending {
         Some(Ending::Completed) => Outcome::Succeeded,
         Some(Ending::Interrupted) => Outcome::Cancelled { by: Canceller::Signal },
         Some(_) => Outcome::Cancelled { by: Canceller::User },
-        None => Outcome::Failed { error: "the run failed".to_owned(), panicked: false },
+        None => {
+            let error = failure.unwrap_or("the run failed").to_owned();
+            Outcome::Failed { error, panicked: false }
+        }
     }
 }
