@@ -5,6 +5,7 @@ mod errors;
 mod reference;
 mod scenarios;
 mod suspending;
+mod within;
 
 use std::sync::{Arc, Mutex};
 

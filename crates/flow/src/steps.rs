@@ -46,6 +46,7 @@ mod plan;
 mod position;
 mod run;
 mod state;
+mod sub;
 mod tokens;
 
 pub use body::IntoItems;

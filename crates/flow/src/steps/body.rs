@@ -8,20 +8,23 @@ use selvedge_event::Text;
 
 use super::control::{Control, IntoControl, IntoKey};
 use super::extract::{Items, StepCall, StepFunction};
+use super::sub::Child;
 use crate::value::Value;
 
 /// What a turn came to.
-pub(crate) enum Done {
+pub(crate) enum Done<S, C> {
     Control(Control),
     /// A switch's choice.
     Key(Text),
     /// A map's items.
     Items(Items),
+    /// Another pipe, to be run for the step.
+    Child(Box<dyn Child<S, C>>),
 }
 
 /// What a step, a handler or a hook does.
 pub(crate) trait StepBody<S, C>: Send + Sync + 'static {
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done>;
+    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>>;
 }
 
 /// A function of what it asks for, as some kind of body.
@@ -58,7 +61,7 @@ where
     F: StepFunction<S, C, A>,
     F::Output: IntoControl,
 {
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done> {
+    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
         self.function.call(call)?.into_control().map(Done::Control)
     }
 }
@@ -83,7 +86,7 @@ where
     F: StepFunction<S, C, A>,
     F::Output: IntoKey,
 {
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done> {
+    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
         self.function.call(call)?.into_key().map(Done::Key)
     }
 }
@@ -133,7 +136,7 @@ where
     F: StepFunction<S, C, A>,
     F::Output: IntoItems,
 {
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done> {
+    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
         let items = self.function.call(call)?.into_items()?;
         Ok(Done::Items(Arc::new(items)))
     }

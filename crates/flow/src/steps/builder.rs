@@ -22,6 +22,8 @@ use super::machine::Join;
 use super::pipe::Pipe;
 use super::plan::{ItemType, ReadItems, StepKind};
 use super::state::Shares;
+use super::sub::{Sub, SubPlan};
+use crate::value::Value;
 
 pub use options::{IsMap, IsStep, IsSwitch, Names, StepMut};
 
@@ -80,6 +82,7 @@ struct Defined<S, C> {
     each: Option<Text>,
     makes: Option<ItemType>,
     read_items: Option<ReadItems>,
+    sub: Option<Arc<dyn SubPlan<S, C>>>,
     at_a_time: Option<u32>,
     items_max: u32,
     /// Of a switch: keys and where they lead; `None` stops.
@@ -159,6 +162,41 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         self.define(name, StepKind::Switch, F::needs(), body::switch(function))
     }
 
+    /// A step that runs another pipe, with a state that is made of this one's and the same context.
+    /// When it has succeeded, `back` brings what matters of its state into this one's. It fails, is
+    /// cancelled and waits as its pipe does.
+    ///
+    /// ```
+    /// use selvedge_flow::steps::{Pipe, State};
+    ///
+    /// let mut tax = Pipe::<f64>::builder("tax");
+    /// tax.step("add", |price: State<f64>| price.update(|price| *price *= 1.19));
+    /// let tax = tax.build()?;
+    ///
+    /// let mut pipe = Pipe::<Vec<f64>>::builder("till");
+    /// let last = |prices: State<Vec<f64>>| Ok(*prices.last().unwrap_or(&0.0));
+    /// pipe.sub("tax", &tax, last, |prices, price| prices.push(*price));
+    /// assert_eq!(*pipe.build()?.run(vec![100.0])?.state(), [100.0, 119.0]);
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sub<A: 'static, T, F>(
+        &mut self,
+        name: &str,
+        pipe: &Pipe<T, C>,
+        function: F,
+        back: impl Fn(&mut S, &T) + Send + Sync + 'static,
+    ) -> StepMut<'_, S, C, IsStep>
+    where
+        T: Shares + Value,
+        F: StepFunction<S, C, A, Output = anyhow::Result<T>>,
+    {
+        let sub = Arc::new(Sub::new(pipe.shared_plan(), function, back));
+        let step = self.define(name, StepKind::Sub, F::needs(), Box::new(Arc::clone(&sub)));
+        step.defined.sub = Some(sub);
+        step
+    }
+
     #[track_caller]
     fn define<K>(
         &mut self,
@@ -178,6 +216,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
             each: None,
             makes: None,
             read_items: None,
+            sub: None,
             at_a_time: None,
             items_max: ITEMS_MAX,
             routes: Vec::new(),

@@ -4,16 +4,13 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use selvedge_event::{Digest, Text};
+use selvedge_event::Text;
 use selvedge_lineage::{RunId, Timestamp};
 use selvedge_store::{Batch, Durability, Scan, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::error::CheckpointError;
-use super::event::StepFailure;
-use super::extract::Items;
-use super::machine::Machine;
-use super::position::{Left, Position};
+use super::position::{FORMAT, Left, Parts, Position, Written};
 use super::state::Shares;
 use crate::flow::now;
 use crate::value::Value;
@@ -22,9 +19,6 @@ use crate::value::Value;
 const POSITIONS: &str = "pipe.positions";
 /// What there is to know about them without reading that.
 const WAITING: &str = "pipe.waiting";
-
-/// The form of what is written.
-const FORMAT: u32 = 1;
 
 /// Where suspended runs are kept, so that another process can go on with them.
 ///
@@ -89,23 +83,6 @@ pub struct Waiting {
     pub since: Timestamp,
     /// Who goes on with it, if somebody does.
     claimed: Option<RunId>,
-}
-
-/// A position, as it is written.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    format: u32,
-    run: RunId,
-    pipe: Text,
-    definition: Digest,
-    /// What the definition says, a line per step.
-    steps: Vec<String>,
-    state: serde_json::Value,
-    machine: Machine,
-    items: Vec<(u32, serde_json::Value)>,
-    seq: u64,
-    failures: Vec<StepFailure>,
-    reason: Option<String>,
 }
 
 impl Checkpoints {
@@ -217,7 +194,7 @@ pub(crate) trait Keeps<S>: Send + Sync {
         &self,
         run: RunId,
         approve: &dyn Fn(&Left<'_>) -> Result<(), CheckpointError>,
-        read_items: &dyn Fn(u32, serde_json::Value) -> serde_json::Result<Items>,
+        parts: &dyn Parts,
     ) -> Result<Position<S>, CheckpointError>;
 }
 
@@ -229,22 +206,7 @@ impl<S: Shares + Value> Keeps<S> for Checkpoints {
     fn save(&self, position: &Position<S>, is_suspended: bool) -> Result<(), CheckpointError> {
         let run = position.run;
         let unwritten = |source| CheckpointError::Unwritten { run, source };
-        let items = position.items.iter();
-        let items: Result<Vec<_>, _> =
-            items.map(|(&slot, items)| Ok((slot, items.to_json()?))).collect();
-        let written = Written {
-            format: FORMAT,
-            run,
-            pipe: position.pipe.clone(),
-            definition: position.definition,
-            steps: position.steps.to_vec(),
-            state: serde_json::to_value(&*position.state).map_err(unwritten)?,
-            machine: position.machine.clone(),
-            items: items.map_err(unwritten)?,
-            seq: position.seq,
-            failures: position.failures.clone(),
-            reason: position.reason.clone(),
-        };
+        let written = Written::of(position).map_err(unwritten)?;
         let waiting = Waiting {
             run,
             pipe: position.pipe.clone(),
@@ -271,7 +233,7 @@ impl<S: Shares + Value> Keeps<S> for Checkpoints {
         &self,
         run: RunId,
         approve: &dyn Fn(&Left<'_>) -> Result<(), CheckpointError>,
-        read_items: &dyn Fn(u32, serde_json::Value) -> serde_json::Result<Items>,
+        parts: &dyn Parts,
     ) -> Result<Position<S>, CheckpointError> {
         let Some((bytes, mut waiting)) = self.waiting(run)? else {
             return Err(CheckpointError::Unknown { run });
@@ -293,12 +255,7 @@ impl<S: Shares + Value> Keeps<S> for Checkpoints {
             steps: &written.steps,
             machine: &written.machine,
         })?;
-        let state = serde_json::from_value(written.state).map_err(unread)?;
-        let mut items = std::collections::BTreeMap::new();
-        for (slot, json) in written.items {
-            let step = written.machine.slot(slot).map_or(u32::MAX, |slot| slot.step);
-            items.insert(slot, read_items(step, json).map_err(unread)?);
-        }
+        let position = written.read(parts).map_err(unread)?;
         waiting.claimed = Some(session());
         let claimed = serde_json::to_vec(&waiting)
             .map_err(|source| CheckpointError::Unwritten { run, source })?;
@@ -308,18 +265,7 @@ impl<S: Shares + Value> Keeps<S> for Checkpoints {
             claimed,
         );
         self.commit(run, batch)?;
-        Ok(Position {
-            run,
-            pipe: written.pipe,
-            definition: written.definition,
-            steps: written.steps.into(),
-            state: Arc::new(state),
-            machine: written.machine,
-            items,
-            seq: written.seq,
-            failures: written.failures,
-            reason: written.reason,
-        })
+        Ok(position)
     }
 }
 

@@ -19,7 +19,11 @@ pub struct StepEvent {
     pub at: Timestamp,
     /// The run.
     pub run: RunId,
-    /// What it is about: a step, or `system` for the run as a whole.
+    /// The run within that, if it happened in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RunId>,
+    /// What it is about: a step, or `system` for the run as a whole; in a run within this one after
+    /// the step that it is for, as `step:inner`.
     pub stage: Text,
     /// What kind of step that is; none of the run as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

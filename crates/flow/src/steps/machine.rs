@@ -126,6 +126,8 @@ pub(crate) struct Machine {
     waiting: VecDeque<u32>,
     /// Bodies under way.
     n_active: u32,
+    /// Slots that runs within this one are for.
+    n_away: u32,
     is_exclusive: bool,
 }
 
@@ -162,7 +164,7 @@ impl Machine {
 
     /// Whether no body is under way or about to be.
     pub(crate) fn is_idle(&self) -> bool {
-        self.n_active == 0 && self.waiting.is_empty()
+        self.n_active == 0 && self.n_away == 0 && self.waiting.is_empty()
     }
 
     /// Starts these steps, whatever leads to them.
@@ -182,6 +184,27 @@ impl Machine {
     pub(crate) fn open(&mut self, shape: &Shape, slot: u32, fx: &mut Effects) {
         self.slot_mut(slot).opened = true;
         self.rest(shape, slot, fx);
+    }
+
+    /// A run within this one is at a slot.
+    pub(crate) fn send_away(&mut self, shape: &Shape, slot: u32, fx: &mut Effects) {
+        self.n_away += 1;
+        self.open(shape, slot, fx);
+    }
+
+    /// It is not any more.
+    pub(crate) fn come_back(&mut self, slot: u32) {
+        self.n_away -= 1;
+        self.n_active += 1;
+        self.slot_mut(slot).opened = false;
+    }
+
+    /// The run within waits, and so does this one.
+    pub(crate) fn hold(&mut self, shape: &Shape, slot: u32, fx: &mut Effects) {
+        if self.mode == Mode::Running {
+            self.mode = Mode::Holding;
+        }
+        self.open(shape, slot, fx);
     }
 
     /// A map has its items.
@@ -446,7 +469,7 @@ impl Machine {
     /// what was under way.
     pub(crate) fn resume(&mut self, shape: &Shape, fx: &mut Effects) {
         self.mode = Mode::Running;
-        (self.n_active, self.is_exclusive) = (0, false);
+        (self.n_active, self.n_away, self.is_exclusive) = (0, 0, false);
         self.waiting.clear();
         let mut again = Vec::new();
         let mut maps = Vec::new();

@@ -19,12 +19,12 @@ use super::checkpoints::Keeps;
 use super::error::StartError;
 use super::machine::{Join, Machine};
 use super::plan::{Described, Plan};
+use super::position::Position;
 use super::run::{Execution, First, Leg, Run, START};
 use super::state::Shares;
 use crate::driver::{Undone, carry_out};
 use crate::engine::{Engine, open};
 use crate::flow::now;
-use crate::stream::Feed;
 
 use handle::{Begun, kept_events};
 
@@ -151,19 +151,25 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             Some(at) => vec![self.first_at(at)?],
         };
         let started_at = now();
-        let leg = Leg {
+        let position = Position {
             run: start.run.unwrap_or_else(|| RunId::drawn(started_at)),
-            started_at,
+            pipe: self.name().clone(),
+            definition: self.digest(),
+            steps: Arc::default(),
             state: Arc::new(start.state),
-            context: Arc::new(start.context),
+            machine: Machine::default(),
+            items: BTreeMap::new(),
+            children: BTreeMap::new(),
+            seq: 0,
+            failures: Vec::new(),
+            reason: None,
+        };
+        let leg = Leg {
+            started_at,
             cancel: start.cancel.unwrap_or_default(),
             first: First::Steps(first),
-            machine: Machine::default(),
-            failures: Vec::new(),
-            items: BTreeMap::new(),
-            resumed: None,
             keeper: self.keeper(),
-            feed: Feed::new(),
+            ..Leg::at(position, Arc::new(start.context))
         };
         let kept = start.keeps.then(|| leg.feed.listen(&kept_events()));
         let events = start.events.map(|listen| leg.feed.listen(&listen));
@@ -200,6 +206,10 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             }
         }
         Ok(start)
+    }
+
+    pub(crate) fn shared_plan(&self) -> Arc<Plan<S, C>> {
+        Arc::clone(&self.plan)
     }
 
     /// Its name.

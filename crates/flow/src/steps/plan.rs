@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use selvedge_event::{Digest, Signature, Text};
@@ -13,6 +13,8 @@ use selvedge_topology::Topology;
 use super::body::StepBody;
 use super::extract::{CheckInput, Items};
 use super::machine::{Join, Shape, ShapeKind, StepShape};
+use super::position::{Parts, Written};
+use super::sub::{Stood, SubPlan};
 
 /// What runs share.
 pub(crate) struct Plan<S, C> {
@@ -27,6 +29,8 @@ pub(crate) struct Plan<S, C> {
     pub(crate) concurrency_max: Option<u32>,
     pub(crate) time_limit: Option<Duration>,
     pub(crate) retries_max: u32,
+    /// Once it was asked for.
+    pub(crate) digest: OnceLock<Digest>,
 }
 
 pub(crate) struct StepPlan<S, C> {
@@ -44,6 +48,8 @@ pub(crate) struct StepPlan<S, C> {
     /// Of a map: how many items it may have, and how they are read.
     pub(crate) items_max: u32,
     pub(crate) read_items: Option<ReadItems>,
+    /// Of a pipe within this one.
+    pub(crate) sub: Option<Arc<dyn SubPlan<S, C>>>,
     /// What it asks of what the run is resumed with.
     pub(crate) inputs: Vec<CheckInput>,
     pub(crate) tags: Vec<Text>,
@@ -206,6 +212,10 @@ impl<S, C> Plan<S, C> {
 
     /// Everything that changes what a pipe does: steps, kinds, edges, keys, joins, limits, code.
     pub(crate) fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| self.computed_digest())
+    }
+
+    fn computed_digest(&self) -> Digest {
         let names = |steps: &[u32]| -> Vec<&Text> {
             steps.iter().map(|&step| &self.step(step).name).collect()
         };
@@ -227,12 +237,29 @@ impl<S, C> Plan<S, C> {
                 let join = (shape.join as u8, shape.join_limit, shape.exclusive);
                 let limits = (step.time_limit, step.items_max, step.on_error.is_some());
                 let edges = (names(&shape.to), routes, otherwise, map);
-                (&step.name, step.kind.name(), edges, join, limits, &step.code)
+                let sub = step.sub.as_ref().map(|sub| sub.digest());
+                (&step.name, step.kind.name(), edges, join, limits, (&step.code, sub))
             })
             .collect();
         let whole = (self.concurrency_max, self.time_limit, self.on_error.is_some());
         Digest::of(&("selvedge pipe 1", &self.name, steps, names(&self.roots), whole))
             .expect("texts, numbers and digests have digests")
+    }
+}
+
+impl<S, C> Parts for Plan<S, C> {
+    fn items(&self, step: u32, json: serde_json::Value) -> serde_json::Result<Items> {
+        match self.steps.get(step as usize).and_then(|step| step.read_items) {
+            Some(read) => read(json),
+            None => Err(serde::de::Error::custom("items of a step that is no map")),
+        }
+    }
+
+    fn child(&self, step: u32, written: Written) -> serde_json::Result<Stood> {
+        match self.steps.get(step as usize).and_then(|step| step.sub.as_ref()) {
+            Some(sub) => sub.read(written),
+            None => Err(serde::de::Error::custom("a run within a step that is no pipe")),
+        }
     }
 }
 

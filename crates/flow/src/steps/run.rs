@@ -3,6 +3,7 @@
 //! A slot of the machine is a task. All that a run shares is behind one lock, which no step's code
 //! is called under but the changes of the state, so that their order is that of the events.
 
+mod children;
 mod doing;
 mod ending;
 mod tell;
@@ -14,9 +15,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Error, anyhow};
-use selvedge_event::{Digest, Text};
+use selvedge_event::{Canceller, Digest, Text};
 use selvedge_lineage::{RunId, Timestamp};
-use selvedge_runtime::{AlarmHandle, Result, ScopeReport, TaskContext, Tasks};
+use selvedge_runtime::{AlarmHandle, Result, ScopeControl, ScopeReport, TaskContext, Tasks};
 use selvedge_sync::atomic::AtomicBool;
 use selvedge_sync::thread::panic_message;
 use selvedge_sync::{Condvar, Mutex};
@@ -29,8 +30,11 @@ use super::event::{Metrics, StepEvent, StepFailure, StepMetrics, What};
 use super::extract::{Caught, Items, StepCall};
 use super::machine::{Effect, End, Machine};
 use super::plan::{Plan, StepKind};
+use super::position::Position;
 use super::state::{Changes, Queue, Shares};
+use super::sub::{Child, ChildEnd, Stood};
 use super::tokens::Tokens;
+use crate::flow::now;
 use crate::request::RunInfo;
 use crate::stream::Feed;
 
@@ -41,12 +45,18 @@ pub(crate) use ending::Closed;
 pub(crate) struct Execution<S, C> {
     pub(crate) plan: Arc<Plan<S, C>>,
     pub(crate) run: RunId,
+    /// The outermost run that it lies in.
+    pub(crate) told_run: RunId,
+    /// The steps around it, by their names.
+    prefix: Option<Text>,
+    pub(crate) depth: u32,
+    outer: Option<Outer<S>>,
     started_at: Timestamp,
-    context: Arc<C>,
-    cancel: CancelToken,
+    pub(crate) context: Arc<C>,
+    pub(crate) cancel: CancelToken,
     /// The same, for those who only look.
     is_called_off: Arc<AtomicBool>,
-    resumed: Option<serde_json::Value>,
+    pub(crate) resumed: Option<serde_json::Value>,
     /// What the leg begins with.
     first: First,
     keeper: Option<Keeper<S>>,
@@ -65,20 +75,43 @@ pub(crate) struct Keeper<S> {
     pub(crate) steps: Arc<[String]>,
 }
 
+/// Is told how a run within another has ended, in the last turn of its scope.
+pub(crate) type Outer<S> = Box<dyn Fn(Closed<S>, &mut TaskContext<'_>) + Send + Sync>;
+
 /// What a leg is given.
 pub(crate) struct Leg<S, C> {
-    pub(crate) run: RunId,
     pub(crate) started_at: Timestamp,
-    pub(crate) state: Arc<S>,
+    pub(crate) position: Position<S>,
     pub(crate) context: Arc<C>,
     pub(crate) cancel: CancelToken,
     pub(crate) first: First,
-    pub(crate) machine: Machine,
-    pub(crate) failures: Vec<StepFailure>,
-    pub(crate) items: BTreeMap<u32, Items>,
     pub(crate) resumed: Option<serde_json::Value>,
     pub(crate) keeper: Option<Keeper<S>>,
     pub(crate) feed: Feed<StepEvent>,
+    pub(crate) told_run: RunId,
+    pub(crate) prefix: Option<Text>,
+    pub(crate) depth: u32,
+    pub(crate) outer: Option<Outer<S>>,
+}
+
+impl<S, C> Leg<S, C> {
+    /// One that goes on from there, with nothing more to say of it.
+    pub(crate) fn at(position: Position<S>, context: Arc<C>) -> Leg<S, C> {
+        Leg {
+            started_at: now(),
+            told_run: position.run,
+            feed: Feed::after(position.seq),
+            position,
+            context,
+            cancel: CancelToken::new(),
+            first: First::Held,
+            resumed: None,
+            keeper: None,
+            prefix: None,
+            depth: 0,
+            outer: None,
+        }
+    }
 }
 
 /// What a leg begins with.
@@ -97,6 +130,12 @@ struct Inner<S> {
     doing: Vec<Doing>,
     /// By slot, few if any.
     maps: BTreeMap<u32, MapRun<S>>,
+    /// Where runs within this one stand that wait, by slot.
+    children: BTreeMap<u32, Stood>,
+    /// Those that have ended and not been looked at.
+    ended_children: BTreeMap<u32, ChildEnd<S>>,
+    /// Those that are under way.
+    controls: BTreeMap<u32, ScopeControl>,
     /// By join.
     waiting: BTreeMap<u32, AlarmHandle>,
     run_alarm: Option<AlarmHandle>,
@@ -125,6 +164,8 @@ enum Errand {
     Turn(u32),
     /// A slot's time is up.
     Late(u32),
+    /// A run within this one, for a slot, has ended.
+    Child(u32),
     /// A join has waited for too long.
     JoinLate(u32),
     /// The run begins.
@@ -144,15 +185,19 @@ impl Errand {
             START => Errand::Start,
             RUN_LATE => Errand::RunLate,
             task if task >= JOINS => Errand::JoinLate(task - JOINS),
-            task if task % 2 == 0 => Errand::Turn(task / 2),
-            task => Errand::Late(task / 2),
+            task => match task % 3 {
+                0 => Errand::Turn(task / 3),
+                1 => Errand::Late(task / 3),
+                _ => Errand::Child(task / 3),
+            },
         }
     }
 
     fn task(self) -> u32 {
         match self {
-            Errand::Turn(slot) => slot * 2,
-            Errand::Late(slot) => slot * 2 + 1,
+            Errand::Turn(slot) => slot * 3,
+            Errand::Late(slot) => slot * 3 + 1,
+            Errand::Child(slot) => slot * 3 + 2,
             Errand::JoinLate(join) => JOINS + join,
             Errand::Start => START,
             Errand::RunLate => RUN_LATE,
@@ -174,17 +219,21 @@ struct Begun<S> {
 impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     /// A leg that has not begun.
     pub(crate) fn new(plan: &Arc<Plan<S, C>>, leg: Leg<S, C>) -> Execution<S, C> {
-        let machine = &leg.machine;
-        let maps = leg.items.into_iter();
+        let position = leg.position;
+        let machine = &position.machine;
+        let maps = position.items.into_iter();
         let maps = maps.map(|(slot, items)| (slot, MapRun::from(items, machine.frontier(slot))));
         let inner = Inner {
             maps: maps.collect(),
-            machine: leg.machine,
-            state: leg.state,
+            children: position.children,
+            ended_children: BTreeMap::new(),
+            controls: BTreeMap::new(),
+            machine: position.machine,
+            state: position.state,
             doing: Vec::new(),
             waiting: BTreeMap::new(),
             run_alarm: None,
-            failures: leg.failures,
+            failures: position.failures,
             metrics: Metrics::default(),
             took: vec![StepMetrics::default(); plan.steps.len()],
             n_active: 0,
@@ -204,7 +253,11 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         Execution {
             _nudge: nudge,
             plan: Arc::clone(plan),
-            run: leg.run,
+            run: position.run,
+            told_run: leg.told_run,
+            prefix: leg.prefix,
+            depth: leg.depth,
+            outer: leg.outer,
             started_at: leg.started_at,
             context: leg.context,
             cancel: leg.cancel,
@@ -251,7 +304,10 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         Some(Begun { step, attempt, turn, phase, caught, state, item })
     }
 
-    fn turn_of(&self, slot: u32, cx: &mut TaskContext<'_>) -> Result {
+    fn turn_of(self: &Arc<Self>, slot: u32, cx: &mut TaskContext<'_>) -> Result {
+        if let Some((child, turn)) = self.child_that_waits(slot) {
+            return self.send_away(slot, turn, child, cx);
+        }
         let Some(begun) = self.begin_turn(slot, cx) else { return Ok(()) };
         let queue: Queue<S> = Arc::default();
         let plan = self.plan.step(begun.step);
@@ -286,12 +342,19 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         if inner.is_ending || inner.doing(slot).turn != turn {
             return Ok(()); // It came too late, and was told so.
         }
-        self.disarm(&mut inner, slot, cx);
+        if !matches!(done, Ok(Ok(Done::Child(_)))) {
+            self.disarm(&mut inner, slot, cx);
+        }
         let (done, panicked) = match done {
             Ok(done) => (done.and_then(|done| self.understood(&inner, slot, done)), false),
             Err(panic) => (Err(anyhow!(panic_message(&*panic))), true),
         };
         match done {
+            Ok(Understood::Child(child)) => {
+                inner.change(slot, changes)?;
+                drop(inner);
+                return self.send_away(slot, turn, child, cx);
+            }
             Ok(understood) => self.done(&mut inner, slot, understood, changes, cx)?,
             Err(error) => match error.downcast::<Cancelled>() {
                 Ok(cancelled) => self.step_cancelled(&mut inner, slot, cancelled.reason(), cx),
@@ -329,10 +392,16 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
     }
 
     /// What a step's return says, in the machine's terms.
-    fn understood(&self, inner: &Inner<S>, slot: u32, done: Done) -> Result<Understood> {
+    fn understood(
+        &self,
+        inner: &Inner<S>,
+        slot: u32,
+        done: Done<S, C>,
+    ) -> Result<Understood<S, C>> {
         let at = inner.machine.slot(slot).expect("its turn is being taken");
         let plan = self.plan.step(at.step);
         match done {
+            Done::Child(child) => Ok(Understood::Child(child)),
             Done::Items(items) => {
                 let n = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 let max = plan.items_max;
@@ -389,7 +458,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         &self,
         inner: &mut Inner<S>,
         slot: u32,
-        understood: Understood,
+        understood: Understood<S, C>,
         changes: Changes<S>,
         cx: &mut TaskContext<'_>,
     ) -> Result {
@@ -417,7 +486,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
                 self.drive(inner, cx, |machine, shape, fx| machine.map(shape, slot, total, fx));
                 return Ok(());
             }
-            Understood::Retry(_) => return Ok(()),
+            Understood::Retry(_) | Understood::Child(_) => return Ok(()),
         };
         self.end(inner, slot, what, end, cx);
         Ok(())
@@ -578,6 +647,10 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             return;
         }
         inner.doing(slot).turn += 1;
+        if let Some(control) = inner.controls.remove(&slot) {
+            control.cancel(Canceller::Parent);
+            inner.machine.come_back(slot);
+        }
         let Some(at) = inner.machine.slot(slot) else { return };
         let limit = self.plan.step(at.step).time_limit.unwrap_or_default();
         let error = Arc::new(Error::new(TimedOut { limit }));
@@ -635,12 +708,13 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
 }
 
 /// A step's return in the machine's terms.
-enum Understood {
+enum Understood<S, C> {
     End(End),
     Skip(Text),
     Suspend(Text),
     Retry(Duration),
     Items(Items),
+    Child(Box<dyn Child<S, C>>),
 }
 
 /// What is told of an attempt that failed.
@@ -670,6 +744,7 @@ impl<S: Shares, C: Send + Sync + 'static> Tasks for Run<S, C> {
             Errand::Turn(slot) => return execution.turn_of(slot, cx),
             Errand::Start => return execution.start(cx),
             Errand::Late(slot) => execution.late(slot, cx),
+            Errand::Child(slot) => execution.child_came_back(slot, cx)?,
             Errand::JoinLate(join) => execution.join_late(join, cx),
             Errand::RunLate => execution.run_late(cx),
         }
@@ -678,6 +753,9 @@ impl<S: Shares, C: Send + Sync + 'static> Tasks for Run<S, C> {
 
     fn ended(&self, cx: &mut TaskContext<'_>, report: &ScopeReport) -> Result {
         self.0.scope_ended(&report.outcome, cx.elapsed());
+        if let Some(outer) = &self.0.outer {
+            outer(self.0.wait(), cx);
+        }
         Ok(())
     }
 }
@@ -706,6 +784,8 @@ mod tests {
             Errand::Turn(7),
             Errand::Late(0),
             Errand::Late(7),
+            Errand::Child(0),
+            Errand::Child(7),
             Errand::JoinLate(0),
             Errand::JoinLate(9),
             Errand::Start,

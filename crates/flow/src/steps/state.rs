@@ -29,6 +29,12 @@ impl<S> Default for Changes<S> {
     }
 }
 
+impl<S> Changes<S> {
+    pub(crate) fn one(change: Change<S>) -> Changes<S> {
+        Changes::Each(vec![change])
+    }
+}
+
 impl<S: Shares> Changes<S> {
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Changes::Each(changes) if changes.is_empty())

@@ -1,6 +1,7 @@
 //! Owns what must hold of a pipe as a whole, and the plan that is made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use selvedge_event::Text;
 use selvedge_topology::{EdgeStyle, NameRules, Place, Problem, Shape as Look, Topology};
@@ -40,6 +41,7 @@ pub(super) fn build<S, C>(builder: PipeBuilder<S, C>) -> Result<Plan<S, C>, Pipe
         concurrency_max: builder.concurrency_max,
         time_limit: builder.time_limit,
         retries_max: builder.retries_max,
+        digest: OnceLock::new(),
     })
 }
 
@@ -81,6 +83,7 @@ impl<S, C> Defined<S, C> {
             otherwise: self.otherwise.map(number),
             items_max: self.items_max,
             read_items: self.read_items,
+            sub: self.sub,
             inputs: self.needs.iter().filter_map(Needs::input).collect(),
             tags: self.tags,
             description: self.description,

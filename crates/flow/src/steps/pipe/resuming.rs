@@ -5,16 +5,13 @@ use std::sync::Arc;
 use selvedge_lineage::RunId;
 use serde::Serialize;
 
-use super::super::cancel::CancelToken;
 use super::super::checkpoints::{Checkpoints, Keeps};
 use super::super::error::{CheckpointError, StartError};
 use super::super::position::{Left, Position, difference};
-use super::super::run::{Execution, First, Keeper, Leg};
+use super::super::run::{Execution, Keeper, Leg};
 use super::super::state::Shares;
 use super::handle::{Begun, kept_events};
 use super::{Pipe, PipeResult, Suspended};
-use crate::flow::now;
-use crate::stream::Feed;
 use crate::value::Value;
 
 impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
@@ -86,16 +83,8 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         let keeps = self.keeps.as_ref();
         let keeps = keeps.ok_or_else(|| self.refused(CheckpointError::NotKept { run }))?;
         let input = self.written(run, input)?;
-        let position =
-            keeps.claim(run, &|left| self.approve(left, &input), &|step, json| match self
-                .plan
-                .steps
-                .get(step as usize)
-                .and_then(|s| s.read_items)
-            {
-                Some(read) => read(json),
-                None => Err(serde::de::Error::custom("items of a step that is no map")),
-            });
+        let approve = |left: &Left<'_>| self.approve(left, &input);
+        let position = keeps.claim(run, &approve, &*self.plan);
         self.go_on(position.map_err(|source| self.refused(source))?, context, input)
     }
 
@@ -137,20 +126,10 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         context: C,
         input: serde_json::Value,
     ) -> Result<PipeResult<S>, StartError> {
-        let run = position.run;
         let leg = Leg {
-            run,
-            started_at: now(),
-            state: position.state,
-            context: Arc::new(context),
-            cancel: CancelToken::new(),
-            first: First::Held,
-            machine: position.machine,
-            failures: position.failures,
-            items: position.items,
             resumed: Some(input),
             keeper: self.keeper(),
-            feed: Feed::after(position.seq),
+            ..Leg::at(position, Arc::new(context))
         };
         let kept = Some(leg.feed.listen(&kept_events()));
         let execution = Arc::new(Execution::new(&self.plan, leg));

@@ -141,6 +141,9 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let time = |cx: &Option<&mut TaskContext<'_>>| {
             cx.as_ref().map(|cx| cx.elapsed()).or(now).unwrap_or_default()
         };
+        for control in std::mem::take(&mut inner.controls).into_values() {
+            control.cancel(Canceller::Parent);
+        }
         if let Some(cx) = &mut cx {
             let joins = std::mem::take(&mut inner.waiting).into_values();
             let slots: Vec<_> = inner.doing.iter_mut().filter_map(|d| d.alarm.take()).collect();
@@ -204,7 +207,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let position = is_held.then(|| self.position(inner_mut));
         inner_mut.closed = Some(Closed { state: Arc::clone(&inner_mut.state), finished, position });
         drop(inner);
-        self.feed.close();
+        self.close_feed();
         self.over.notify_all();
     }
 
@@ -251,6 +254,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             state: Arc::clone(&inner.state),
             machine: inner.machine.clone(),
             items: inner.maps.iter().map(|(&slot, map)| (slot, Arc::clone(&map.items))).collect(),
+            children: inner.children.clone(),
             seq: self.feed.last_seq(),
             failures: inner.failures.clone(),
             reason: inner.suspended.as_ref().map(|reason| reason.as_str().to_owned()),
@@ -288,10 +292,17 @@ fn failed(failures: &[StepFailure]) -> Ending {
 }
 
 impl<S, C> Execution<S, C> {
+    /// Nothing more is told, unless there is a run around this one.
+    fn close_feed(&self) {
+        if self.outer.is_none() {
+            self.feed.close();
+        }
+    }
+
     /// Nothing more comes of it.
     pub(super) fn give_up(&self) {
         self.inner.lock().is_given_up = true;
-        self.feed.close();
+        self.close_feed();
         self.over.notify_all();
     }
 

@@ -141,10 +141,12 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let slot = about.slot.and_then(|slot| inner.machine.slot(slot));
         let plan = about.step.map(|step| self.plan.step(step));
         let owner = slot.and_then(|slot| inner.machine.slot(slot.owner?));
+        let stage = about.stage.or(plan.map(|plan| plan.name.clone())).unwrap_or(SYSTEM);
         StepEvent {
             at: self.time_of_day(now),
-            run: self.run,
-            stage: about.stage.or(plan.map(|plan| plan.name.clone())).unwrap_or(SYSTEM),
+            run: self.told_run,
+            origin: self.prefix.is_some().then_some(self.run),
+            stage: self.prefixed(stage),
             kind: plan.map(|plan| plan.kind),
             invocation: slot.map(|slot| slot.invocation),
             owner: owner.map(|owner| owner.invocation),
@@ -152,6 +154,21 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             attempt: slot.map_or(0, |slot| slot.attempt),
             what,
         }
+    }
+
+    fn prefixed(&self, stage: Text) -> Text {
+        match &self.prefix {
+            Some(prefix) => Text::from(format!("{prefix}:{stage}")),
+            None => stage,
+        }
+    }
+
+    /// What events of the run within a slot are called by, before their own stages.
+    pub(crate) fn stage_of(&self, slot: u32) -> Text {
+        let inner = self.inner.lock();
+        let step = inner.machine.slot(slot).map(|slot| self.plan.step(slot.step).name.clone());
+        drop(inner);
+        self.prefixed(step.unwrap_or(SYSTEM))
     }
 
     /// Tells an event. Under the run's lock, so that events are in the order of what happens.
