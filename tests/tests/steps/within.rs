@@ -48,10 +48,10 @@ fn a_pipe_within_a_pipe_is_told_of_by_the_step_that_it_is_for() {
     insta::assert_snapshot!(told(&around(&inner)), @r"
     start
     p starts
-    start
+    p:system start
     p:c starts
     p:c ends
-    finish: succeeded
+    p:system finish: succeeded
     p ends
     after starts
     after ends
@@ -69,10 +69,10 @@ fn a_step_fails_as_the_pipe_within_it_does_and_its_state_stays_outside() {
     insta::assert_snapshot!(told(&around(&inner)), @r"
     start
     p starts
-    start
+    p:system start
     p:c starts
     p:c failed: boom
-    finish: failed: step `c` failed: boom
+    p:system finish: failed: step `c` failed: boom
     p failed: the pipe within it failed: step `c` failed: boom
     after skipped: `p` failed
     finish: failed: step `p` failed: the pipe within it failed: step `c` failed: boom
@@ -90,7 +90,23 @@ fn a_pipe_within_is_attempted_again_whole() {
     });
     let mut pipe = Pipe::<u32>::builder("outer");
     pipe.sub("p", &inner, |n: State<u32>| Ok(*n), |_, _| {}).on_failure(Retry::times(2));
-    insta::assert_snapshot!(told(&pipe.build().unwrap()), @"");
+    insta::assert_snapshot!(told(&pipe.build().unwrap()), @r"
+    start
+    p starts
+    p:system start
+    p:c starts
+    p:c failed: not yet
+    p:system finish: failed: step `c` failed: not yet
+    p failed: the pipe within it failed: step `c` failed: not yet, again in 0ns
+    p starts, #2
+    p:system start
+    p:c starts
+    p:c ends
+    p:system finish: succeeded
+    p ends
+    finish: succeeded
+    1
+    ");
 }
 
 /// Asks and waits, deep down.
@@ -113,25 +129,25 @@ fn a_run_waits_as_the_run_within_it_does_and_both_go_on() {
     insta::assert_snapshot!(format!("{}--\n{}", story(&first), later(&second)), @r"
     start
     p starts
-    start
+    p:system start
     p:p starts
-    start
+    p:p:system start
     p:p:ask starts
     p:p:ask suspended: how many?
-    finish: suspended
-    finish: suspended
+    p:p:system finish: suspended
+    p:system finish: suspended
     finish: suspended
     --
     resume
-    resume
-    resume
+    p:system resume
+    p:p:system resume
     p:p:add starts
     p:p:add ends
-    finish: succeeded
+    p:p:system finish: succeeded
     p:p ends
     p:after starts
     p:after ends
-    finish: succeeded
+    p:system finish: succeeded
     p ends
     after starts
     after ends

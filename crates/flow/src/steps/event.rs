@@ -237,9 +237,11 @@ impl fmt::Display for StepEvent {
         let stage = &self.stage;
         let item = self.item.map(|item| format!("[{item}]")).unwrap_or_default();
         let at = format!("{stage}{item}");
+        // Of the outermost run that goes without saying.
+        let of = if self.origin.is_some() { format!("{at} ") } else { String::new() };
         match &self.what {
-            What::Start => write!(f, "start"),
-            What::Resume => write!(f, "resume"),
+            What::Start => write!(f, "{of}start"),
+            What::Resume => write!(f, "{of}resume"),
             What::StepStart if self.attempt > 1 => write!(f, "{at} starts, #{}", self.attempt),
             What::StepStart => write!(f, "{at} starts"),
             What::StepEnd => write!(f, "{at} ends"),
@@ -261,7 +263,7 @@ impl fmt::Display for StepEvent {
                 waiting_for.iter().try_for_each(|name| write!(f, " {name}"))
             }
             What::JoinRelease => write!(f, "{at} waits no more"),
-            What::Finish(finished) => write!(f, "finish: {}", finished.ending),
+            What::Finish(finished) => write!(f, "{of}finish: {}", finished.ending),
         }
     }
 }

@@ -5,7 +5,6 @@ mod result;
 mod resuming;
 mod start;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use selvedge_topology::{Drawing, Topology};
 use super::builder::PipeBuilder;
 use super::checkpoints::Keeps;
 use super::error::StartError;
-use super::machine::{Join, Machine};
+use super::machine::Join;
 use super::plan::{Described, Plan};
 use super::position::Position;
 use super::run::{Execution, First, Leg, Run, START};
@@ -151,19 +150,8 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             Some(at) => vec![self.first_at(at)?],
         };
         let started_at = now();
-        let position = Position {
-            run: start.run.unwrap_or_else(|| RunId::drawn(started_at)),
-            pipe: self.name().clone(),
-            definition: self.digest(),
-            steps: Arc::default(),
-            state: Arc::new(start.state),
-            machine: Machine::default(),
-            items: BTreeMap::new(),
-            children: BTreeMap::new(),
-            seq: 0,
-            failures: Vec::new(),
-            reason: None,
-        };
+        let run = start.run.unwrap_or_else(|| RunId::drawn(started_at));
+        let position = Position::new(&self.plan, run, start.state);
         let leg = Leg {
             started_at,
             cancel: start.cancel.unwrap_or_default(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::event::StepFailure;
 use super::extract::Items;
 use super::machine::Machine;
+use super::plan::Plan;
 use super::state::Shares;
 use super::sub::Stood;
 use crate::value::Value;
@@ -126,6 +127,23 @@ pub(crate) struct Left<'p> {
 }
 
 impl<S> Position<S> {
+    /// Of a run that has not begun.
+    pub(crate) fn new<C>(plan: &Plan<S, C>, run: RunId, state: S) -> Position<S> {
+        Position {
+            run,
+            pipe: plan.name.clone(),
+            definition: plan.digest(),
+            steps: Arc::default(),
+            state: Arc::new(state),
+            machine: Machine::default(),
+            items: BTreeMap::new(),
+            children: BTreeMap::new(),
+            seq: 0,
+            failures: Vec::new(),
+            reason: None,
+        }
+    }
+
     pub(crate) fn left(&self) -> Left<'_> {
         Left {
             run: self.run,

@@ -1,7 +1,6 @@
 //! Owns pipes within pipes: a scope within the run's, in which another pipe runs for one step.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use selvedge_runtime::{ScopeControl, ScopeOptions, TaskContext};
 use super::body::{Done, StepBody};
 use super::event::Finished;
 use super::extract::{StepCall, StepFunction};
-use super::machine::Machine;
 use super::plan::Plan;
 use super::position::{Position, Written};
 use super::run::{Execution, First, Leg, Outer, Run, START};
@@ -99,8 +97,9 @@ impl<S, C, T, F, A> Sub<S, C, T, F, A> {
         Sub { plan, function, back: Arc::new(back), asks: PhantomData }
     }
 
-    fn child(&self, from: From<T>) -> ChildRun<S, C, T> {
-        ChildRun { plan: Arc::clone(&self.plan), back: Arc::clone(&self.back), from }
+    fn child(&self, position: Position<T>, first: First) -> Box<ChildRun<S, C, T>> {
+        let (plan, back) = (Arc::clone(&self.plan), Arc::clone(&self.back));
+        Box::new(ChildRun { plan, back, position, first })
     }
 }
 
@@ -114,7 +113,8 @@ where
 {
     fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
         let state = self.function.call(call)??;
-        Ok(Done::Child(Box::new(self.child(From::Start(Arc::new(state))))))
+        let position = Position::new(&self.plan, RunId::drawn(now()), state);
+        Ok(Done::Child(self.child(position, First::Steps(self.plan.roots.clone()))))
     }
 }
 
@@ -137,19 +137,15 @@ where
     fn resume(&self, stood: &Stood) -> Box<dyn Child<S, C>> {
         let position = stood.as_any().downcast_ref::<Position<T>>();
         let position = position.expect("where a run stands is read by the step that it is for");
-        Box::new(self.child(From::Position(position.clone())))
+        self.child(position.clone(), First::Held)
     }
 }
 
 struct ChildRun<S, C, T> {
     plan: Arc<Plan<T, C>>,
     back: Back<S, T>,
-    from: From<T>,
-}
-
-enum From<T> {
-    Start(Arc<T>),
-    Position(Position<T>),
+    position: Position<T>,
+    first: First,
 }
 
 impl<S, C, T> Child<S, C> for ChildRun<S, C, T>
@@ -164,28 +160,7 @@ where
         if depth > DEPTH_MAX {
             bail!("pipes lie in each other {depth} deep, {DEPTH_MAX} is allowed");
         }
-        let ChildRun { plan, back, from } = *self;
-        let started_at = now();
-        let first = match &from {
-            From::Start(_) => First::Steps(plan.roots.clone()),
-            From::Position(_) => First::Held,
-        };
-        let position = match from {
-            From::Position(position) => position,
-            From::Start(state) => Position {
-                run: RunId::drawn(started_at),
-                pipe: plan.name.clone(),
-                definition: plan.digest(),
-                steps: Arc::default(),
-                state,
-                machine: Machine::default(),
-                items: BTreeMap::new(),
-                children: BTreeMap::new(),
-                seq: 0,
-                failures: Vec::new(),
-                reason: None,
-            },
-        };
+        let ChildRun { plan, back, position, first } = *self;
         let (slot, turn) = (site.slot, site.turn);
         let ends = Arc::clone(&parent);
         let outer: Outer<T> = Box::new(move |closed, cx| {
@@ -199,8 +174,6 @@ where
             ends.child_ended(slot, end, cx);
         });
         let leg = Leg {
-            started_at,
-            context: Arc::clone(&parent.context),
             cancel: parent.cancel.clone(),
             first,
             resumed: parent.resumed.clone(),
