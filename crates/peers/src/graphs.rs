@@ -17,10 +17,11 @@ use selvedge::reactive::{Reactive, Target, builder};
 use crate::sample::{Run, Sample, timed};
 use crate::scale::Scale;
 use crate::selvedge::{Feed, Helping, Layout};
+use crate::usage::resident_kb;
 use crate::workload::Workload;
 use crate::workload::chain::{self, Tally};
 use crate::workload::join::{self, Join as _, Keyed, Pairs};
-use crate::workload::map;
+use crate::workload::{map, queue};
 
 /// Two threads, one of which is the caller's, as the bare processors have them.
 type Threads = Helping<2>;
@@ -29,6 +30,7 @@ type Threads = Helping<2>;
 pub(crate) const GRAPH: &[(Workload, Run)] = &[
     (Workload::W4, |scale| builders(scale, &Memory::Nothing)),
     (Workload::W6, |scale| joined(scale, 1)),
+    (Workload::W6m, meetings),
     (Workload::W7, |scale| balanced(scale, map::task, Routing::RoundRobin)),
     (Workload::W7u, |scale| balanced(scale, map::uneven, Routing::RoundRobin)),
 ];
@@ -148,6 +150,30 @@ fn joined(scale: Scale, n_shards: usize) -> Sample {
     });
     assert_eq!(received.recv(), Ok(expected));
     sample
+}
+
+/// W6m: two sources bring every key once, and whoever takes the pairs looks at the memory.
+fn meetings(scale: Scale) -> Sample {
+    let n = join::n_meetings(scale);
+    let mut graph = Reactive::new("meetings");
+    let (left, right) = (graph.source("left", 0..n), graph.source("right", 0..n));
+    let key = |number: &u64| anyhow::Ok(*number);
+    let pairs = graph.add(rendezvous("pairs", ((&left, key), (&right, key))));
+    let (grown_sender, grown_kb) = mpsc::channel();
+    let (mut count, mut before_kb) = (0, 0);
+    graph.each("count", &pairs, move |(left, right): &(u64, u64)| {
+        assert_eq!(left, right, "those of one key meet");
+        count += 1;
+        if count == n / 10 {
+            before_kb = resident_kb();
+        } else if count == n {
+            grown_sender.send(resident_kb().saturating_sub(before_kb))?;
+        }
+        anyhow::Ok(())
+    });
+    let pipeline = Threads::open(graph.install(Pipeline::builder()).expect(SOUND), 0);
+    let (_, sample) = timed(2 * n, || pipeline.run(|_| ()));
+    queue::with_growth(sample, grown_kb.recv().expect("all keys have met"))
 }
 
 /// W7: four workers, results in the order of the tasks.

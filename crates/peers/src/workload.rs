@@ -64,6 +64,9 @@ pub enum Workload {
     W6j,
     /// W6 with two joining processors that share the keys; the unit is an input event.
     W6k,
+    /// W6 with every key once on either side, for long: what its memory grows by after the first
+    /// tenth; the unit is an input event.
+    W6m,
     /// Parallel map with results in input order; the unit is a task of about 10 us.
     W7,
     /// W7 with one task in a hundred that takes a hundred times as long; the unit is a task.
@@ -92,6 +95,7 @@ impl Workload {
         Workload::W6s,
         Workload::W6j,
         Workload::W6k,
+        Workload::W6m,
         Workload::W7,
         Workload::W7u,
         Workload::Q8,
@@ -107,7 +111,9 @@ impl Workload {
             Workload::W3 => "delivery (events x 16 subscribers)",
             Workload::W4 | Workload::W4p | Workload::Scaling => "event through all 8 stages",
             Workload::W5 => "message, creation of the actors included",
-            Workload::W6 | Workload::W6s | Workload::W6k => "input event (two per pair)",
+            Workload::W6 | Workload::W6s | Workload::W6k | Workload::W6m => {
+                "input event (two per pair)"
+            }
             Workload::W6j => "input event (about 20 pairs each)",
             Workload::W7 => "task of about 10 us",
             Workload::W7u => "task of about 20 us on average",

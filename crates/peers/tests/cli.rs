@@ -42,7 +42,7 @@ fn a_refusal_says_what_to_ask_for_instead() {
     assert_snapshot!(refusal("--peer kanal --workload w1"), @r"
     Some(2) error:
     invalid value 'w1' for '--workload <W>':
-    unknown workload `w1`; pick one of W1, W1i, W1p, W1l, W2, W2i, W3, W4, W4p, scaling, W5, W6, W6s, W6j, W6k, W7, W7u, Q8, Q100
+    unknown workload `w1`; pick one of W1, W1i, W1p, W1l, W2, W2i, W3, W4, W4p, scaling, W5, W6, W6s, W6j, W6k, W6m, W7, W7u, Q8, Q100
     ");
     assert_snapshot!(refusal("--peer kanal --workload W5"), @r"
     Some(3) error:
@@ -70,7 +70,7 @@ fn the_list_is_the_registry() {
     selvedge_obs          selvedge with an idle observer           W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     selvedge_obs_full     the same, told of every turn             W1 W1p W1l W2 W2i W3 W4 scaling W5 W6 W6k W7 Q8 Q100
     limit                 by hand: what the machine allows         W1 W1i W2 W3 W4 W5 W6 W6s W6j W7
-    graph                 our graphs: every input is built from    W4 W6 W7 W7u
+    graph                 our graphs: every input is built from    W4 W6 W6m W7 W7u
     graph_dedupe          our graphs, inputs remembered in memory  W4
     graph_persist         our graphs, results kept on the disk     W4p
     store                 the store alone, committing the same records  W4p

@@ -19,6 +19,8 @@ pub(super) struct Comparison {
     pub(super) name: String,
     pub(super) n: usize,
     pub(super) ns: Spread,
+    /// The median of the processor time of all threads, which others disturb less than the clock.
+    pub(super) cpu_ns: Option<f64>,
     /// The median of the most memory that was resident while the clock ran.
     pub(super) peak_rss_kb: u64,
     /// A candidate's median divided by that of the best peer; below one, the candidate is faster.
@@ -66,7 +68,10 @@ pub(super) fn compare(
             let (workload, name) = (workload.to_owned(), name.clone());
             let peaks: Vec<f64> = of(&name).iter().map(|m| m.peak_rss_kb as f64).collect();
             let peak_rss_kb = spread(&peaks).map_or(0.0, |peaks| peaks.median) as u64;
-            rows.push(Comparison { workload, name, n: figures.len(), ns, peak_rss_kb, ratio });
+            let cpu: Vec<f64> = of(&name).iter().filter_map(|m| m.cpu_ns_per()).collect();
+            let cpu_ns = spread(&cpu).map(|cpu| cpu.median);
+            let n = figures.len();
+            rows.push(Comparison { workload, name, n, ns, cpu_ns, peak_rss_kb, ratio });
         }
     }
     rows

@@ -33,15 +33,16 @@ pub(super) fn figures(outcome: &Outcome) -> String {
         let (goal, limit, word, of) = (verdict.goal, verdict.limit, verdict.word(), verdict.of());
         line(&mut out, format_args!("| {goal} | {found} | {sign} {limit} | {word} | {of} |"));
     }
-    out += "\n| workload | runtime | runs | min ns | median ns | max ns | peak MiB \
-            | median / best peer's |\n|---|---|---:|---:|---:|---:|---:|---:|\n";
+    out += "\n| workload | runtime | runs | min ns | median ns | max ns | CPU ns | peak MiB \
+            | median / best peer's |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
     for row in &outcome.rows {
         let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+        let cpu = row.cpu_ns.map(|ns| format!("{ns:.1}")).unwrap_or_default();
         let peak = row.peak_rss_kb as f64 / 1024.0;
         line(
             &mut out,
             format_args!(
-                "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {peak:.1} | {ratio} |",
+                "| {} | {} | {} | {:.1} | {:.1} | {:.1} | {cpu} | {peak:.1} | {ratio} |",
                 row.workload, row.name, row.n, row.ns.min, row.ns.median, row.ns.max
             ),
         );

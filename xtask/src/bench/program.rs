@@ -39,6 +39,13 @@ pub(super) struct Measurement {
     pub(super) others: Map<String, Value>,
 }
 
+impl Measurement {
+    /// Processor time of all threads per unit, in nanoseconds, if the line says.
+    pub(super) fn cpu_ns_per(&self) -> Option<f64> {
+        Some(self.others.get("cpu_secs")?.as_f64()? * 1e9 / self.n as f64)
+    }
+}
+
 /// What the binary exits with when a peer can't express a workload.
 const INEXPRESSIBLE: i32 = 3;
 

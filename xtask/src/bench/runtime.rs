@@ -251,10 +251,10 @@ mod tests {
         let text = text(&outcome());
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
-        workload runtime                n      min ns   median ns      max ns  peak MiB  median / best peer's
-        W1       selvedge               2        30.0        32.0        34.0       2.0  0.26
-        W1       actix_1arb             2       120.0       125.0       130.0       4.0
-        Q8       selvedge               1         9.0         9.0         9.0       2.0
+        workload runtime                n      min ns   median ns      max ns      cpu ns  peak MiB  median / best peer's
+        W1       selvedge               2        30.0        32.0        34.0                   2.0  0.26
+        W1       actix_1arb             2       120.0       125.0       130.0                   4.0
+        Q8       selvedge               1         9.0         9.0         9.0                   2.0
 
         Q8       selvedge            bytes_per_event               40
 
@@ -274,11 +274,11 @@ mod tests {
         | W1 | 0.256 | ≤ 0.35 | met | selvedge / actix_1arb |
         | W2 | – | ≤ 0.9 | not measured | selvedge |
 
-        | workload | runtime | runs | min ns | median ns | max ns | peak MiB | median / best peer's |
-        |---|---|---:|---:|---:|---:|---:|---:|
-        | W1 | selvedge | 2 | 30.0 | 32.0 | 34.0 | 2.0 | 0.26 |
-        | W1 | actix_1arb | 2 | 120.0 | 125.0 | 130.0 | 4.0 |  |
-        | Q8 | selvedge | 1 | 9.0 | 9.0 | 9.0 | 2.0 |  |
+        | workload | runtime | runs | min ns | median ns | max ns | CPU ns | peak MiB | median / best peer's |
+        |---|---|---:|---:|---:|---:|---:|---:|---:|
+        | W1 | selvedge | 2 | 30.0 | 32.0 | 34.0 |  | 2.0 | 0.26 |
+        | W1 | actix_1arb | 2 | 120.0 | 125.0 | 130.0 |  | 4.0 |  |
+        | Q8 | selvedge | 1 | 9.0 | 9.0 | 9.0 |  | 2.0 |  |
 
         | workload | runtime | figure | median |
         |---|---|---|---:|

@@ -128,6 +128,7 @@ pub(super) const GRAPHS: &[Contest] = &[
         candidates: &["graph", "graph_shards"],
         peers: Peers::Ours(&["selvedge", "timely_2w"]),
     },
+    Contest { workload: "W6m", candidates: &["graph"], peers: Peers::Ours(&[]) },
     Contest {
         workload: "W7",
         candidates: &["graph", "graph_least"],

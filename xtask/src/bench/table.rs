@@ -19,21 +19,23 @@ pub(super) fn render(report: &Report) -> String {
 /// A line per workload and runtime.
 pub(super) fn spreads(rows: &[Comparison]) -> String {
     let mut out = format!(
-        "{:<9}{:<20}{:>4}{:>12}{:>12}{:>12}{:>10}  {}\n",
+        "{:<9}{:<20}{:>4}{:>12}{:>12}{:>12}{:>12}{:>10}  {}\n",
         "workload",
         "runtime",
         "n",
         "min ns",
         "median ns",
         "max ns",
+        "cpu ns",
         "peak MiB",
         "median / best peer's"
     );
     for row in rows {
         let ratio = row.ratio.map(|ratio| format!("  {ratio:.2}")).unwrap_or_default();
+        let cpu = row.cpu_ns.map(|ns| format!("{ns:.1}")).unwrap_or_default();
         writeln!(
             out,
-            "{:<9}{:<20}{:>4}{:>12.1}{:>12.1}{:>12.1}{:>10.1}{ratio}",
+            "{:<9}{:<20}{:>4}{:>12.1}{:>12.1}{:>12.1}{cpu:>12}{:>10.1}{ratio}",
             row.workload,
             row.name,
             row.n,
@@ -81,11 +83,11 @@ mod tests {
             inexpressible: vec![("slow".to_owned(), "W2".to_owned())],
         };
         insta::assert_snapshot!(render(&report), @r"
-        workload runtime                n      min ns   median ns      max ns  peak MiB  median / best peer's
-        W1       ours                   2        50.0        55.0        60.0       5.0  0.50
-        W1       slow                   1       400.0       400.0       400.0       5.0
-        W1       fast                   1       110.0       110.0       110.0       5.0
-        W2       ours                   1        20.0        20.0        20.0       5.0
+        workload runtime                n      min ns   median ns      max ns      cpu ns  peak MiB  median / best peer's
+        W1       ours                   2        50.0        55.0        60.0                   5.0  0.50
+        W1       slow                   1       400.0       400.0       400.0                   5.0
+        W1       fast                   1       110.0       110.0       110.0                   5.0
+        W2       ours                   1        20.0        20.0        20.0                   5.0
         W2 can't be expressed with slow
         scale 0.1, rounds 1
         machine: the run was too short to tell whether it was quiet (others used 0.0 % of it, load average before 0.00)

@@ -38,6 +38,12 @@ pub(crate) fn n_events(scale: Scale) -> u64 {
     scale.count(N_EVENTS)
 }
 
+/// Pairs of W6m.
+#[cfg(feature = "graphs")]
+pub(crate) fn n_meetings(scale: Scale) -> u64 {
+    scale.count(5 * N_EVENTS)
+}
+
 /// The left and the right stream.
 pub(crate) fn streams(scale: Scale) -> (Vec<Keyed>, Vec<Keyed>) {
     let n_keys = scale.count(N_KEYS) as f64;
