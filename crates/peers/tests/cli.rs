@@ -73,7 +73,7 @@ fn the_list_is_the_registry() {
     graph                 our graphs: every input is built from    W4 W6 W6m W7 W7u
     graph_dedupe          our graphs, inputs remembered in memory  W4
     graph_persist         our graphs, results kept on the disk     W4p
-    store                 the store alone, committing the same records  W4p
+    store                 the store alone, the same records        W4p
     graph_shards          our graphs, a join in two shards         W6
     graph_least           our graphs, work to whoever has least    W7 W7u
     crossbeam             crossbeam-channel, unbounded             W1 W2 W3 W4 W6 W7
@@ -113,6 +113,7 @@ fn the_list_is_the_registry() {
     W6s     input event (two per pair)
     W6j     input event (about 20 pairs each)
     W6k     input event (two per pair)
+    W6m     input event (two per pair)
     W7      task of about 10 us
     W7u     task of about 20 us on average
     Q8      event queued and handled

@@ -21,11 +21,7 @@ pub(super) const GRAPHS: &[Peer] = &[
         about: "our graphs, results kept on the disk",
         workloads: graphs::KEPT,
     },
-    Peer {
-        name: "store",
-        about: "the store alone, committing the same records",
-        workloads: graphs::STORE,
-    },
+    Peer { name: "store", about: "the store alone, the same records", workloads: graphs::STORE },
     Peer {
         name: "graph_shards",
         about: "our graphs, a join in two shards",
