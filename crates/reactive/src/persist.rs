@@ -31,6 +31,11 @@ impl<T> Clone for Codec<T> {
 impl<T> Copy for Codec<T> {}
 
 impl<T: Artifact> Codec<T> {
+    /// The digest of an artifact, if it has one.
+    pub(crate) fn digest(&self, artifact: &T) -> Option<Digest> {
+        (self.digest)(artifact).ok()
+    }
+
     /// The record of a build: what from, and what came of it.
     pub(crate) fn record<'t>(
         &self,

@@ -87,6 +87,14 @@ impl Telling {
         cx.tell(&self.journal, Made { input, inputs, outputs, replayed: false, origin });
     }
 
+    /// The turn that is being taken has made this of what it began with.
+    pub(crate) fn made(&mut self, cx: &mut Context<'_>, outputs: Vec<Digest>) {
+        let Some(begun) = self.begun.take() else { return };
+        let (inputs, origin) = (self.named(&begun), self.journal.origin().cloned());
+        let input = begun.whole;
+        cx.tell(&self.journal, Made { input, inputs, outputs, replayed: false, origin });
+    }
+
     /// The turn that is being taken was left out: its input was built from before.
     pub(crate) fn left_out(&self, cx: &mut Context<'_>, input: &Input) {
         let past = self.past.get(&input.whole);

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use selvedge::event::Outcome;
 use selvedge::lineage::{Filter, Page, StepKind};
 use selvedge::prelude::*;
+use selvedge::reactive::balancer::{Options, balance_persisted};
 use selvedge::reactive::{Action, ExplainError, Reactive, Target, builder, once};
 use selvedge::runtime::{LastResort, Retry};
 use selvedge::store::{Store, StoreError};
@@ -214,5 +215,35 @@ fn a_build_that_ends_the_run_is_on_record_as_is_one_that_never_comes_back() -> a
     assert_eq!(&*report.stuck[0].processor, "waits");
     assert_eq!(builds(&workspace, "waits"), [(Outcome::TimedOut, vec![digest])]);
     drop(release);
+    Ok(())
+}
+
+#[test]
+fn what_balanced_workers_do_is_on_record_too() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let workspace = Workspace::open(folder.path())?;
+    let mut graph = Reactive::new("graph");
+    let numbers = graph.source("numbers", [1_u64, 2, 3]);
+    let options = Options::new(1).on_failure(FailurePolicy::Skip);
+    let tens = balance_persisted(&mut graph, "tens", &numbers, options, "1", |_| {
+        |n: &u64| {
+            anyhow::ensure!(*n != 2, "two is too much");
+            Ok([n * 10])
+        }
+    })?;
+    graph.want(&tens.target);
+    let pipeline = Pipeline::builder().in_workspace(&workspace, workspace.new_run("tens"));
+    graph.install(pipeline)?.build()?.run()?;
+    let digest = |n: u64| Digest::of(&n).expect("a number has one");
+    let failed = Outcome::Failed { error: "two is too much".to_owned(), panicked: false };
+    let mut expected = vec![
+        (Outcome::Succeeded, vec![digest(1)]),
+        (failed, vec![digest(2)]),
+        (Outcome::Succeeded, vec![digest(3)]),
+    ];
+    expected.sort_by_key(|(_, inputs)| inputs.clone());
+    assert_eq!(builds(&workspace, "graph/numbers->tens/worker-0"), expected);
+    let made = workspace.history().producers(&digest(30), &Filter::new(), &Page::default())?;
+    assert_eq!(made.items[0].record.signature.to_string(), "tens version 1");
     Ok(())
 }

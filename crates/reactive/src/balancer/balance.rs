@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use selvedge_event::Signature;
+use selvedge_event::{Signature, Text};
 use selvedge_runtime::{Cache, FailurePolicy, Journal};
 use selvedge_store::Store;
 use selvedge_topology::Place;
@@ -21,7 +21,7 @@ use super::sequencer::Sequencer;
 use super::sequencing::{Inputs, Sequencing};
 use super::working::{Results, Tagged, Working};
 use crate::artifact::{Artifact, Shared};
-use crate::builder::Provides;
+use crate::builder::{Provides, told_as};
 use crate::graph::Reactive;
 use crate::operator::{Item, Operator};
 use crate::operator_node::{Kept, OperatorNode, operator};
@@ -29,6 +29,7 @@ use crate::operators::Counter;
 use crate::requires::Requirement;
 use crate::target::Target;
 use crate::title::Title;
+use crate::told::Telling;
 
 /// In what order results come.
 #[derive(Debug)]
@@ -314,7 +315,7 @@ where
     let reports_done = dispatch.hears_done();
     let may_skip = !matches!(options.on_failure, FailurePolicy::Fail);
     let known = |item: Item<'_>| item.digest::<T>();
-    let aside = Journal::in_memory(Signature::of_version(base.as_str(), "unversioned"));
+    let aside = Journal::in_memory(told_as(None, &base));
     let (keeping, kept) = kept.unzip();
     let journal = kept.as_ref().map(|kept| kept.journal.clone());
     let shelf = keeping.as_ref().map(Keeping::shelf);
@@ -337,16 +338,17 @@ where
     let failed = Counter::default();
     for (i, name) in names.iter().enumerate() {
         let done = reports_done.then(|| word.clone());
-        let working = Working::new(
-            (i, make(i)),
-            keeping.clone(),
-            done,
-            options.are_stateless,
-            failed.clone(),
-        );
+        // It only tells: what is kept is the collector's.
+        let known_as = kept.as_ref().and_then(|kept| kept.signature.clone());
+        let journal = Journal::in_memory(told_as(known_as, name));
+        let telling = Telling::new(journal.clone(), vec![Text::from(requires.name())], 0);
+        let keeping = (keeping.clone(), telling);
+        let working =
+            Working::new((i, make(i)), keeping, done, options.are_stateless, failed.clone());
         let node = operator(outlets[i].clone(), [&inlets[i]], working)
             .named(name)
-            .on_failure(options.on_failure.clone());
+            .on_failure(options.on_failure.clone())
+            .kept(Kept { journal, signature: None, dedupes: false });
         graph.add(node);
     }
     let required: Vec<Requirement> = outlets.iter().map(Requirement::from).collect();

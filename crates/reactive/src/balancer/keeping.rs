@@ -31,6 +31,11 @@ impl<T: Artifact, U: Artifact> Keeping<T, U> {
         Shelf::new(self.journal.clone(), self.codec)
     }
 
+    /// The digests of results.
+    pub(super) fn digests<'u>(&self, results: impl Iterator<Item = &'u U>) -> Vec<Digest> {
+        results.filter_map(|result| self.codec.digest(result)).collect()
+    }
+
     /// Has what the turn that is being taken makes of an item written with it.
     pub(super) fn keep<'u>(
         &self,

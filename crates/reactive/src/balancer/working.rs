@@ -9,13 +9,14 @@ use std::fmt;
 
 use selvedge_event::payload::Copies;
 use selvedge_event::{Kind, Named, Payload};
-use selvedge_runtime::Result;
+use selvedge_runtime::{Context, Result};
 
 use super::keeping::Keeping;
 use crate::artifact::{Artifact, Shared};
 use crate::operator::{At, Item, Operator, Out};
 use crate::operators::Counter;
 use crate::title::Title;
+use crate::told::{Input, Telling};
 
 /// What a worker is sent.
 pub(super) enum Tagged<T> {
@@ -79,6 +80,7 @@ pub(super) struct Working<T, U, W> {
     work: W,
     /// Where results are kept that are to outlive the run.
     keeping: Option<Keeping<T, U>>,
+    telling: Telling,
     /// What it says that it is done under, if anybody wants to know.
     done: Option<Title>,
     is_stateless: bool,
@@ -90,12 +92,21 @@ pub(super) struct Working<T, U, W> {
 impl<T: Artifact, U: Artifact, W> Working<T, U, W> {
     pub(super) fn new(
         (worker, work): (usize, W),
-        keeping: Option<Keeping<T, U>>,
+        (keeping, telling): (Option<Keeping<T, U>>, Telling),
         done: Option<Title>,
         is_stateless: bool,
         failed: Counter,
     ) -> Working<T, U, W> {
-        Working { worker, work, keeping, done, is_stateless, made: None, failed }
+        Working { worker, work, keeping, telling, done, is_stateless, made: None, failed }
+    }
+
+    /// Has whoever wants it told what is about to be worked on.
+    #[cold]
+    fn tell_begun(&mut self, cx: &mut Context<'_>, item: &Shared<T>) {
+        if let Ok(whole) = item.event().payload_digest() {
+            let input = Input { whole, arguments: vec![whole] };
+            self.telling.begins(cx, item.event().topic(), input);
+        }
     }
 
     /// Hands over what became of an item.
@@ -121,9 +132,18 @@ where
     fn item(&mut self, out: &mut Out<'_, '_, Results<U>>, _: usize, item: Item<'_>) -> Result {
         match item.read::<Tagged<T>>() {
             Some(Tagged::Item { number, item }) => {
+                if self.telling.is_wanted() {
+                    self.tell_begun(out.cx, item);
+                }
                 let results: Few<U> = (self.work)(item)?.into_iter().collect();
                 if let Some(keeping) = &self.keeping {
                     keeping.keep(out.cx, (*number, item), results.iter())?;
+                }
+                if self.telling.is_wanted() {
+                    // What is not kept need not be serializable, and is not known by its content.
+                    let keeping = self.keeping.as_ref();
+                    let made = keeping.map(|keeping| keeping.digests(results.iter()));
+                    self.telling.made(out.cx, made.unwrap_or_default());
                 }
                 self.tell(out, *number, results);
             }
@@ -133,6 +153,11 @@ where
             }
             Some(Tagged::Settle { .. }) | None => {}
         }
+        Ok(())
+    }
+
+    fn start(&mut self, _: &mut Out<'_, '_, Results<U>>) -> Result {
+        self.telling.begin();
         Ok(())
     }
 
