@@ -15,6 +15,7 @@ use selvedge_runtime::{
 use selvedge_sync::Mutex;
 
 use crate::body::{Body, Call, Made};
+use crate::executor::Home as _;
 use crate::input::{Given, Input, Inputs, ItemFunction, Node};
 use crate::limit::{Limit, Passes};
 use crate::outcome::{Declined, Failure, Outcome};
@@ -112,6 +113,13 @@ where
             },
             does: PhantomData,
         });
+        if items.is_particular && node.options.more().is_some_and(|more| more.time_limit.is_some())
+        {
+            let items = Arc::downgrade(&items);
+            let gives_up =
+                move || items.upgrade().iter().for_each(|items| items.elsewhere.give_all_up());
+            call.execution.elsewhere().when_given_up(call.node, gives_up);
+        }
         call.cx.scope(options, items)?.post_range(0..n_items);
         Ok(Made::Later)
     }

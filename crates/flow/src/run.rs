@@ -175,6 +175,7 @@ impl Execution {
     }
 
     /// A node is ready, and is posted.
+    #[inline]
     fn note_ready(&self, node: u32) {
         if let Some(urgency) = &self.urgency {
             urgency.add(self.priority(node), node);
@@ -182,6 +183,7 @@ impl Execution {
     }
 
     /// The node that a task stands for.
+    #[inline]
     fn node_of(&self, task: u32) -> u32 {
         self.urgency.as_ref().map_or(task, |urgency| urgency.node_of(task))
     }

@@ -23,6 +23,10 @@ where
     /// The turn of such an item.
     pub(super) fn turn_apart(&self, cx: &mut TaskContext<'_>, index: u32) -> Result<()> {
         let execution = &self.execution;
+        if execution.is_late(self.node) {
+            self.passes.give_back(index);
+            return Ok(()); // Nobody needs it any more.
+        }
         let (priority, limits) = (execution.priority(self.node), execution.limits(self.node));
         if !self.passes.enter(cx, index, priority, limits) {
             return Ok(());

@@ -31,7 +31,11 @@ use crate::value::Shared;
 pub(crate) struct Elsewhere {
     wide: Arc<RunWide>,
     desk: Mutex<HashMap<u32, Visit, BuildHasherDefault<FxHasher>>>,
+    /// What else is to be given up with a task: the items of a map.
+    below: Mutex<HashMap<u32, GivesUp, BuildHasherDefault<FxHasher>>>,
 }
+
+type GivesUp = Box<dyn FnOnce() + Send>;
 
 /// An attempt that is elsewhere, or back.
 struct Visit {
@@ -71,7 +75,7 @@ impl Fault {
 
 impl Elsewhere {
     pub(crate) fn new(wide: &Arc<RunWide>) -> Elsewhere {
-        Elsewhere { wide: Arc::clone(wide), desk: Mutex::default() }
+        Elsewhere { wide: Arc::clone(wide), desk: Mutex::default(), below: Mutex::default() }
     }
 
     /// What came of the work of this attempt, if it was sent away and is back.
@@ -87,8 +91,7 @@ impl Elsewhere {
         Some((came_to?, sent))
     }
 
-    /// Sends a task's work to an executor; `false` if it has ended there and then, so that the task
-    /// is not on leave.
+    /// Sends a task's work to an executor, and the task on leave.
     pub(crate) fn send(
         &self,
         cx: &mut TaskContext<'_>,
@@ -112,17 +115,15 @@ impl Elsewhere {
         if let Err(error) = executor.execute(work) {
             // Instead of what is said of work that was dropped.
             let error = error.context("its executor has not taken it in");
-            if let Some(visit) = self.desk.lock().get_mut(&task) {
-                visit.came_to = Some(Err(Fault::Error(error)));
-            }
-            self.come_back(task);
+            let refused = Some(Err(Fault::Error(error)));
+            let mut desk = self.desk.lock();
+            let before = desk
+                .get_mut(&task)
+                .map(|visit| (std::mem::replace(&mut visit.came_to, refused), visit.leave.take()));
+            drop(desk);
+            drop(before); // The user's value is not dropped under the lock; the leave is over.
         }
         Sending::Away
-    }
-
-    fn come_back(&self, task: u32) {
-        let leave = self.desk.lock().get_mut(&task).and_then(|visit| visit.leave.take());
-        drop(leave);
     }
 
     /// Work has ended, wherever that was.
@@ -162,6 +163,8 @@ impl Elsewhere {
 
     /// Waits no longer for a task: it comes back without its work, which is stopped.
     pub(crate) fn give_up(&self, task: u32) {
+        let below = self.below.lock().remove(&task);
+        below.into_iter().for_each(|gives_up| gives_up());
         let visit = self.desk.lock().remove(&task);
         if let Some(Visit { number, leave, .. }) = visit {
             self.wide.stop(number);
@@ -169,7 +172,12 @@ impl Elsewhere {
         }
     }
 
-    /// The scope is over: nobody waits for anything.
+    /// Has this done when a task is given up.
+    pub(crate) fn when_given_up(&self, task: u32, gives_up: impl FnOnce() + Send + 'static) {
+        self.below.lock().insert(task, Box::new(gives_up));
+    }
+
+    /// The scope is over, or nobody needs it: all come back without their work.
     pub(crate) fn give_all_up(&self) {
         let visits = std::mem::take(&mut *self.desk.lock());
         for visit in visits.values() {
@@ -202,6 +210,11 @@ impl Execution {
         self.is_capped || self.plan.node(node).options.particular
     }
 
+    /// Whether a node has used up its time.
+    pub(crate) fn is_late(&self, node: u32) -> bool {
+        self.timed.get(node).is_some_and(super::Limit::is_claimed)
+    }
+
     /// What a node must have a permit of, in the order in which it asks.
     pub(crate) fn limits(&self, node: u32) -> impl Iterator<Item = &Limit> {
         let more = self.plan.node(node).options.more();
@@ -221,11 +234,17 @@ impl Execution {
     }
 
     /// Who computes a node instead of a worker, in its turn.
+    #[inline]
     pub(super) fn sends_to(&self, node: u32) -> Option<&Arc<dyn Executor>> {
+        if !self.plan.node(node).options.particular {
+            return None;
+        }
         self.executor(node).filter(|_| self.works_itself(node))
     }
 
     /// Whether a node waits for permits, or was elsewhere and is back.
+    #[cold]
+    #[inline(never)]
     pub(super) fn step_in(
         self: &Arc<Execution>,
         node: u32,
