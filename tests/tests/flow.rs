@@ -4,11 +4,16 @@
 mod errors;
 mod events;
 mod failing;
+mod groups;
+mod histories;
+mod hostile;
 mod inner;
 mod journals;
 mod limits;
+mod maps;
 mod memory;
 mod places;
+mod propagation;
 mod scenarios;
 
 use std::sync::{Arc, Mutex};
@@ -21,7 +26,8 @@ use selvedge_testkit::explore;
 const SEEDS: u64 = 200;
 
 /// What `look` sees in the result of a run on threads; the same is seen under every seed. Whatever
-/// is looked at, the stream of events has to be in order.
+/// is looked at, the stream of events has to be in order, and every kind of history has the records
+/// of the result.
 fn everywhere(flow: &Flow, request: &Request, look: impl Fn(&RunResult) -> String) -> String {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = {
@@ -31,6 +37,7 @@ fn everywhere(flow: &Flow, request: &Request, look: impl Fn(&RunResult) -> Strin
     let result = flow.run(request.clone().listener(Listen::new(), hears)).unwrap();
     let told = look(&result);
     events::check(&heard.lock().unwrap(), &result);
+    histories::check(flow, request, &result);
     let request = request.clone().with_events(Listen::new().queue_max(2));
     explore(SEEDS, |sim| {
         let begun = Arc::new(Mutex::new(None));

@@ -1,6 +1,7 @@
 //! Owns the definition of a flow: nodes as they come, each after those that it reads. That order is
 //! what makes a cycle impossible to write.
 
+mod groups;
 mod kinds;
 
 use std::any::{TypeId, type_name};
@@ -18,6 +19,8 @@ use crate::input::{Function, Inputs, Node, Source};
 use crate::plan::{InputPlan, NodePlan, Parameter, Plan, PlanSource};
 use crate::spec::{Kind, More, NodeSpec, Options, node};
 use crate::value::{Shared, Value, shared};
+
+use groups::Groups;
 
 /// What parameters' ids begin with.
 pub(crate) const PARAMETER_PREFIX: &str = "param:";
@@ -51,6 +54,7 @@ pub struct FlowBuilder {
     nodes: Vec<Defined>,
     inputs: Vec<InputPlan>,
     problems: Vec<DefinitionProblem>,
+    groups: Groups,
 }
 
 /// A node with its place in the flow.
@@ -70,7 +74,8 @@ impl FlowBuilder {
     pub(crate) fn new(name: Text) -> FlowBuilder {
         // Relaxed: a number that nobody else has, and nothing else.
         let id = N_FLOWS.fetch_add(1, Ordering::Relaxed);
-        FlowBuilder { id, name, nodes: Vec::new(), inputs: Vec::new(), problems: Vec::new() }
+        let (nodes, inputs, problems) = (Vec::new(), Vec::new(), Vec::new());
+        FlowBuilder { id, name, nodes, inputs, problems, groups: Groups::default() }
     }
 
     /// A value that each run is given under this name. The node's id is `param:<name>`.
@@ -195,7 +200,7 @@ impl FlowBuilder {
             self.inputs.push(InputPlan { name: input.name, source });
         }
         self.nodes.push(Defined {
-            id: Text::from(id),
+            id: if kind == Kind::Parameter { Text::from(id) } else { self.groups.id(id) },
             kind,
             inputs_end: u32::try_from(self.inputs.len()).unwrap_or(u32::MAX),
             body,
@@ -214,8 +219,9 @@ impl FlowBuilder {
     /// All that is wrong, at once: malformed and duplicate ids, handles of other flows, parameters
     /// that nobody reads, constants without a digest, caching of code that nothing is known of.
     pub fn build(self) -> Result<Flow, DefinitionError> {
-        let FlowBuilder { id, name, nodes: defined, inputs, mut problems } = self;
+        let FlowBuilder { id, name, nodes: defined, inputs, mut problems, mut groups } = self;
         find_problems(&defined, &inputs, &mut problems);
+        groups.find_problems(&defined, &mut problems);
         let mut topology = Topology::builder(name.as_str()).names(NameRules::identifiers());
         topology.reserve(defined.len(), inputs.len());
         let mut drawn: Vec<NodeIndex> = Vec::with_capacity(defined.len());
@@ -228,6 +234,7 @@ impl FlowBuilder {
             let index =
                 topology.node_at(id.as_str(), place).kind(kind.name()).shape(shape(kind)).index();
             drawn.push(index);
+            groups.draw(idx, index, kind, &mut topology);
             let reads = &inputs[begin as usize..inputs_end as usize];
             for parent in reads.iter().filter_map(InputPlan::node) {
                 if std::mem::replace(&mut last_reader[parent as usize], idx) != idx {
@@ -248,7 +255,7 @@ impl FlowBuilder {
         }
         match topology.build() {
             Ok(topology) if problems.is_empty() => {
-                Ok(Flow::new(Plan::new(id, name, nodes, inputs, topology)))
+                Ok(Flow::new(Plan::new(id, name, nodes, inputs, groups.list(), topology)))
             }
             Ok(_) => Err(DefinitionError::new(problems)),
             Err(found) => {

@@ -143,6 +143,16 @@ pub enum DefinitionProblem {
         /// Where it is defined.
         place: Place,
     },
+    /// A group can't be called so, or holds nothing.
+    #[error("group `{group}` at {place} can't be: {reason}")]
+    Group {
+        /// The group.
+        group: String,
+        /// Why not.
+        reason: String,
+        /// Where it is defined.
+        place: Place,
+    },
     /// The constants of a node have no digest.
     #[error("the constants of node `{node}` have no digest: {source}")]
     Constants {

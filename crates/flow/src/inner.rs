@@ -292,7 +292,7 @@ fn begin(
         execution: Arc::clone(call.execution),
         node: call.node,
         read: call.given.to_vec(),
-        took: Took::since(call.cx.elapsed(), call.cx),
+        took: Took::since(call.execution.clock(call.cx), call.cx),
         given: given.clone(),
         output,
         again,

@@ -140,7 +140,8 @@ pub struct Given(pub(crate) Outcome<Brought>);
 #[derive(Clone, Debug)]
 pub(crate) enum Brought {
     Value(Shared),
-    Run(RunInfo),
+    /// Few nodes read it, and it is large.
+    Run(Box<RunInfo>),
 }
 
 impl PartialEq for Brought {
@@ -274,6 +275,12 @@ pub trait ItemFunction<A, I, T>: Send + Sync + 'static {
     fn call_on(&self, item: &A, given: &[Given]) -> anyhow::Result<T>;
 }
 
+/// The function of a map over pairs: both first, then what all pairs share.
+pub trait PairFunction<A, B, I, T>: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn call_on_both(&self, first: &A, second: &B, given: &[Given]) -> anyhow::Result<T>;
+}
+
 macro_rules! arities {
     ($(($($input:ident $at:tt),*)),* $(,)?) => {$(
         impl<$($input: Input),*> Inputs for ($($input,)*) {
@@ -298,6 +305,22 @@ macro_rules! arities {
         {
             fn call_on(&self, item: &Item, _given: &[Given]) -> anyhow::Result<T> {
                 self(item, $($input::argument(&_given[$at])),*)
+            }
+        }
+
+        impl<Func, One, Two, T, $($input: Input),*> PairFunction<One, Two, ($($input,)*), T>
+        for Func
+        where
+            Func: for<'a> Fn(&'a One, &'a Two, $($input::Arg<'a>),*) -> anyhow::Result<T>
+                + Send + Sync + 'static,
+        {
+            fn call_on_both(
+                &self,
+                first: &One,
+                second: &Two,
+                _given: &[Given],
+            ) -> anyhow::Result<T> {
+                self(first, second, $($input::argument(&_given[$at])),*)
             }
         }
     )*};

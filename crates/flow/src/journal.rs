@@ -217,6 +217,15 @@ impl Journal {
         }
     }
 
+    /// Whether a value is kept.
+    pub(crate) fn has_value(&self, digest: &Digest) -> Result<bool, StoreError> {
+        self.flush_pending()?;
+        match &self.0.values {
+            Some(values) => values.contains(digest),
+            None => self.0.store.contains(VALUES, digest.as_bytes()),
+        }
+    }
+
     /// What waits is to be found, too.
     fn flush_pending(&self) -> Result<(), StoreError> {
         let batch = std::mem::take(&mut *self.0.pending.lock());

@@ -32,6 +32,8 @@ mod engine;
 mod error;
 mod executor;
 mod flow;
+#[cfg(test)]
+mod golden;
 mod inner;
 mod input;
 mod journal;
@@ -61,12 +63,12 @@ pub use executor::{Subprocess, program};
 pub use flow::Flow;
 pub use inner::{Grown, SubFlow, expand};
 pub use input::{
-    Called, Constant, Function, Input, Inputs, ItemFunction, Node, OutcomeOf, Reads, Running,
-    constant, run_info,
+    Called, Constant, Function, Input, Inputs, ItemFunction, Node, OutcomeOf, PairFunction, Reads,
+    Running, constant, run_info,
 };
 pub use journal::{Journal, JournalPolicy};
 pub use limit::Limit;
-pub use map::map;
+pub use map::{dict_map, map, zip_map};
 pub use outcome::{Cause, Failure, Outcome, Skip, skip};
 pub use preview::{Action, Planned, RunPlan, Why};
 pub use propagation::Policy;

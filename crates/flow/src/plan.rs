@@ -24,9 +24,19 @@ pub(crate) struct Plan {
     starts: Vec<u32>,
     /// A child as often as it reads.
     readers: Vec<u32>,
+    /// An outer one comes before those within it.
+    groups: Vec<Group>,
     pub(crate) topology: Topology,
     /// Whether some nodes go before others.
     pub(crate) has_priorities: bool,
+}
+
+/// Nodes that belong together: those from one number on to another.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) id: Text,
+    pub(crate) begin: u32,
+    pub(crate) end: u32,
 }
 
 pub(crate) struct NodePlan {
@@ -105,6 +115,7 @@ impl Plan {
         name: Text,
         nodes: Vec<NodePlan>,
         inputs: Vec<InputPlan>,
+        groups: Vec<Group>,
         topology: Topology,
     ) -> Plan {
         // Counting sort: how often each node is read, then where its readers begin.
@@ -126,7 +137,7 @@ impl Plan {
             }
         }
         let has_priorities = nodes.iter().any(|node| node.options.priority() != 0);
-        Plan { id, name, nodes, inputs, starts, readers, topology, has_priorities }
+        Plan { id, name, nodes, inputs, starts, readers, groups, topology, has_priorities }
     }
 
     pub(crate) fn node(&self, idx: u32) -> &NodePlan {
@@ -197,6 +208,29 @@ impl Plan {
             })
             .collect();
         Digest::of(&("selvedge flow 1", nodes)).expect("texts, numbers and digests have digests")
+    }
+
+    /// The nodes of this id, or of the groups of this id those that none of their nodes reads.
+    pub(crate) fn called(&self, id: &str) -> Vec<u32> {
+        if let Some(node) = self.topology.node(id) {
+            return vec![node.idx() as u32];
+        }
+        let groups = self.groups.iter().filter(|group| group.id.as_str() == id);
+        let last = |group: &Group| {
+            let nodes = group.begin..group.end;
+            let is_read = |&reader: &u32| nodes.contains(&reader);
+            nodes
+                .clone()
+                .filter(|&idx| !self.readers(idx).iter().any(is_read))
+                .collect::<Vec<u32>>()
+        };
+        groups.flat_map(last).collect()
+    }
+
+    /// What can be asked for, by name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let nodes = self.nodes.iter().map(|node| node.id.as_str());
+        nodes.chain(self.groups.iter().map(|group| group.id.as_str()))
     }
 
     /// Nodes that nobody reads.

@@ -1,8 +1,11 @@
 //! Owns what a run would do, without doing it.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::BuildHasherDefault;
 
-use selvedge_event::{Digest, Text};
+use rustc_hash::FxHasher;
+use selvedge_event::{Digest, Signature, Text};
 use selvedge_lineage::RunId;
 use serde::Serialize;
 
@@ -90,7 +93,8 @@ pub enum Why {
 impl Flow {
     /// What a run would compute, what it would take from earlier ones, and why. Nothing is run.
     ///
-    /// Looks up two records per node that may be reused; linear in nodes and inputs.
+    /// Reads the records of the run that it goes on from, looks up a memo per cached node, and
+    /// whether each value that would be taken is kept; linear in nodes and inputs.
     ///
     /// ```
     /// use selvedge_flow::{Flow, Journal, Request, node};
@@ -127,9 +131,13 @@ impl Flow {
         let past = match (request.from, journal) {
             (None, _) => None,
             (Some(run), None) => return Err(RunError::NoJournal { flow: flow(), run }),
-            (Some(run), Some(journal)) => Some(Past::of(journal, run).map_err(failed)?),
+            (Some(run), Some(journal)) => {
+                let n = plan.nodes.len();
+                Some(Past::of(journal, run, n).map_err(failed)?)
+            }
         };
-        let mut looks = Looks { plan, journal, past, digests };
+        let (unknown, kept) = (unknown_code(), HashSet::default());
+        let mut looks = Looks { plan, journal, past, digests, unknown, kept };
         let mut nodes = Vec::with_capacity(plan.nodes.len());
         for (node, is_wanted) in (0_u32..).zip(wanted) {
             let action = match is_wanted {
@@ -149,6 +157,10 @@ struct Looks<'a> {
     past: Option<Past>,
     /// What nodes would make, as far as that is known.
     digests: Vec<Option<Digest>>,
+    /// What code that is not known counts as.
+    unknown: Signature,
+    /// Values that were found: many nodes may have one.
+    kept: HashSet<Digest, BuildHasherDefault<FxHasher>>,
 }
 
 impl Looks<'_> {
@@ -159,33 +171,49 @@ impl Looks<'_> {
         if !plan.options.cached && self.past.is_none() {
             return compute(Why::NotCached);
         }
-        let mut inputs = Vec::new();
         for input in self.plan.inputs(node) {
             let PlanSource::Node { idx, receives } = input.source else { continue };
-            let parent = &self.plan.node(idx).id;
-            match self.digests[idx as usize] {
-                _ if receives => return compute(Why::Unknowable),
-                None => return compute(Why::DependsOn { node: parent.clone() }),
-                Some(digest) => {
-                    inputs.push((input.name.clone().unwrap_or_else(|| parent.clone()), digest));
+            if receives {
+                return compute(Why::Unknowable);
+            }
+            if self.digests[idx as usize].is_none() {
+                return compute(Why::DependsOn { node: self.plan.node(idx).id.clone() });
+            }
+        }
+        let signature = plan.signature.as_ref().unwrap_or(&self.unknown);
+        let past = self.past.as_ref();
+        let made = past.and_then(|past| past.made(plan.id.as_str(), signature, self.read(node)));
+        let made = match made {
+            None if plan.options.cached => {
+                let inputs: Vec<(Text, Digest)> =
+                    self.read(node).map(|(name, digest)| (name.clone(), digest)).collect();
+                match memo_key(signature, &inputs) {
+                    Some(key) => journal.remembers(&key)?,
+                    None => None,
                 }
             }
-        }
-        let signature = plan.signature.clone().unwrap_or_else(unknown_code);
-        let past = self.past.as_ref();
-        let made = past.and_then(|past| past.made(plan.id.as_str(), &signature, &inputs));
-        let made = match (made, memo_key(&signature, &inputs)) {
-            (None, Some(key)) if plan.options.cached => journal.remembers(&key)?,
-            (made, _) => made,
+            made => made,
         };
-        match made {
-            None => compute(past.map_or(Why::New, |past| Why::NotThere { run: past.run })),
-            Some((digest, run)) if journal.value(&digest)?.is_none() => compute(Why::Gone { run }),
-            Some((digest, run)) => {
-                self.digests[node as usize] = Some(digest);
-                Ok(Action::Reuse { run })
+        let Some((digest, run)) = made else {
+            return compute(past.map_or(Why::New, |past| Why::NotThere { run: past.run }));
+        };
+        if !self.kept.contains(&digest) {
+            if !journal.has_value(&digest)? {
+                return compute(Why::Gone { run });
             }
+            self.kept.insert(digest);
         }
+        self.digests[node as usize] = Some(digest);
+        Ok(Action::Reuse { run })
+    }
+
+    /// What a node reads, by name, so far as it is known.
+    fn read(&self, node: u32) -> impl Iterator<Item = (&Text, Digest)> {
+        self.plan.inputs(node).iter().filter_map(|input| {
+            let parent = input.node()?;
+            let name = input.name.as_ref().unwrap_or(&self.plan.node(parent).id);
+            Some((name, self.digests[parent as usize]?))
+        })
     }
 }
 

@@ -94,7 +94,8 @@ impl Request {
         self
     }
 
-    /// Asks for these nodes, by id, and for nothing that they don't need.
+    /// Asks for these nodes, by id, and for nothing that they don't need. Of a
+    /// [group](crate::FlowBuilder::group) it asks for what comes last in it.
     pub fn only<I: Into<Text>>(mut self, ids: impl IntoIterator<Item = I>) -> Request {
         self.wanted = Some(ids.into_iter().map(Into::into).collect());
         self

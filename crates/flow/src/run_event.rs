@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct RunEvent {
     /// In which run.
     pub run: RunId,
-    /// When, after the run began, by its clock.
+    /// When, after the run began, by its clock; zero if nobody listened when what ended began, and
+    /// nothing is recorded.
     pub at: Duration,
     /// What.
     #[serde(flatten)]

@@ -39,6 +39,7 @@ const REMEMBERED_MAX: usize = 65_536;
 /// values.keep(&tea, b"tea", Durability::Group)?;
 /// values.keep(&tea, b"tea", Durability::Group)?;
 /// assert_eq!(content.n_references(&tea)?, 1);
+/// assert!(values.contains(&tea)?);
 /// assert!(values.release(&tea).is_ok_and(|went| went));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -105,6 +106,15 @@ impl HeldValues {
     /// As [`ContentStore::get`].
     pub fn value(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         self.content.get(digest)
+    }
+
+    /// Whether a value is there. A large one is not read for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`ContentStore::n_references`].
+    pub fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self.content.n_references(digest)? > 0)
     }
 
     /// Forgets that a value is held; whether it was.

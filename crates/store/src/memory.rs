@@ -69,6 +69,11 @@ impl Read for Memory {
         Ok(self.0.lock().get(namespace).and_then(|records| records.get(key).cloned()))
     }
 
+    fn contains(&self, namespace: &str, key: &[u8]) -> Result<bool, StoreError> {
+        check_namespace(namespace)?;
+        Ok(self.0.lock().get(namespace).is_some_and(|records| records.contains_key(key)))
+    }
+
     fn scan(&self, scan: Scan) -> Entries<'_> {
         entries(scan, |scan| page(&self.0.lock(), scan))
     }

@@ -15,6 +15,15 @@ pub trait Read: Send + Sync + Debug {
     /// The record is damaged, or the engine failed.
     fn get(&self, namespace: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether a record is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn contains(&self, namespace: &str, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.get(namespace, key)?.is_some())
+    }
+
     /// Reads records in order, a page at a time.
     ///
     /// Each is as it is when it is reached: what is committed meanwhile may be seen or not. Scan a

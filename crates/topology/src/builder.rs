@@ -206,6 +206,16 @@ impl TopologyBuilder {
         self.edge_between(from, to, place)
     }
 
+    /// Puts a node that is defined into a group.
+    ///
+    /// # Panics
+    ///
+    /// As [`NodeMut::within`].
+    #[track_caller]
+    pub fn put_within(&mut self, node: NodeIndex, group: GroupIndex) {
+        NodeMut { node: node.0, builder: self }.within(group);
+    }
+
     /// The group with this path of titles, outermost first; defined where it is new.
     ///
     /// # Panics

@@ -6,20 +6,14 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use selvedge_runtime::TaskContext;
 
-use super::{Items, items};
+use super::Items;
+use super::over::Over;
 use crate::executor::{Executor, Home, encoded};
-use crate::input::{Given, ItemFunction};
+use crate::input::Given;
 use crate::outcome::Outcome;
 use crate::run::{CameTo, Elsewhere, Sending, Sent, Took};
-use crate::value::Value;
 
-impl<A, I, T, F> Items<F, A, I, T>
-where
-    A: Value,
-    I: 'static,
-    T: Value,
-    F: ItemFunction<A, I, T>,
-{
+impl<O: Over> Items<O> {
     /// The turn of such an item.
     pub(super) fn turn_apart(&self, cx: &mut TaskContext<'_>, index: u32) -> Result<()> {
         let execution = &self.execution;
@@ -47,7 +41,7 @@ where
 
     /// Whether the item's value is there from an earlier run: then it has ended.
     fn is_over(&self, cx: &TaskContext<'_>, index: u32) -> bool {
-        let started = cx.elapsed();
+        let started = Some(cx.elapsed());
         let Some((value, run)) = self.reuse(index) else { return false };
         self.end(index, Outcome::Ok(value), Took::since(started, cx).reused_from(run));
         true
@@ -82,39 +76,31 @@ where
         sent: &Sent,
     ) -> Result<()> {
         let outcome = match came_to {
-            Ok(value) => match value.downcast::<T>() {
+            Ok(value) => match value.downcast::<O::Made>() {
                 Ok(value) => Outcome::Ok(*value),
                 Err(_) => unreachable!("the work of an item makes what the map makes of it"),
             },
             Err(fault) => Outcome::Skipped(fault.skips()?),
         };
-        self.end(index, outcome, Took::since(sent.started, cx));
+        self.end(index, outcome, Took::since(Some(sent.started), cx));
         Ok(())
     }
 }
 
-impl<A, I, T, F> Home for Items<F, A, I, T>
-where
-    A: Value,
-    I: 'static,
-    T: Value,
-    F: ItemFunction<A, I, T>,
-{
+impl<O: Over> Home for Items<O> {
     fn compute(&self, index: u32, given: &[Given]) -> Result<Box<dyn Any + Send>> {
-        let item = &items::<A>(&self.list)[index as usize];
-        Ok(Box::new(self.function.call_on(item, &given[1..])?))
+        Ok(Box::new(self.over.call(&self.items, index as usize, &given[self.n_over..])?))
     }
 
     fn inputs_json(&self, index: u32, given: &[Given]) -> Result<Vec<u8>> {
-        let item = serde_json::to_vec(&items::<A>(&self.list)[index as usize])?;
         let plan = &self.execution.plan;
-        let mut values = vec![item];
-        values.extend(encoded(plan.inputs(self.node).iter().zip(given).skip(1))?);
+        let mut values = self.over.json(&self.items, index as usize)?;
+        values.extend(encoded(plan.inputs(self.node).iter().zip(given).skip(self.n_over))?);
         Ok([b"[", &values.join(&b","[..])[..], b"]"].concat())
     }
 
     fn read(&self, _: u32, json: &[u8]) -> serde_json::Result<Box<dyn Any + Send>> {
-        Ok(Box::new(serde_json::from_slice::<T>(json)?))
+        Ok(Box::new(serde_json::from_slice::<O::Made>(json)?))
     }
 
     fn elsewhere(&self) -> &Elsewhere {

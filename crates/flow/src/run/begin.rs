@@ -54,7 +54,10 @@ impl Execution {
             (Some(run), None) => {
                 return Err(RunError::NoJournal { flow: plan.name.clone(), run });
             }
-            (Some(run), Some(journal)) => Some(Past::of(journal, run).map_err(failed)?),
+            (Some(run), Some(journal)) => {
+                let n = plan.nodes.len();
+                Some(Past::of(journal, run, n).map_err(failed)?)
+            }
         };
         let feed = Feed::new();
         let (events, listeners) = (request.events.take(), std::mem::take(&mut request.listeners));
@@ -82,6 +85,7 @@ impl Execution {
             urgency: Urgency::of(plan),
             is_capped: wide.cap.is_some(),
             wide,
+            is_troubled: AtomicBool::new(false),
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: OnceLock::new(),
@@ -116,6 +120,7 @@ impl Execution {
             urgency: Urgency::of(plan),
             is_capped: around.is_capped,
             wide: Arc::clone(&around.wide),
+            is_troubled: AtomicBool::new(false),
             n_left: count(&wanted),
             over: Condvar::new(),
             begun: around.begun.clone(),
@@ -191,12 +196,12 @@ pub(crate) fn wanted(plan: &Plan, request: &Request) -> Result<(Vec<bool>, Vec<b
         None => plan.terminals().for_each(|node| kept[node as usize] = true),
         Some(ids) => {
             for id in ids {
-                let Some(node) = plan.topology.node(id.as_str()) else {
-                    let names = plan.nodes.iter().map(|node| node.id.as_str());
-                    let hint = selvedge_topology::suggestion(id.as_str(), names);
+                let called = plan.called(id.as_str());
+                if called.is_empty() {
+                    let hint = selvedge_topology::suggestion(id.as_str(), plan.names());
                     return Err(RunError::UnknownNode { flow: flow(), node: id.clone(), hint });
-                };
-                kept[node.idx()] = true;
+                }
+                called.into_iter().for_each(|node| kept[node as usize] = true);
             }
         }
     }

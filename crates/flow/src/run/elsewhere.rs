@@ -280,7 +280,7 @@ impl Execution {
             },
             Err(fault) => Outcome::Skipped(fault.skips()?),
         };
-        let took = Took::since(sent.started, cx);
+        let took = Took::since(Some(sent.started), cx);
         self.end(node, outcome, &sent.given, took, &mut |node| cx.post(node));
         Ok(())
     }

@@ -84,6 +84,9 @@ impl Execution {
             reused: took.reused,
         });
         let slot = &self.slots[node as usize];
+        if !outcome.is_ok() {
+            self.is_troubled.store(true, Ordering::Relaxed);
+        }
         let is_needed = slot.readers.load(Ordering::Relaxed) > 0;
         let state = match outcome {
             Outcome::Ok(_) if !is_needed => State::Dropped,
@@ -154,7 +157,8 @@ impl Execution {
             },
             outcome => (outcome, None),
         };
-        let mut record = self.blank(node, given, 0, &outcome, took);
+        let read = self.read_of(node, 0, given);
+        let mut record = self.record_of(node, self.step(node), read, &outcome, took);
         record.outputs.extend(output);
         self.keep(record);
         outcome
@@ -175,26 +179,33 @@ impl Execution {
         }
     }
 
-    /// A record of a node without what it made, of those of its inputs that begin at one.
-    pub(crate) fn blank<T>(
+    /// What a node has read, from one of its inputs on; nothing if nothing is recorded.
+    pub(crate) fn read_of(&self, node: u32, begin: usize, given: &[Given]) -> Vec<Read> {
+        let mut read = Vec::with_capacity(given.len());
+        let recorded = if self.records() { given } else { &[] };
+        for (at, given) in (begin..).zip(recorded) {
+            let Some(digest) = digest_of(given) else { continue };
+            let (name, step) = self.read(node, at);
+            if step.is_some() {
+                read.push(Read { name, step, digest });
+            }
+        }
+        read
+    }
+
+    /// A record of a step without what it made.
+    pub(crate) fn record_of<T>(
         &self,
         node: u32,
-        given: &[Given],
-        begin: usize,
+        step: Text,
+        read: Vec<Read>,
         outcome: &Outcome<T>,
         took: Took,
     ) -> Record {
         let plan = self.plan.node(node);
         let signature = plan.signature.clone().unwrap_or_else(unknown_code);
-        let mut record = Record::new(self.run, self.step(node), signature).kind(StepKind::Node);
-        record.inputs.reserve_exact(given.len());
-        for (at, given) in (begin..).zip(given) {
-            let Some(digest) = digest_of(given) else { continue };
-            let (name, step) = self.read(node, at);
-            if step.is_some() {
-                record.inputs.push(Read { name, step, digest });
-            }
-        }
+        let mut record = Record::new(self.run, step, signature).kind(StepKind::Node);
+        record.inputs = read;
         record.outcome = outcome.ending();
         record.attempt = took.attempt;
         record.started_at = self.time_of_day(took.started);

@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 
 use rustc_hash::FxHasher;
 use selvedge_event::{Digest, Outcome, Signature, Text};
-use selvedge_lineage::{Filter, Page, Record, RunId};
+use selvedge_lineage::{Filter, Input, Page, Record, RunId};
 
 use crate::error::JournalError;
 use crate::journal::Journal;
@@ -16,9 +16,10 @@ pub(crate) struct Past {
     steps: HashMap<Text, Done, BuildHasherDefault<FxHasher>>,
 }
 
+/// Parts of a record, as they came: a past may have a million.
 struct Done {
     signature: Signature,
-    inputs: Vec<(Text, Digest)>,
+    inputs: Vec<Input>,
     output: Digest,
     /// The run that computed it.
     run: RunId,
@@ -28,11 +29,16 @@ struct Done {
 const PAGE: usize = 4_096;
 
 impl Past {
-    pub(crate) fn of(journal: &Journal, run: RunId) -> Result<Past, JournalError> {
+    /// What the run did, of which about so many steps are expected.
+    pub(crate) fn of(journal: &Journal, run: RunId, n: usize) -> Result<Past, JournalError> {
         let mut past = Past { run, steps: HashMap::default() };
         let mut page = Page::first(PAGE);
         loop {
             let found = journal.history().of_run(run, &Filter::new(), &page)?;
+            // Room for all, once it is known that there are many.
+            if found.next.is_some() && past.steps.is_empty() {
+                past.steps.reserve(n);
+            }
             found.items.into_iter().for_each(|found| past.add(found.record));
             match found.next {
                 Some(next) => page = Page::first(PAGE).after(next),
@@ -46,21 +52,24 @@ impl Past {
         if record.outcome != Outcome::Succeeded {
             return;
         }
-        let inputs = record.inputs.into_iter().map(|input| (input.name, input.digest)).collect();
+        let Record { step, signature, inputs, .. } = record;
         let run = record.reused_from.unwrap_or(record.run);
-        let done = Done { signature: record.signature, inputs, output, run };
-        self.steps.insert(record.step, done);
+        self.steps.insert(step, Done { signature, inputs, output, run });
     }
 
     /// What a step made there, if it was the same step: code, constants, inputs.
-    pub(crate) fn made(
+    pub(crate) fn made<'i>(
         &self,
         step: &str,
         signature: &Signature,
-        inputs: &[(Text, Digest)],
+        mut inputs: impl Iterator<Item = (&'i Text, Digest)>,
     ) -> Option<(Digest, RunId)> {
         let done = self.steps.get(step)?;
-        let is_same = done.signature == *signature && done.inputs == inputs;
-        is_same.then_some((done.output, done.run))
+        let mut was = done.inputs.iter();
+        let is_next = |(name, digest): (&Text, Digest)| {
+            was.next().is_some_and(|input| input.name == *name && input.digest == digest)
+        };
+        let is_same = done.signature == *signature && inputs.all(is_next);
+        (is_same && was.next().is_none()).then_some((done.output, done.run))
     }
 }

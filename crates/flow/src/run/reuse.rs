@@ -42,7 +42,8 @@ impl Execution {
     ) -> Option<Found> {
         let plan = self.plan.node(node);
         let signature = plan.signature.clone().unwrap_or_else(unknown_code);
-        let made = self.past.as_ref().and_then(|past| past.made(step, &signature, inputs));
+        let read = || inputs.iter().map(|(name, digest)| (name, *digest));
+        let made = self.past.as_ref().and_then(|past| past.made(step, &signature, read()));
         if let Some((digest, run)) = made {
             match journal.value(&digest) {
                 Ok(Some(bytes)) => return Some(Found { bytes, run }),
