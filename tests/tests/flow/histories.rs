@@ -1,5 +1,5 @@
-//! What runs leave in histories: the same in memory, on sled and in SQLite, and what becomes of a run
-//! that can't be written down.
+//! What runs leave in histories: the same in memory, on sled and in SQLite, and what becomes of a
+//! run that can't be written down.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -155,7 +155,10 @@ fn filled(policy: JournalPolicy, before: bool) -> Result<RunResult, RunError> {
     let mut flow = Flow::builder("filled");
     let first = {
         let store = Arc::clone(&store);
-        flow.node("first", (), move || Ok(store.is_full.store(true, Ordering::Relaxed)))
+        flow.node("first", (), move || {
+            store.is_full.store(true, Ordering::Relaxed);
+            Ok(())
+        })
     };
     flow.node("second", (first,), |(): &()| Ok(2));
     let flow = flow.build().unwrap().in_journal(journal.policy(policy));

@@ -40,8 +40,8 @@ struct Opened {
 impl FlowBuilder {
     /// Defines nodes that belong together: their ids begin with `<name>.`, but for parameters,
     /// which belong to the whole flow. Groups can lie in each other; drawings show them as boxes.
-    /// Whoever [asks for](crate::Request::only) a group asks for those of its nodes that none of the
-    /// others in it reads.
+    /// Whoever [asks for](crate::Request::only) a group asks for those of its nodes that none of
+    /// the others in it reads.
     ///
     /// ```
     /// use selvedge_flow::{Flow, Request};
