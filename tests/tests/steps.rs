@@ -2,6 +2,7 @@
 //! do.
 
 mod errors;
+mod recorded;
 mod reference;
 mod scenarios;
 mod suspending;

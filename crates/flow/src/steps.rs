@@ -44,6 +44,7 @@ mod machine;
 mod pipe;
 mod plan;
 mod position;
+mod recording;
 mod run;
 mod state;
 mod sub;

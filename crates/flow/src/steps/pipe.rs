@@ -19,6 +19,7 @@ use super::error::StartError;
 use super::machine::Join;
 use super::plan::{Described, Plan};
 use super::position::Position;
+use super::recording::Records;
 use super::run::{Execution, First, Leg, Run, START};
 use super::state::Shares;
 use crate::driver::{Undone, carry_out};
@@ -36,11 +37,16 @@ pub use start::Start;
 pub struct Pipe<S, C = ()> {
     plan: Arc<Plan<S, C>>,
     keeps: Option<Arc<dyn Keeps<S>>>,
+    records: Option<Arc<dyn Records<S>>>,
 }
 
 impl<S, C> Clone for Pipe<S, C> {
     fn clone(&self) -> Pipe<S, C> {
-        Pipe { plan: Arc::clone(&self.plan), keeps: self.keeps.clone() }
+        Pipe {
+            plan: Arc::clone(&self.plan),
+            keeps: self.keeps.clone(),
+            records: self.records.clone(),
+        }
     }
 }
 
@@ -62,7 +68,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
     }
 
     pub(crate) fn new(plan: Plan<S, C>) -> Pipe<S, C> {
-        Pipe { plan: Arc::new(plan), keeps: None }
+        Pipe { plan: Arc::new(plan), keeps: None, records: None }
     }
 
     /// Runs it to its end, as [`run`](Pipe::run) does, with what more there is to say of the run.
@@ -157,6 +163,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
             cancel: start.cancel.unwrap_or_default(),
             first: First::Steps(first),
             keeper: self.keeper(),
+            records: self.records.clone(),
             ..Leg::at(position, Arc::new(start.context))
         };
         let kept = start.keeps.then(|| leg.feed.listen(&kept_events()));

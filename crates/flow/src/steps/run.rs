@@ -7,6 +7,7 @@ mod children;
 mod doing;
 mod ending;
 mod tell;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use super::extract::{Caught, Items, StepCall};
 use super::machine::{Effect, End, Machine};
 use super::plan::{Plan, StepKind};
 use super::position::Position;
+use super::recording::Records;
 use super::state::{Changes, Queue, Shares};
 use super::sub::{Child, ChildEnd, Stood};
 use super::tokens::Tokens;
@@ -60,6 +62,7 @@ pub(crate) struct Execution<S, C> {
     /// What the leg begins with.
     first: First,
     keeper: Option<Keeper<S>>,
+    pub(crate) records: Option<Arc<dyn Records<S>>>,
     pub(crate) feed: Feed<StepEvent>,
     /// Has tokens that wait look when the run is called off.
     _nudge: Arc<dyn Fn() + Send + Sync>,
@@ -87,6 +90,7 @@ pub(crate) struct Leg<S, C> {
     pub(crate) first: First,
     pub(crate) resumed: Option<serde_json::Value>,
     pub(crate) keeper: Option<Keeper<S>>,
+    pub(crate) records: Option<Arc<dyn Records<S>>>,
     pub(crate) feed: Feed<StepEvent>,
     pub(crate) told_run: RunId,
     pub(crate) prefix: Option<Text>,
@@ -107,6 +111,7 @@ impl<S, C> Leg<S, C> {
             first: First::Held,
             resumed: None,
             keeper: None,
+            records: None,
             prefix: None,
             depth: 0,
             outer: None,
@@ -140,6 +145,10 @@ struct Inner<S> {
     waiting: BTreeMap<u32, AlarmHandle>,
     run_alarm: Option<AlarmHandle>,
     failures: Vec<StepFailure>,
+    /// What the state is known by, once that was asked for.
+    digest: Option<Digest>,
+    /// Why something was not written down.
+    lost: Option<String>,
     metrics: Metrics,
     /// By step.
     took: Vec<StepMetrics>,
@@ -234,6 +243,8 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             waiting: BTreeMap::new(),
             run_alarm: None,
             failures: position.failures,
+            digest: None,
+            lost: None,
             metrics: Metrics::default(),
             took: vec![StepMetrics::default(); plan.steps.len()],
             n_active: 0,
@@ -265,6 +276,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             resumed: leg.resumed,
             first: leg.first,
             keeper: leg.keeper,
+            records: leg.records,
             feed: leg.feed,
             inner: Mutex::new(inner),
             over: Condvar::new(),
@@ -289,6 +301,8 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
                 let alarm = cx.alarm(limit, Errand::Late(slot).task());
                 inner.doing(slot).alarm = Some(alarm);
             }
+            let read = self.state_digest(inner);
+            inner.doing(slot).read = read;
             self.tell_of_slot(inner, slot, What::StepStart, cx.elapsed());
         }
         let doing = inner.doing(slot);
@@ -684,7 +698,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             let alarm = cx.alarm(limit, RUN_LATE);
             self.inner.lock().run_alarm = Some(alarm);
         }
-        let is_up = self.start_up(cx);
+        let is_up = self.write_begin(cx) && self.start_up(cx);
         let mut inner = self.inner.lock();
         if is_up {
             let is_resumed = matches!(self.first, First::Held);

@@ -14,6 +14,7 @@ use super::event::Finished;
 use super::extract::{StepCall, StepFunction};
 use super::plan::Plan;
 use super::position::{Position, Written};
+use super::recording::Records;
 use super::run::{Execution, First, Leg, Outer, Run, START};
 use super::state::Shares;
 use crate::flow::now;
@@ -178,6 +179,10 @@ where
             first,
             resumed: parent.resumed.clone(),
             keeper: None,
+            records: parent.records.as_ref().map(|records| {
+                let records: Arc<dyn Records<T>> = Arc::new(records.journal().clone());
+                records
+            }),
             feed: parent.feed.clone(),
             prefix: Some(parent.stage_of(slot)),
             told_run: parent.told_run,

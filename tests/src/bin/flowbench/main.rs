@@ -8,6 +8,7 @@
 
 mod graphs;
 mod memory;
+mod pipes;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +25,9 @@ use graphs::Shape;
 #[derive(Parser)]
 struct Args {
     /// `dag`, `chain` or `map`, then `_plain`, `_lineage` or `_journal`; or `build`, `plan`,
-    /// `idle_bytes`, `memory_plain`, `memory_lineage`
+    /// `idle_bytes`, `memory_plain`, `memory_lineage`; of steps `steps_` and `dag`, `chain`, `map`
+    /// or `million`, then `_plain` or `_kept`; or `steps_first_event`, `steps_page`,
+    /// `steps_resume`, `steps_run_bytes`
     figure: String,
     /// Nodes of the graph that is built, planned or idle, or of the chain of large values
     #[arg(long, value_name = "N")]
@@ -70,7 +73,14 @@ fn run(args: &Args) -> Result<(f64, &'static str)> {
             memory::chain(args.nodes.unwrap_or(10_000), args.bytes, Flow::without_lineage)
         }
         "memory_lineage" => memory::chain(args.nodes.unwrap_or(10_000), args.bytes, |flow| flow),
-        other => speed(other, args),
+        "steps_first_event" => Ok((pipes::first_event(args.runs)?, "us")),
+        "steps_page" => Ok((pipes::waiting(args.nodes)?.0, "ms")),
+        "steps_resume" => Ok((pipes::waiting(args.nodes)?.1, "ms")),
+        "steps_run_bytes" => Ok((pipes::together(args.nodes)?, "bytes")),
+        other => match other.strip_prefix("steps_") {
+            Some(figure) => Ok((pipes::speed(figure, args.runs, args.workers)?, "1/s")),
+            None => speed(other, args),
+        },
     }
 }
 

@@ -8,10 +8,12 @@ use serde::Serialize;
 use super::super::checkpoints::{Checkpoints, Keeps};
 use super::super::error::{CheckpointError, StartError};
 use super::super::position::{Left, Position, difference};
+use super::super::recording::Records;
 use super::super::run::{Execution, Keeper, Leg};
 use super::super::state::Shares;
 use super::handle::{Begun, kept_events};
 use super::{Pipe, PipeResult, Suspended};
+use crate::journal::Journal;
 use crate::value::Value;
 
 impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
@@ -63,7 +65,33 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         S: Value,
     {
         let keeps: Arc<dyn Keeps<S>> = Arc::new(checkpoints.clone());
-        Pipe { plan: Arc::clone(&self.plan), keeps: Some(keeps) }
+        Pipe { keeps: Some(keeps), ..self.clone() }
+    }
+
+    /// Writes its runs down: each step with the state that it read and the one that it left, by
+    /// digest, in the history that graphs and pipelines have, too. States are kept in the journal
+    /// by their digests; the whole state is written after each step that changed it.
+    ///
+    /// ```
+    /// use selvedge_flow::Journal;
+    /// use selvedge_flow::steps::{Pipe, State};
+    /// use selvedge_lineage::{Filter, Page};
+    ///
+    /// let journal = Journal::in_memory()?;
+    /// let mut pipe = Pipe::<u32>::builder("double");
+    /// pipe.step("double", |n: State<u32>| n.update(|n| *n *= 2));
+    /// let run = pipe.build()?.in_journal(&journal).run(21)?.run();
+    /// let records = journal.history().of_run(run, &Filter::new(), &Page::first(10))?;
+    /// assert_eq!(records.items[0].record.step.as_str(), "double");
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    #[must_use]
+    pub fn in_journal(&self, journal: &Journal) -> Pipe<S, C>
+    where
+        S: Value,
+    {
+        let records: Arc<dyn Records<S>> = Arc::new(journal.clone());
+        Pipe { records: Some(records), ..self.clone() }
     }
 
     /// Goes on with a run that is [kept](Self::kept_in), as [`resume`](Self::resume) does: one that
@@ -129,6 +157,7 @@ impl<S: Shares, C: Send + Sync + 'static> Pipe<S, C> {
         let leg = Leg {
             resumed: Some(input),
             keeper: self.keeper(),
+            records: self.records.clone(),
             ..Leg::at(position, Arc::new(context))
         };
         let kept = Some(leg.feed.listen(&kept_events()));

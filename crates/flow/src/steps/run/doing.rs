@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use selvedge_event::Digest;
 use selvedge_runtime::{AlarmHandle, Result};
 use selvedge_sync::thread::panic_message;
 
@@ -33,6 +34,8 @@ pub(super) struct Doing {
     pub(super) caught: Option<Caught>,
     /// An attempt has been told to begin, and not to end.
     pub(super) is_told: bool,
+    /// The state that the step read, where that is written down.
+    pub(super) read: Option<Digest>,
     /// When the attempt began.
     pub(super) started: Duration,
     pub(super) alarm: Option<AlarmHandle>,
@@ -104,6 +107,7 @@ impl<S: Shares> Inner<S> {
             return Ok(());
         }
         let item = at.item;
+        self.digest = None;
         let change = AssertUnwindSafe(|| match map {
             Some(map) => map.change(item, changes, state),
             None => changes.apply(state),

@@ -17,6 +17,7 @@ use super::super::event::{Finished, StepFailure, What};
 use super::super::extract::StepCall;
 use super::super::machine::{Mode, Told};
 use super::super::position::Position;
+use super::super::recording;
 use super::super::state::{Queue, Shares};
 use super::{Execution, Inner};
 
@@ -72,7 +73,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             .map_err(|panic| panic_message(&*panic))
     }
 
-    fn hook_failed(&self, stage: Text, failure: StepFailure, now: Duration) {
+    pub(super) fn hook_failed(&self, stage: Text, failure: StepFailure, now: Duration) {
         let mut inner = self.inner.lock();
         let what = failure.told();
         self.tell_of_stage(&mut inner, stage, what, now);
@@ -195,6 +196,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
         let begun = self.begun.get().copied().unwrap_or_default();
         let is_held = inner_mut.machine.mode() == Mode::Holding;
         let ending = self.ending(inner_mut, is_held);
+        let ending = self.write_end(inner_mut, ending, now);
         let reason = inner_mut.cancelled.take().or_else(|| inner_mut.suspended.clone());
         let finished = Finished {
             ending: ending.clone(),
@@ -237,6 +239,19 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
             Ending::Suspended
         } else {
             failed(&inner.failures)
+        }
+    }
+
+    /// Writes how the leg ended; a run that can't be written down has failed, if that matters.
+    fn write_end(&self, inner: &mut Inner<S>, ending: Ending, now: Duration) -> Ending {
+        let Some(records) = &self.records else { return ending };
+        let (lost, at) = (inner.lost.take(), self.time_of_day(now));
+        match recording::end(records.journal(), self.run, ending.clone(), at, lost) {
+            Ok(()) => ending,
+            Err(error) => {
+                inner.failures.push(StepFailure::of_engine(error));
+                failed(&inner.failures)
+            }
         }
     }
 

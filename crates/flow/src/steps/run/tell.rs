@@ -6,6 +6,7 @@ use selvedge_event::Text;
 
 use super::super::event::{FailureKind, FailureSource, StepEvent, StepFailure, StepMetrics, What};
 use super::super::machine::{Because, ShapeKind, Told};
+use super::super::recording::outcome;
 use super::super::state::Shares;
 use super::{Execution, Inner};
 
@@ -69,6 +70,9 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
                 inner.n_items = inner.n_items.saturating_sub(u64::from(is_item));
             }
         }
+        if let Some(outcome) = outcome(&what) {
+            self.write(inner, slot, outcome, now);
+        }
         if what == What::StepEnd {
             let took = now.saturating_sub(inner.doing(slot).started);
             inner.took[step as usize].add(took);
@@ -87,6 +91,7 @@ impl<S: Shares, C: Send + Sync + 'static> Execution<S, C> {
                     Because::ParentSkipped(parent) => format!("`{}` was skipped", name(parent)),
                     Because::NeverCame(parent) => format!("`{}` never came", name(parent)),
                 };
+                self.write_skipped(inner, step, reason.clone(), now);
                 self.tell_of_step(inner, step, What::Skipped { reason }, now);
             }
             Told::GivenUp { slot } => {
