@@ -20,6 +20,9 @@
 //! it reads is there; what became of it is an [`Outcome`], and its [`Policy`] says what it does
 //! when a parent has no value for it.
 //!
+//! [`steps`] is the other front end, for control instead of values: what follows what, over a state
+//! that steps share.
+//!
 //! Start reading at `propagation`, then `plan`, `run`, `builder`.
 
 #![forbid(unsafe_code)]

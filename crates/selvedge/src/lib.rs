@@ -41,7 +41,7 @@
 //! | `topology` | no | `topology`: named nodes and edges, checked and drawn | four small crates |
 //! | `reactive` | no | `reactive`: builders, operators, joins, balanced workers | `topology` |
 //! | `rayon` | no | `reactive::balancer::parallel` | `reactive`, rayon and 4 crates of its |
-//! | `flow` | no | `flow`: dataflow graphs | `topology` |
+//! | `flow` | no | `flow`: dataflow graphs and step pipelines | `topology` |
 //! | `tracing` | no | spans around the run and each turn | three crates; a check per turn |
 //!
 //! Without any of them the runtime is left, with events and digests. A pipeline costs the threads

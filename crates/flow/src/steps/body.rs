@@ -27,67 +27,64 @@ pub(crate) trait StepBody<S, C>: Send + Sync + 'static {
     fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>>;
 }
 
-/// A function of what it asks for, as some kind of body.
+/// What the return of a kind of step means.
+pub(crate) trait Means<Output>: 'static {
+    fn done<S, C>(output: Output) -> Result<Done<S, C>>;
+}
+
+/// It is a [`Control`], or becomes one.
+pub(crate) struct AsStep;
+/// It is a key of a switch's table.
+pub(crate) struct AsSwitch;
+/// It is a map's items.
+pub(crate) struct AsMap;
+
+impl<Output: IntoControl> Means<Output> for AsStep {
+    fn done<S, C>(output: Output) -> Result<Done<S, C>> {
+        output.into_control().map(Done::Control)
+    }
+}
+
+impl<Output: IntoKey> Means<Output> for AsSwitch {
+    fn done<S, C>(output: Output) -> Result<Done<S, C>> {
+        output.into_key().map(Done::Key)
+    }
+}
+
+impl<Output: IntoItems> Means<Output> for AsMap {
+    fn done<S, C>(output: Output) -> Result<Done<S, C>> {
+        Ok(Done::Items(Arc::new(output.into_items()?)))
+    }
+}
+
+/// A function of what it asks for, whose return means this.
 struct Of<F, Args, K> {
     function: F,
     kind: PhantomData<fn(Args) -> K>,
 }
 
-struct AsStep;
-struct AsSwitch;
-struct AsMap;
-
-fn body<F, Args, K>(function: F, _: K) -> Of<F, Args, K> {
-    Of { function, kind: PhantomData }
-}
-
-/// A body that returns a [`Control`], or what becomes one.
-pub(crate) fn step<S, C, A, F>(function: F) -> Box<dyn StepBody<S, C>>
+/// A function as a body, whose return means this.
+pub(crate) fn body<S, C, A, F, K>(_: K, function: F) -> Box<dyn StepBody<S, C>>
 where
     S: 'static,
     C: 'static,
     A: 'static,
     F: StepFunction<S, C, A>,
-    F::Output: IntoControl,
+    K: Means<F::Output>,
 {
-    Box::new(body(function, AsStep))
+    Box::new(Of::<F, A, K> { function, kind: PhantomData })
 }
 
-impl<S, C, A, F> StepBody<S, C> for Of<F, A, AsStep>
+impl<S, C, A, F, K> StepBody<S, C> for Of<F, A, K>
 where
     S: 'static,
     C: 'static,
     A: 'static,
     F: StepFunction<S, C, A>,
-    F::Output: IntoControl,
+    K: Means<F::Output>,
 {
     fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
-        self.function.call(call)?.into_control().map(Done::Control)
-    }
-}
-
-/// A body that chooses.
-pub(crate) fn switch<S, C, A, F>(function: F) -> Box<dyn StepBody<S, C>>
-where
-    S: 'static,
-    C: 'static,
-    A: 'static,
-    F: StepFunction<S, C, A>,
-    F::Output: IntoKey,
-{
-    Box::new(body(function, AsSwitch))
-}
-
-impl<S, C, A, F> StepBody<S, C> for Of<F, A, AsSwitch>
-where
-    S: 'static,
-    C: 'static,
-    A: 'static,
-    F: StepFunction<S, C, A>,
-    F::Output: IntoKey,
-{
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
-        self.function.call(call)?.into_key().map(Done::Key)
+        K::done(self.function.call(call)?)
     }
 }
 
@@ -113,31 +110,5 @@ impl<T: IntoItems, E: Into<anyhow::Error>> IntoItems for Result<T, E> {
 
     fn into_items(self) -> Result<Vec<T::Item>> {
         self.map_err(Into::into)?.into_items()
-    }
-}
-
-/// A body that makes items.
-pub(crate) fn map<S, C, A, F>(function: F) -> Box<dyn StepBody<S, C>>
-where
-    S: 'static,
-    C: 'static,
-    A: 'static,
-    F: StepFunction<S, C, A>,
-    F::Output: IntoItems,
-{
-    Box::new(body(function, AsMap))
-}
-
-impl<S, C, A, F> StepBody<S, C> for Of<F, A, AsMap>
-where
-    S: 'static,
-    C: 'static,
-    A: 'static,
-    F: StepFunction<S, C, A>,
-    F::Output: IntoItems,
-{
-    fn run(&self, call: &StepCall<'_, S, C>) -> Result<Done<S, C>> {
-        let items = self.function.call(call)?.into_items()?;
-        Ok(Done::Items(Arc::new(items)))
     }
 }

@@ -14,7 +14,7 @@ use selvedge_event::{Signature, Text};
 use selvedge_runtime::FailurePolicy;
 use selvedge_topology::Place;
 
-use super::body::{self, IntoItems, StepBody};
+use super::body::{AsMap, AsStep, AsSwitch, IntoItems, StepBody, body};
 use super::control::{IntoControl, IntoKey};
 use super::error::PipeError;
 use super::extract::{Needs, StepFunction};
@@ -120,7 +120,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
     {
-        self.define(name, StepKind::Step, F::needs(), body::step(function))
+        self.define(name, StepKind::Step, F::needs(), body(AsStep, function))
     }
 
     /// A step that makes a list, and starts the step `each` for each of its items; what follows
@@ -142,7 +142,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
     {
         let id = std::any::TypeId::of::<<F::Output as IntoItems>::Item>();
         let made = ItemType { id, name: std::any::type_name::<<F::Output as IntoItems>::Item>() };
-        let map = self.define(name, StepKind::Map, F::needs(), body::map(function));
+        let map = self.define(name, StepKind::Map, F::needs(), body(AsMap, function));
         map.defined.each = Some(Text::from(each));
         map.defined.makes = Some(made);
         map.defined.read_items = Some(|json| {
@@ -159,7 +159,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         F: StepFunction<S, C, A>,
         F::Output: IntoKey,
     {
-        self.define(name, StepKind::Switch, F::needs(), body::switch(function))
+        self.define(name, StepKind::Switch, F::needs(), body(AsSwitch, function))
     }
 
     /// A step that runs another pipe, with a state that is made of this one's and the same context.
@@ -241,7 +241,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
     {
-        self.on_error = Some(body::step(handler));
+        self.on_error = Some(body(AsStep, handler));
         self
     }
 
@@ -252,7 +252,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
     {
-        self.on_startup.push(body::step(hook));
+        self.on_startup.push(body(AsStep, hook));
         self
     }
 
@@ -263,7 +263,7 @@ impl<S: Shares, C: Send + Sync + 'static> PipeBuilder<S, C> {
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
     {
-        self.on_shutdown.push(body::step(hook));
+        self.on_shutdown.push(body(AsStep, hook));
         self
     }
 

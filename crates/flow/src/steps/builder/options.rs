@@ -7,7 +7,7 @@ use std::time::Duration;
 use selvedge_event::{Signature, Text};
 use selvedge_runtime::FailurePolicy;
 
-use super::super::body;
+use super::super::body::{AsStep, body};
 use super::super::control::{IntoControl, IntoKey};
 use super::super::extract::StepFunction;
 use super::super::machine::Join;
@@ -68,7 +68,7 @@ impl<S: Shares, C: 'static, K> StepMut<'_, S, C, K> {
         F: StepFunction<S, C, A>,
         F::Output: IntoControl,
     {
-        self.defined.on_error = Some(body::step(handler));
+        self.defined.on_error = Some(body(AsStep, handler));
         self
     }
 
